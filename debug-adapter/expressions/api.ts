@@ -1,0 +1,67 @@
+/** What the session sees of C expressions and values. */
+import type { Frame, Place, SymbolIndex, Type } from '../symbols/api.ts';
+
+/** What an expression is evaluated in. Frame 0's registers are the vCPU's; writes go through here. */
+export interface EvaluationContext {
+  readonly symbols: SymbolIndex | undefined;
+  readonly frame: Frame;
+  readMemory(address: bigint, length: number): Promise<Uint8Array>;
+  writeMemory(address: bigint, data: Uint8Array): Promise<void>;
+  /** A register of the frame as little-endian bytes of its own width; undefined when it is unknown there. */
+  readRegister(name: string): Promise<Uint8Array | undefined>;
+  /** Only where the register's value in this frame is the vCPU's own. */
+  writeRegister(name: string, value: Uint8Array): Promise<void>;
+  registerNames(): readonly string[];
+}
+
+export interface Value {
+  readonly type: Type;
+  readonly place: Place;
+  /** Set for a bit-field inside {@link Value.place}. */
+  readonly bits?: { readonly offset: number; readonly size: number };
+  /** The C expression that leads here, for DAP's evaluateName; empty when there is none. */
+  readonly expression: string;
+}
+
+export interface ValueText {
+  /** One line: `42`, `0xffff888000001000 "init"`, `{x = 1, y = 2}`, `<optimized out>`, `<not mapped>`. */
+  readonly text: string;
+  readonly type: string;
+  /** Number of children that {@link Expressions.children} can give; 0 for a leaf. */
+  readonly children: number;
+  readonly indexed: boolean;
+  /** Address to open in the memory editor. */
+  readonly memory?: bigint;
+  readonly writable: boolean;
+}
+
+export interface Child {
+  readonly name: string;
+  readonly value: Value;
+}
+
+export interface ValueFormat {
+  readonly radix: 'natural' | 'hex' | 'decimal' | 'binary' | 'octal';
+}
+
+/** The room's one entry, made by `createExpressions()` in expressions.ts. */
+export interface Expressions {
+  /** Throws `ExpressionError`, with a caret position, for what C or this evaluator does not allow. */
+  evaluate(source: string, context: EvaluationContext): Promise<Value>;
+  format(value: Value, context: EvaluationContext, format?: ValueFormat): Promise<ValueText>;
+  children(value: Value, context: EvaluationContext, start: number, count: number): Promise<readonly Child[]>;
+  /** Assigns the value of the C expression `source`; returns what is there now. */
+  assign(target: Value, source: string, context: EvaluationContext): Promise<Value>;
+  /** The type as C writes it: `struct task *[4]`, `int (*)(void *, size_t)`. */
+  typeName(type: Type): string;
+}
+
+export class ExpressionError extends Error {
+  constructor(
+    message: string,
+    /** Column in the source, from 0. */
+    readonly column: number,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The seam between the adapter and whatever runs the guest: our core (RSP and inspect), QEMU or any other stub (RSP
+ * alone), or a recorded fake. The whole adapter suite runs over each of them.
+ */
+import type { MessageConnection } from 'vscode-jsonrpc';
+
+export interface TargetThread {
+  /** As in RSP: 1 is the first vCPU. */
+  readonly id: number;
+  readonly name: string;
+}
+
+/** One register of the stub's target description. */
+export interface RegisterInfo {
+  readonly name: string;
+  /** Width in bits. */
+  readonly bits: number;
+  /** The feature or group it came from, e.g. `general`, `system`, `float`, `vector`. */
+  readonly group: string;
+}
+
+export type StopReason =
+  | { readonly kind: 'breakpoint'; readonly address?: bigint; readonly hardware: boolean }
+  | { readonly kind: 'watchpoint'; readonly address: bigint; readonly access: 'write' | 'read' | 'access' }
+  | { readonly kind: 'step' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'fault'; readonly message: string };
+
+export interface TargetStop {
+  readonly thread: number;
+  readonly reason: StopReason;
+}
+
+/** The guest is gone; nothing can be resumed any more. */
+export interface TargetEnd {
+  readonly exitStatus: number;
+  readonly message: string;
+}
+
+export type ResumeKind =
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'step' }
+  | { readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint };
+
+export interface Target {
+  /** Words for messages: `Ringside core`, `QEMU stub at localhost:1234`. */
+  readonly name: string;
+  readonly registers: readonly RegisterInfo[];
+  /** Set when the target is our own core. */
+  readonly inspect?: MessageConnection;
+  readonly can: {
+    readonly rangeStep: boolean;
+    readonly hardwareBreakpoints: boolean;
+    readonly watchpoints: boolean;
+    readonly physicalMemory: boolean;
+  };
+
+  threads(): Promise<readonly TargetThread[]>;
+  /** All registers that the stub hands out in one go, by name; little-endian bytes. */
+  readRegisters(thread: number): Promise<ReadonlyMap<string, Uint8Array>>;
+  readRegister(thread: number, name: string): Promise<Uint8Array>;
+  writeRegister(thread: number, name: string, value: Uint8Array): Promise<void>;
+  /** Guest-virtual memory as `thread` sees it; short where a page is not mapped, empty when nothing is. */
+  readMemory(thread: number, address: bigint, length: number): Promise<Uint8Array>;
+  writeMemory(thread: number, address: bigint, data: Uint8Array): Promise<void>;
+  readPhysical(address: bigint, length: number): Promise<Uint8Array>;
+
+  /** Throws `TargetError` with the stub's reason. `length` counts for watchpoints only. */
+  insertBreakpoint(
+    kind: 'software' | 'hardware' | 'write' | 'read' | 'access',
+    address: bigint,
+    length?: number,
+  ): Promise<void>;
+  removeBreakpoint(
+    kind: 'software' | 'hardware' | 'write' | 'read' | 'access',
+    address: bigint,
+    length?: number,
+  ): Promise<void>;
+
+  /** Resolves when the stub has taken the command, not at the stop. `others`: what vCPUs other than `thread` do. */
+  resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void>;
+  interrupt(): Promise<void>;
+  /** `monitor` command; the stub's text. */
+  monitor(command: string): Promise<string>;
+  kill(): Promise<void>;
+  /** Lets the guest run on without us. */
+  detach(): Promise<void>;
+
+  onStop(listener: (stop: TargetStop) => void): void;
+  onEnd(listener: (end: TargetEnd) => void): void;
+  /** The stub went away without an end: its process died or the connection broke. */
+  onLost(listener: (message: string) => void): void;
+}
+
+/** Something the target refused or cannot do; `message` is fit to be shown. */
+export class TargetError extends Error {}

@@ -1,0 +1,74 @@
+// Builds dist/, which runs by itself: bundles, and beside them the two packages that cannot be bundled (koffi's native
+// library, iced-x86's wasm). `node esbuild.mjs` builds once; `--watch` keeps building; `--minify` is for releases.
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build, context } from 'esbuild';
+
+const flags = new Set(process.argv.slice(2));
+const root = fileURLToPath(new URL('.', import.meta.url));
+
+/** Packages that ship a binary and so cannot be bundled: bundles load them from their copy in dist/. */
+const besideBundle = {
+  koffi: 'koffi/src/koffi/indirect.cjs',
+  'iced-x86': 'iced-x86/iced_x86.js',
+};
+
+export const loadBesideBundle = {
+  name: 'load-beside-bundle',
+  setup(setup) {
+    const up = depth(setup.initialOptions.outdir);
+    for (const [name, file] of Object.entries(besideBundle)) {
+      setup.onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: up + file, external: true }));
+    }
+  },
+};
+
+/** `./` for dist, `../` for dist/test: the way from a bundle to dist. All bundles of one build are in one folder. */
+const depth = (outdir) => '../'.repeat(outdir.split('dist')[1].split('/').filter(Boolean).length) || './';
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  sourcemap: true,
+  minify: flags.has('--minify'),
+  logLevel: 'warning',
+};
+
+/** Output file: source. The command line loads ./core.js and ./adapter.js only when it needs them. */
+const programs = {
+  core: 'hypervisor-core/cli/core.ts',
+  vcpu: 'hypervisor-core/machine/vcpu-worker.ts',
+  adapter: 'debug-adapter/cli/adapter.ts',
+  ringside: 'debug-adapter/cli/ringside.ts',
+  extension: 'extension/main.ts',
+};
+
+const node = {
+  ...common,
+  outdir: 'dist',
+  entryPoints: Object.entries(programs)
+    .filter(([, source]) => existsSync(`${root}${source}`))
+    .map(([out, source]) => ({ in: source, out })),
+  external: ['vscode', './core.js', './adapter.js'],
+  plugins: [loadBesideBundle],
+};
+
+function copyBeside() {
+  mkdirSync(`${root}dist`, { recursive: true });
+  const copy = (from, to) => cpSync(`${root}node_modules/${from}`, `${root}dist/${to}`, { recursive: true });
+  for (const file of ['package.json', 'LICENSE.txt', 'src/koffi/indirect.cjs']) copy(`koffi/${file}`, `koffi/${file}`);
+  copy('@koromix/koffi-linux-x64', '@koromix/koffi-linux-x64');
+  rmSync(`${root}dist/@koromix/koffi-linux-x64/musl_x64`, { recursive: true, force: true });
+  for (const file of ['package.json', 'LICENSE.txt', 'iced_x86.js', 'iced_x86_bg.wasm']) {
+    copy(`iced-x86/${file}`, `iced-x86/${file}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  copyBeside();
+  if (flags.has('--watch')) await (await context(node)).watch();
+  else await build(node);
+}

@@ -1,0 +1,122 @@
+/**
+ * What the two servers (stub/ and inspect/) and the command line see of a machine. Everything behind it, workers,
+ * mailboxes, KVM file descriptors, stays inside this room.
+ */
+import type {
+  HypercallRecord,
+  InterruptState,
+  MachineInfo,
+  MachineState,
+  MemoryMap,
+  Msr,
+} from '../protocol/inspect.ts';
+
+export interface Disposable {
+  dispose(): void;
+}
+
+/** Guest-physical memory. Reads and writes are clipped to RAM, never throw for an address, and work while the guest runs. */
+export interface PhysicalMemory {
+  readonly size: number;
+  /** Bytes read from `gpa`; shorter than `length` where RAM ends, empty in a hole. */
+  read(gpa: bigint, length: number): Uint8Array;
+  /** Bytes written. */
+  write(gpa: bigint, data: Uint8Array): number;
+}
+
+/**
+ * Registers of one stopped vCPU, by the names of the target description (protocol/target-description.ts): `rax`, `rip`,
+ * `eflags`, `cs`, `cr3`, `efer`, `fs_base`, ... Values are little-endian bytes of the register's own width.
+ */
+export interface VcpuRegisters {
+  read(name: string): Uint8Array;
+  write(name: string, value: Uint8Array): void;
+}
+
+export type BreakpointKind = 'software' | 'hardware' | 'write' | 'read' | 'access';
+
+/** Where a vCPU came to rest, and why. */
+export interface Stop {
+  readonly vcpu: number;
+  readonly reason:
+    | { readonly kind: 'entry' }
+    | { readonly kind: 'pause' }
+    | { readonly kind: 'step' }
+    | { readonly kind: 'breakpoint'; readonly address: bigint; readonly hardware: boolean }
+    | {
+        readonly kind: 'watchpoint';
+        readonly address: bigint;
+        readonly access: 'write' | 'read' | 'access';
+        readonly value?: bigint;
+      }
+    /** The guest's own int3 that nobody but the debugger handles, or a stop it cannot go on from. */
+    | { readonly kind: 'triple-fault'; readonly message: string }
+    | { readonly kind: 'emulation-failure'; readonly message: string; readonly instruction: Uint8Array }
+    | { readonly kind: 'internal-error'; readonly message: string };
+}
+
+export interface ResumeAction {
+  readonly vcpu: number;
+  /** `range-step` goes on until RIP leaves [start, end). */
+  readonly action:
+    | { readonly kind: 'continue' }
+    | { readonly kind: 'step' }
+    | { readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint };
+}
+
+export interface Vcpu {
+  readonly index: number;
+  readonly registers: VcpuRegisters;
+  /** Registers of a stopped vCPU only; throws while it runs. */
+  interrupts(): InterruptState;
+  msrs(): readonly Msr[];
+  writeMsr(index: number, value: bigint): void;
+  /** Walks the guest's page tables as the MMU would; undefined where nothing is mapped. */
+  translate(gva: bigint): bigint | undefined;
+}
+
+export interface Machine {
+  readonly info: MachineInfo;
+  readonly vcpus: readonly Vcpu[];
+  readonly memory: PhysicalMemory;
+  readonly state: MachineState;
+  memoryMap(): MemoryMap;
+
+  /** Virtual memory of one vCPU, with planted traps hidden. Short reads where a page is not mapped. */
+  readVirtual(vcpu: number, gva: bigint, length: number): Uint8Array;
+  /** Bytes written; planted traps stay planted. */
+  writeVirtual(vcpu: number, gva: bigint, data: Uint8Array): number;
+
+  /** Same address twice counts twice. Throws `BreakpointError` with a reason a person can act on. */
+  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void;
+  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void;
+
+  /** Lets vCPUs go; those not named stay stopped. All-stop: the first to stop stops all. */
+  resume(actions: readonly ResumeAction[]): void;
+  /** Asks for a stop with reason `pause`; no effect on a stopped machine. */
+  interrupt(): void;
+  /** Ends the guest at once. Registers and memory stay readable until {@link close}. */
+  kill(): void;
+  /** Kicks the vCPUs, ends their workers and gives every descriptor back. */
+  close(): Promise<void>;
+
+  onStop(listener: (stop: Stop) => void): Disposable;
+  onState(listener: (state: MachineState) => void): Disposable;
+
+  /** Console of the first serial port. */
+  readonly console: {
+    history(): Uint8Array;
+    input(data: Uint8Array): void;
+    onOutput(listener: (data: Uint8Array) => void): Disposable;
+  };
+
+  readonly hypercalls: {
+    /** Records from sequence number `from` on, oldest first; `dropped` counts those already overwritten. */
+    read(from: number, limit: number): { records: HypercallRecord[]; dropped: number; total: number };
+    /** Called, at most every 50 ms, when new records are there. */
+    onRecorded(listener: () => void): Disposable;
+  };
+}
+
+/** A breakpoint that cannot be had, e.g. no debug register left; `message` says what to do. */
+export class BreakpointError extends Error {}

@@ -1,0 +1,279 @@
+/**
+ * The inspect channel: everything a hypervisor can see that the GDB remote protocol has no words for.
+ * JSON-RPC 2.0 over a Unix socket, with Content-Length framing as in the Language Server Protocol. This file is the
+ * whole contract: a request or notification that is not declared here does not exist.
+ *
+ * Times are microseconds since the machine was made; sizes and lengths are bytes; bytes are base64.
+ */
+import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import type { Hex } from './hex.ts';
+
+// ---------------------------------------------------------------- machine
+
+/** What the guest sees at CPUID leaf 0x4000_0000 and which hypercall convention is answered. */
+export type Personality = 'none' | 'kvm' | 'xen' | 'hyperv';
+
+export interface MachineInfo {
+  readonly version: string;
+  readonly pid: number;
+  readonly program: string;
+  readonly bootProtocol: string;
+  readonly cpus: number;
+  /** Bytes of guest RAM. */
+  readonly memory: number;
+  readonly personality: Personality;
+  readonly host: HostReport;
+}
+
+/** Why a guest is gone for good. `exitStatus` is what `ringside run` exits with. */
+export interface GuestEnd {
+  readonly cause: 'power-off' | 'debug-exit' | 'reset' | 'triple-fault' | 'killed' | 'error';
+  readonly exitStatus: number;
+  /** One sentence for a person. */
+  readonly message: string;
+}
+
+export type MachineState =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'ended'; readonly end: GuestEnd };
+
+// ---------------------------------------------------------------- host probe
+
+/** How a one-byte software breakpoint is made to leave KVM_RUN on this host. */
+export type TrapKind = 'int3' | 'icebp' | 'in-dx';
+
+/** The findings of the host probe: what this KVM really does, not what its flags promise. */
+export interface HostReport {
+  readonly ok: boolean;
+  /** When not ok: what is missing and what to do about it, ready to be shown. */
+  readonly problem?: HostProblem;
+  /** `kvm_pvm`, `kvm_amd`, `kvm_intel` as the loaded module says, or `unknown`. */
+  readonly module: string;
+  readonly kernel: string;
+  readonly apiVersion: number;
+  /** The byte that is planted, and how its exit looks; `none` when only debug registers are left. */
+  readonly trap: TrapKind | 'none';
+  readonly facts: readonly HostFact[];
+}
+
+export interface HostProblem {
+  readonly id: 'not-linux' | 'not-x86-64' | 'no-device' | 'no-permission' | 'kvm-failed';
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** One question that the probe asked, e.g. `singlestep-cpl0`. */
+export interface HostFact {
+  readonly id: string;
+  readonly question: string;
+  readonly answer: 'yes' | 'no' | string;
+  /** What Ringside does because of it. */
+  readonly consequence?: string;
+}
+
+// ---------------------------------------------------------------- processor state
+
+export interface Msr {
+  readonly index: number;
+  readonly name: string;
+  readonly value: Hex;
+}
+
+/** A local vector table entry, Intel SDM vol. 3A 11.5.1. */
+export interface LvtEntry {
+  readonly name: 'CMCI' | 'Timer' | 'Thermal' | 'PerfMon' | 'LINT0' | 'LINT1' | 'Error';
+  readonly raw: number;
+  readonly vector: number;
+  readonly delivery: string;
+  readonly masked: boolean;
+  readonly pending: boolean;
+}
+
+/** A local APIC, Intel SDM vol. 3A chapter 11. Vectors are numbers 0 to 255. */
+export interface LapicState {
+  readonly base: Hex;
+  readonly mode: 'disabled' | 'xapic' | 'x2apic';
+  readonly softwareEnabled: boolean;
+  readonly id: number;
+  readonly version: number;
+  readonly tpr: number;
+  readonly ppr: number;
+  readonly ldr: number;
+  readonly dfr: number;
+  readonly svr: number;
+  readonly esr: number;
+  readonly icr: Hex;
+  readonly irr: readonly number[];
+  readonly isr: readonly number[];
+  readonly tmr: readonly number[];
+  readonly lvt: readonly LvtEntry[];
+  readonly timer: {
+    readonly mode: 'one-shot' | 'periodic' | 'tsc-deadline';
+    readonly initialCount: number;
+    readonly currentCount: number;
+    readonly divide: number;
+  };
+}
+
+/** One I/O APIC redirection entry, 82093AA datasheet 3.2.4. */
+export interface IoapicPin {
+  readonly pin: number;
+  readonly raw: Hex;
+  readonly vector: number;
+  readonly delivery: string;
+  readonly destinationMode: 'physical' | 'logical';
+  readonly destination: number;
+  readonly trigger: 'edge' | 'level';
+  readonly polarity: 'high' | 'low';
+  readonly masked: boolean;
+  readonly remoteIrr: boolean;
+  readonly pending: boolean;
+  /** The line's own level where the chip keeps it. */
+  readonly asserted: boolean;
+}
+
+export interface IoapicState {
+  readonly id: number;
+  readonly base: Hex;
+  readonly pins: readonly IoapicPin[];
+}
+
+/** One 8259A, datasheet 231468. */
+export interface PicState {
+  readonly name: 'master' | 'slave';
+  readonly irr: number;
+  readonly isr: number;
+  readonly imr: number;
+  /** Vector of line 0 (ICW2). */
+  readonly vectorBase: number;
+  readonly autoEoi: boolean;
+  readonly elcr: number;
+  readonly initialized: boolean;
+}
+
+export interface PitChannel {
+  readonly channel: number;
+  readonly mode: number;
+  /** Reload value; 0x10000 when the guest wrote 0. */
+  readonly count: number;
+  readonly gate: boolean;
+}
+
+/** What is queued on its way into one vCPU (KVM_GET_VCPU_EVENTS). */
+export interface PendingEvents {
+  readonly exception?: { readonly vector: number; readonly errorCode?: number; readonly injected: boolean };
+  readonly interrupt?: { readonly vector: number; readonly soft: boolean };
+  /** True in the shadow of STI or MOV SS. */
+  readonly interruptShadow: boolean;
+  readonly nmi: { readonly pending: boolean; readonly injected: boolean; readonly masked: boolean };
+  readonly smi: { readonly pending: boolean; readonly inSmm: boolean };
+  readonly mpState: 'running' | 'uninitialized' | 'init-received' | 'halted' | 'sipi-received' | 'stopped';
+}
+
+export interface InterruptState {
+  readonly vcpu: number;
+  readonly lapic?: LapicState;
+  readonly ioapic?: IoapicState;
+  readonly pic: readonly PicState[];
+  readonly pit: readonly PitChannel[];
+  readonly pending: PendingEvents;
+}
+
+// ---------------------------------------------------------------- memory map
+
+export interface MemoryRegion {
+  readonly start: Hex;
+  /** First address after the region. */
+  readonly end: Hex;
+  readonly kind: 'ram' | 'rom' | 'mmio' | 'hole' | 'reserved' | 'image';
+  readonly name: string;
+  readonly detail?: string;
+}
+
+export interface PortRegion {
+  readonly first: number;
+  readonly last: number;
+  readonly device: string;
+}
+
+export interface MemoryMap {
+  readonly regions: readonly MemoryRegion[];
+  readonly ports: readonly PortRegion[];
+}
+
+// ---------------------------------------------------------------- hypercalls
+
+export interface HypercallArgument {
+  readonly name: string;
+  readonly value: Hex;
+  /** The value in words: a sub-operation's name, a string that it points at. */
+  readonly text?: string;
+}
+
+export interface HypercallRecord {
+  /** Counts from 0 without gaps over the life of the machine; a gap between two records is a loss. */
+  readonly sequence: number;
+  readonly time: number;
+  readonly vcpu: number;
+  readonly cpl: number;
+  /** Address of the instruction after the call. */
+  readonly rip: Hex;
+  /** Where a hypercall page returns to, when the call came through one. */
+  readonly caller?: Hex;
+  readonly abi: 'kvm' | 'xen' | 'hyperv';
+  readonly number: Hex;
+  readonly name: string;
+  readonly arguments: readonly HypercallArgument[];
+  readonly result: Hex;
+  readonly resultText?: string;
+  /** Microseconds. */
+  readonly duration: number;
+}
+
+export interface HypercallBatch {
+  readonly records: readonly HypercallRecord[];
+  /** Records lost before the first of this batch, because nobody fetched them in time. */
+  readonly dropped: number;
+  /** Calls made so far. */
+  readonly total: number;
+}
+
+// ---------------------------------------------------------------- methods
+
+export interface VcpuParams {
+  readonly vcpu: number;
+}
+
+export const inspect = {
+  /** What this machine is. */
+  info: new RequestType0<MachineInfo, void>('machine/info'),
+  state: new RequestType0<MachineState, void>('machine/state'),
+  memoryMap: new RequestType0<MemoryMap, void>('machine/memoryMap'),
+  /** Interrupt controllers and pending events; the machine must be stopped. */
+  interrupts: new RequestType<VcpuParams, InterruptState, void>('vcpu/interrupts'),
+  /** The MSRs that this KVM saves, with names; the machine must be stopped. */
+  msrs: new RequestType<VcpuParams, readonly Msr[], void>('vcpu/msrs'),
+  writeMsr: new RequestType<VcpuParams & { readonly index: number; readonly value: Hex }, void, void>('vcpu/writeMsr'),
+  /** Guest-physical reads and writes, running or not; a read stops short where RAM ends. */
+  readPhysical: new RequestType<{ readonly address: Hex; readonly length: number }, { readonly data: string }, void>(
+    'memory/readPhysical',
+  ),
+  writePhysical: new RequestType<{ readonly address: Hex; readonly data: string }, void, void>('memory/writePhysical'),
+  /** Hypercalls with `sequence >= from`, oldest first, at most `limit` (the core caps it at 10,000). */
+  hypercalls: new RequestType<{ readonly from: number; readonly limit: number }, HypercallBatch, void>(
+    'trace/hypercalls',
+  ),
+  /** Starts or stops the {@link inspect.onHypercalls} flow to this client. */
+  watchHypercalls: new RequestType<{ readonly on: boolean }, void, void>('trace/watchHypercalls'),
+  /** Everything that the guest has printed on COM1, up to the last 1 MiB. */
+  consoleHistory: new RequestType0<{ readonly data: string }, void>('console/history'),
+  /** Bytes typed by the user. */
+  consoleInput: new RequestType<{ readonly data: string }, void, void>('console/input'),
+  /** Ends the guest and, when the reply is out, the core. */
+  quit: new RequestType0<void, void>('machine/quit'),
+
+  onState: new NotificationType<MachineState>('machine/onState'),
+  onConsole: new NotificationType<{ readonly data: string }>('console/onOutput'),
+  onHypercalls: new NotificationType<HypercallBatch>('trace/onHypercalls'),
+} as const;
