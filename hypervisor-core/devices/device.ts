@@ -1,0 +1,33 @@
+/**
+ * How a device model meets the machine. A port access is handled on the vCPU worker that made it, so a model keeps all
+ * its state in shared memory: every worker, and the main thread, attaches its own handler to the same bytes. The bus
+ * holds one lock around each call, so a model needs no atomics of its own.
+ */
+import type { GuestEnd } from '../protocol/inspect.ts';
+
+export interface DeviceHost {
+  /** Drives interrupt line `line` of the in-kernel chips (KVM_IRQ_LINE); cheap when the level does not change. */
+  setIrq(line: number, level: boolean): void;
+  /** One byte that the guest sent out on the console of this device. */
+  transmit(byte: number): void;
+  /** Microseconds since the machine was made, standing still while the guest is paused. */
+  now(): number;
+  /** Ends the guest once the current exit is handled. */
+  end(end: GuestEnd): void;
+}
+
+export interface PortHandler {
+  /** Little-endian value of `size` (1, 2 or 4) bytes. Unknown registers read as all ones, as on a real bus. */
+  in(port: number, size: number): number;
+  out(port: number, size: number, value: number): void;
+}
+
+export interface DeviceModel<Handler extends PortHandler = PortHandler> {
+  readonly name: string;
+  readonly ports: readonly { readonly first: number; readonly last: number }[];
+  /** Bytes of shared state; zeroed at power-on, before {@link DeviceModel.reset}. */
+  readonly stateBytes: number;
+  /** Puts power-on values into the state; called once per machine. */
+  reset(state: DataView): void;
+  attach(state: DataView, host: DeviceHost): Handler;
+}
