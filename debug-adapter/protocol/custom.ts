@@ -178,6 +178,7 @@ export interface RingsideRequests {
   /** Starts or stops `ringside/hypercalls` events. */
   'ringside/watchHypercalls': { arguments: { on: boolean }; body: Record<string, never> };
   'ringside/hypercalls': { arguments: { from: number; limit: number }; body: HypercallsPart };
+  /** Bytes for the guest's serial port, base64. */
   'ringside/consoleInput': { arguments: { data: string }; body: Record<string, never> };
 }
 
