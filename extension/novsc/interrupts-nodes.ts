@@ -1,0 +1,184 @@
+/** Rows of the Interrupts view: what is pending, the controllers from the vCPU outwards, and the IDT. */
+import type {
+  IdtEntry,
+  InterruptsPart,
+  IoapicState,
+  LapicState,
+  PicState,
+} from '../../debug-adapter/protocol/custom.ts';
+import { byte } from './format.ts';
+import type { StateNode } from './state-node.ts';
+
+type Idt = ReadonlyMap<number, IdtEntry>;
+
+export function interruptsNodes(part: InterruptsPart): StateNode[] {
+  const idt: Idt = new Map(part.idt.map((entry) => [entry.vector, entry]));
+  return [
+    pendingNode(part, idt),
+    ...(part.lapic ? [lapicNode(part.lapic, idt)] : []),
+    ...(part.ioapic ? [ioapicNode(part.ioapic, idt)] : []),
+    ...part.pic.map(picNode),
+    ...(part.pit.length > 0 ? [pitNode(part)] : []),
+    idtNode(part.idt),
+  ];
+}
+
+function row(parent: string, label: string, description: string, more: Partial<StateNode> = {}): StateNode {
+  return { id: `${parent}/${label}`, label, description, value: description, copy: description, ...more };
+}
+
+function vectorName(vector: number, idt: Idt): string {
+  const entry = idt.get(vector);
+  const name = entry?.symbol ?? (vector < 32 ? entry?.name : undefined);
+  return name ? `${byte(vector)} ${name}` : byte(vector);
+}
+
+const vectors = (list: readonly number[], idt: Idt) =>
+  list.length === 0 ? 'none' : list.map((vector) => vectorName(vector, idt)).join(', ');
+
+function pendingNode({ pending }: InterruptsPart, idt: Idt): StateNode {
+  const id = 'interrupts/pending';
+  const { exception, interrupt, nmi, smi } = pending;
+  const code = exception?.errorCode === undefined ? '' : `, error code ${byte(exception.errorCode)}`;
+  const nmiWords = [nmi.pending && 'pending', nmi.injected && 'being delivered', nmi.masked && 'masked'].filter(Boolean);
+  const smiWords = [smi.pending && 'pending', smi.inSmm && 'in system management mode'].filter(Boolean);
+  const waiting = [exception && 'exception', interrupt && 'interrupt', nmi.pending && 'NMI'].filter(Boolean);
+  return {
+    id,
+    label: 'Pending',
+    description: waiting.length > 0 ? waiting.join(', ') : 'nothing',
+    icon: 'bell',
+    expanded: true,
+    children: [
+      row(id, 'vCPU', pending.mpState),
+      row(
+        id,
+        'exception',
+        exception
+          ? `${vectorName(exception.vector, idt)}${code}, ${exception.injected ? 'being delivered' : 'queued'}`
+          : 'none',
+      ),
+      row(id, 'interrupt', interrupt ? `${vectorName(interrupt.vector, idt)}${interrupt.soft ? ', software' : ''}` : 'none'),
+      row(id, 'NMI', nmiWords.length > 0 ? nmiWords.join(', ') : 'none'),
+      row(id, 'SMI', smiWords.length > 0 ? smiWords.join(', ') : 'none'),
+      row(id, 'interrupt shadow', pending.interruptShadow ? 'yes: right after STI or MOV SS' : 'no'),
+    ],
+  };
+}
+
+function lapicNode(lapic: LapicState, idt: Idt): StateNode {
+  const id = 'interrupts/lapic';
+  const { timer } = lapic;
+  const count = `count ${timer.currentCount} of ${timer.initialCount}, divided by ${timer.divide}`;
+  return {
+    id,
+    label: 'Local APIC',
+    description: lapic.mode === 'disabled' ? 'disabled' : `id ${lapic.id}, ${lapic.mode}${lapic.softwareEnabled ? '' : ', software disabled'}`,
+    tooltip: `At ${lapic.base}, version ${byte(lapic.version)}`,
+    icon: 'circuit-board',
+    expanded: true,
+    children: [
+      row(id, 'IRR', vectors(lapic.irr, idt), { tooltip: 'Requested and not yet taken by the vCPU' }),
+      row(id, 'ISR', vectors(lapic.isr, idt), { tooltip: 'In service: taken, no end of interrupt yet' }),
+      row(id, 'TMR', vectors(lapic.tmr, idt), { tooltip: 'Level-triggered vectors' }),
+      row(id, 'TPR', `${byte(lapic.tpr)}  lets through classes above ${lapic.tpr >> 4}`),
+      row(id, 'PPR', byte(lapic.ppr)),
+      row(id, 'timer', `${timer.mode}, ${timer.initialCount === 0 ? 'stopped' : count}`),
+      ...lapic.lvt.map((entry) =>
+        row(
+          id,
+          `LVT ${entry.name}`,
+          `${vectorName(entry.vector, idt)}, ${entry.delivery}${entry.masked ? ', masked' : ''}${entry.pending ? ', pending' : ''}`,
+          { tooltip: `raw ${byte(entry.raw)}`, value: `${entry.raw}` },
+        ),
+      ),
+      row(id, 'SVR', byte(lapic.svr)),
+      row(id, 'ESR', byte(lapic.esr)),
+      row(id, 'ICR', lapic.icr),
+    ],
+  };
+}
+
+function ioapicNode(ioapic: IoapicState, idt: Idt): StateNode {
+  const id = 'interrupts/ioapic';
+  const open = ioapic.pins.filter((pin) => !pin.masked).length;
+  return {
+    id,
+    label: 'I/O APIC',
+    description: `id ${ioapic.id}, ${open} of ${ioapic.pins.length} pins unmasked`,
+    tooltip: `At ${ioapic.base}`,
+    icon: 'circuit-board',
+    children: ioapic.pins.map((pin) => {
+      const state = [pin.masked && 'masked', pin.pending && 'pending', pin.remoteIrr && 'remote IRR', pin.asserted && 'asserted'];
+      const route = `${vectorName(pin.vector, idt)}, ${pin.delivery}, ${pin.trigger}, ${pin.destinationMode} ${pin.destination}`;
+      return row(id, `pin ${pin.pin}`, [route, ...state.filter(Boolean)].join(', '), {
+        tooltip: `raw ${pin.raw}, active ${pin.polarity}`,
+        icon: pin.masked ? 'circle-slash' : 'circle-large-filled',
+      });
+    }),
+  };
+}
+
+function lines(mask: number): string {
+  const set = [0, 1, 2, 3, 4, 5, 6, 7].filter((line) => mask & (1 << line));
+  return set.length === 0 ? 'none' : set.map((line) => `IR${line}`).join(' ');
+}
+
+function picNode(pic: PicState): StateNode {
+  const id = `interrupts/pic-${pic.name}`;
+  return {
+    id,
+    label: `PIC ${pic.name}`,
+    description: pic.initialized ? `vectors ${byte(pic.vectorBase)} to ${byte(pic.vectorBase + 7)}` : 'not initialized',
+    icon: 'circuit-board',
+    children: [
+      row(id, 'IRR', lines(pic.irr), { tooltip: 'Requested lines' }),
+      row(id, 'ISR', lines(pic.isr), { tooltip: 'Lines in service' }),
+      row(id, 'IMR', lines(pic.imr), { tooltip: 'Masked lines' }),
+      row(id, 'level triggered', lines(pic.elcr)),
+      row(id, 'automatic EOI', pic.autoEoi ? 'yes' : 'no'),
+    ],
+  };
+}
+
+function pitNode(part: InterruptsPart): StateNode {
+  const id = 'interrupts/pit';
+  const hertz = (count: number) => `${(1193182 / (count || 0x10000)).toFixed(1)} Hz`;
+  return {
+    id,
+    label: 'PIT',
+    description: '8254 timer',
+    icon: 'watch',
+    children: part.pit.map((channel) =>
+      row(
+        id,
+        `channel ${channel.channel}`,
+        `mode ${channel.mode}, count ${channel.count} (${hertz(channel.count)})${channel.gate ? '' : ', gate closed'}`,
+      ),
+    ),
+  };
+}
+
+function idtNode(entries: readonly IdtEntry[]): StateNode {
+  const id = 'interrupts/idt';
+  const present = entries.filter((entry) => entry.present);
+  return {
+    id,
+    label: 'IDT',
+    description: `${present.length} of ${entries.length} entries present`,
+    icon: 'list-ordered',
+    children: present.map((entry) => ({
+      id: `${id}/${entry.vector}`,
+      label: `${byte(entry.vector)} ${entry.name}`.trim(),
+      description: [entry.symbol ?? entry.handler, entry.type, `DPL ${entry.dpl}`, entry.ist ? `IST ${entry.ist}` : '']
+        .filter(Boolean)
+        .join('  '),
+      tooltip: `Vector ${entry.vector}: ${entry.handler}, selector ${byte(entry.selector)}, ${entry.type}`,
+      icon: 'symbol-event',
+      value: `${entry.handler} ${entry.selector} ${entry.type} ${entry.dpl} ${entry.ist}`,
+      copy: entry.handler,
+      address: entry.handler,
+      code: true,
+    })),
+  };
+}

@@ -1,0 +1,73 @@
+/** Checks of launch.json that need no file system: each problem names the attribute and says what is wanted. */
+import type { LaunchAttributes } from '../../debug-adapter/protocol/custom.ts';
+
+export interface AttributeProblem {
+  readonly attribute: keyof LaunchAttributes;
+  readonly message: string;
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const MIB = 1024 * 1024;
+const units: Readonly<Record<string, number>> = { '': 1, k: 1024, m: MIB, g: 1024 * MIB };
+
+const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a path');
+const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+const oneOf =
+  (...choices: string[]): Check =>
+  (value) =>
+    choices.includes(value as string) ? undefined : `must be one of ${choices.join(', ')}`;
+
+const checks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
+  program: (value) => text(value) && 'must be the path of a kernel: an ELF64 or a multiboot 1 ELF32 file',
+  memory: checkMemory,
+  cpus: (value) =>
+    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 64
+      ? undefined
+      : 'must be a whole number from 1 to 64',
+  args: (value) =>
+    typeof value === 'string' || (Array.isArray(value) && value.every((word) => typeof word === 'string'))
+      ? undefined
+      : 'must be a string or a list of strings',
+  initrd: text,
+  stopOnEntry: flag,
+  symbols: text,
+  sourceMap: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((folder) => typeof folder === 'string')
+      ? undefined
+      : 'must map path prefixes to folders, such as { "/build": "${workspaceFolder}" }',
+  gdb: (value) =>
+    typeof value === 'string' && /^(unix:.+|tcp:(.+:)?[0-9]{1,5})$/.test(value)
+      ? undefined
+      : 'must be "unix:PATH" or "tcp:PORT"',
+  personality: oneOf('auto', 'none', 'kvm', 'xen', 'hyperv'),
+  console: oneOf('integratedTerminal', 'internalConsole'),
+};
+
+/** Bytes that a `memory` attribute stands for; undefined when it is not a size. */
+export function memoryBytes(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+  if (typeof value !== 'string') return undefined;
+  const match = /^([0-9]{1,15})\s*([kKmMgG]?)([iI]?[bB])?$/.exec(value.trim());
+  if (!match) return undefined;
+  const bytes = Number(match[1]) * (units[(match[2] ?? '').toLowerCase()] ?? 1);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
+}
+
+function checkMemory(value: unknown): string | undefined {
+  const bytes = memoryBytes(value);
+  if (bytes === undefined) return 'must be a size such as "256M" or "1G", or a number of bytes';
+  return bytes < MIB ? 'must be at least 1M' : undefined;
+}
+
+/** Problems of a launch configuration, in the order of the attributes above. Attributes that are absent are fine. */
+export function checkLaunch(configuration: Readonly<Record<string, unknown>>): AttributeProblem[] {
+  return Object.entries(checks).flatMap(([name, check]) => {
+    const value = configuration[name];
+    const message = value === undefined && name !== 'program' ? undefined : check(value);
+    return message ? [{ attribute: name as keyof LaunchAttributes, message }] : [];
+  });
+}
