@@ -1,0 +1,106 @@
+/** One virtual machine: memory slots, the chips in the kernel, interrupt lines, MSR filter. */
+import { KVM, OFFSET, SIZE } from './abi.ts';
+import type { Kvm } from './kvm.ts';
+import { addressOf, close, ioctl, ioctlValue } from './libc.ts';
+
+export interface MemorySlot {
+  readonly slot: number;
+  readonly gpa: number;
+  /** Bytes, a multiple of the page size; 0 takes the slot away. */
+  readonly size: number;
+  /** Address in this process that backs the slot. */
+  readonly hva: number;
+  /** Writes by the guest leave KVM_RUN as MMIO. */
+  readonly readOnly: boolean;
+}
+
+/** Three pages that KVM on Intel needs for itself, and one more for the identity map: below the BIOS, as QEMU does. */
+const TSS_ADDRESS = 0xfffbd000;
+const IDENTITY_MAP_ADDRESS = 0xfffbc000;
+
+export class KvmVm {
+  readonly fd: number;
+
+  constructor(kvm: Kvm) {
+    this.fd = ioctlValue('KVM_CREATE_VM', kvm.fd, KVM.CREATE_VM, 0);
+    const identity = Buffer.alloc(8);
+    identity.writeBigUInt64LE(BigInt(IDENTITY_MAP_ADDRESS));
+    ioctl('KVM_SET_IDENTITY_MAP_ADDR', this.fd, KVM.SET_IDENTITY_MAP_ADDR, identity);
+    ioctlValue('KVM_SET_TSS_ADDR', this.fd, KVM.SET_TSS_ADDR, TSS_ADDRESS);
+  }
+
+  /** PIC, I/O APIC and a local APIC per vCPU, and the PIT, all in the kernel. Before the first vCPU. */
+  createChips(): void {
+    ioctlValue('KVM_CREATE_IRQCHIP', this.fd, KVM.CREATE_IRQCHIP, 0);
+    const config = Buffer.alloc(SIZE.kvm_pit_config);
+    config.writeUInt32LE(KVM.PIT_SPEAKER_DUMMY, OFFSET.kvm_pit_config.flags);
+    ioctl('KVM_CREATE_PIT2', this.fd, KVM.CREATE_PIT2, config);
+  }
+
+  setMemorySlot({ slot, gpa, size, hva, readOnly }: MemorySlot): void {
+    const at = OFFSET.kvm_userspace_memory_region;
+    const region = Buffer.alloc(SIZE.kvm_userspace_memory_region);
+    region.writeUInt32LE(slot, at.slot);
+    region.writeUInt32LE(readOnly ? KVM.MEM_READONLY : 0, at.flags);
+    region.writeBigUInt64LE(BigInt(gpa), at.guest_phys_addr);
+    region.writeBigUInt64LE(BigInt(size), at.memory_size);
+    region.writeBigUInt64LE(BigInt(hva), at.userspace_addr);
+    ioctl(
+      `KVM_SET_USER_MEMORY_REGION ${slot} at 0x${gpa.toString(16)} of 0x${size.toString(16)} bytes`,
+      this.fd,
+      KVM.SET_USER_MEMORY_REGION,
+      region,
+    );
+  }
+
+  enableCapability(cap: number, argument: number): void {
+    const buffer = Buffer.alloc(SIZE.kvm_enable_cap);
+    buffer.writeUInt32LE(cap, OFFSET.kvm_enable_cap.cap);
+    buffer.writeBigUInt64LE(BigInt(argument), OFFSET.kvm_enable_cap.args);
+    ioctl(`KVM_ENABLE_CAP ${cap}`, this.fd, KVM.ENABLE_CAP, buffer);
+  }
+
+  /** Sends guest reads and writes of MSRs in these ranges to user space (KVM_EXIT_X86_RDMSR and _WRMSR). */
+  filterMsrs(ranges: readonly { readonly first: number; readonly count: number }[]): void {
+    this.enableCapability(KVM.CAP_X86_USER_SPACE_MSR, KVM.MSR_EXIT_REASON_FILTER);
+    const at = OFFSET.kvm_msr_filter_range;
+    const filter = Buffer.alloc(SIZE.kvm_msr_filter);
+    // All bits clear: every MSR of the range is denied. Shared buffers, because the garbage collector may move others.
+    const denied = ranges.map(({ count }) => new Uint8Array(new SharedArrayBuffer(Math.ceil(count / 64) * 8)));
+    for (const [position, { first, count }] of ranges.entries()) {
+      const range = filter.subarray(OFFSET.kvm_msr_filter.ranges + position * SIZE.kvm_msr_filter_range);
+      range.writeUInt32LE(KVM.MSR_FILTER_READ | KVM.MSR_FILTER_WRITE, at.flags);
+      range.writeUInt32LE(count, at.nmsrs);
+      range.writeUInt32LE(first, at.base);
+      range.writeBigUInt64LE(BigInt(addressOf(denied[position] ?? new Uint8Array(8))), at.bitmap);
+    }
+    ioctl('KVM_X86_SET_MSR_FILTER', this.fd, KVM.X86_SET_MSR_FILTER, filter);
+  }
+
+  /** PIC master (0), slave (1) or I/O APIC (2) as struct kvm_irqchip has it, from its `chip` field on. */
+  irqchip(chip: number): Uint8Array {
+    const buffer = Buffer.alloc(SIZE.kvm_irqchip);
+    buffer.writeUInt32LE(chip, OFFSET.kvm_irqchip.chip_id);
+    ioctl(`KVM_GET_IRQCHIP ${chip}`, this.fd, KVM.GET_IRQCHIP, buffer);
+    return buffer.subarray(OFFSET.kvm_irqchip.chip);
+  }
+
+  /** struct kvm_pit_state2. */
+  pit(): Uint8Array {
+    const buffer = Buffer.alloc(SIZE.kvm_pit_state2);
+    ioctl('KVM_GET_PIT2', this.fd, KVM.GET_PIT2, buffer);
+    return buffer;
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}
+
+/** Sets the level of an input of the chips in the kernel; any thread may, by the VM's descriptor. */
+export function setIrqLine(vmFd: number, line: number, level: boolean): void {
+  const buffer = Buffer.alloc(SIZE.kvm_irq_level);
+  buffer.writeUInt32LE(line, OFFSET.kvm_irq_level.irq);
+  buffer.writeUInt32LE(level ? 1 : 0, OFFSET.kvm_irq_level.level);
+  ioctl(`KVM_IRQ_LINE ${line}`, vmFd, KVM.IRQ_LINE, buffer);
+}
