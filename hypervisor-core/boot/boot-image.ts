@@ -1,0 +1,92 @@
+/**
+ * What a boot protocol makes of a kernel file: bytes to place in guest RAM and the state the first vCPU starts in, both
+ * as plain data. Whoever owns the machine copies the one and loads the other.
+ */
+import type { Personality } from '../protocol/inspect.ts';
+
+/** Guest-physical addresses, `end` excluded. */
+export interface AddressRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+export interface BootRequest {
+  /** For messages and the command line: the file's name without its folders. */
+  readonly name: string;
+  /** The kernel file, whole. */
+  readonly file: Uint8Array;
+  readonly commandLine: string;
+  readonly initrd?: { readonly name: string; readonly file: Uint8Array };
+  /** Guest RAM, ascending, without overlaps. */
+  readonly ram: readonly AddressRange[];
+  /** Taken from the content when absent. */
+  readonly protocol?: BootProtocol;
+}
+
+export type BootProtocol = 'elf64' | 'multiboot1';
+
+/** Bytes that must be in guest memory before the first instruction. */
+export interface BootSegment {
+  readonly gpa: bigint;
+  readonly bytes: Uint8Array;
+  readonly name: string;
+}
+
+/** Memory that the kernel expects to be zero (.bss). RAM of a new machine is; a restarted one must clear it. */
+export interface ZeroedRange extends AddressRange {
+  readonly name: string;
+}
+
+/** A segment register with its hidden part, as in `struct kvm_segment`. */
+export interface SegmentState {
+  readonly selector: number;
+  readonly base: bigint;
+  readonly limit: number;
+  readonly type: number;
+  /** 1 for code and data, 0 for system segments. */
+  readonly s: number;
+  readonly dpl: number;
+  readonly present: number;
+  readonly l: number;
+  readonly db: number;
+  readonly g: number;
+}
+
+/** State of vCPU 0 at its first instruction. General registers that are not named are zero. */
+export interface InitialCpu {
+  readonly mode: 'protected32' | 'long';
+  readonly general: Readonly<Partial<Record<'rax' | 'rbx' | 'rcx' | 'rdx' | 'rsi' | 'rdi' | 'rbp', bigint>>> & {
+    readonly rip: bigint;
+    readonly rsp: bigint;
+    readonly rflags: bigint;
+  };
+  readonly segments: Readonly<Record<'cs' | 'ds' | 'es' | 'fs' | 'gs' | 'ss' | 'tr' | 'ldt', SegmentState>>;
+  readonly gdt: { readonly base: bigint; readonly limit: number };
+  readonly idt: { readonly base: bigint; readonly limit: number };
+  readonly cr0: bigint;
+  readonly cr3: bigint;
+  readonly cr4: bigint;
+  readonly efer: bigint;
+}
+
+export interface BootImage {
+  readonly protocol: BootProtocol;
+  readonly segments: readonly BootSegment[];
+  readonly zeroed: readonly ZeroedRange[];
+  readonly cpu: InitialCpu;
+  /** Asked for by an ELF note with owner `Ringside`, see elf-file.ts. */
+  readonly personality?: Personality;
+  /** One line for a person. */
+  readonly description: string;
+}
+
+/** A file that cannot be booted. The message says what is wrong and where; `remedy` what to do about it. */
+export class BootError extends Error {
+  constructor(
+    message: string,
+    readonly remedy: string,
+  ) {
+    super(`${message} ${remedy}`);
+    this.name = 'BootError';
+  }
+}
