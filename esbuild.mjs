@@ -56,6 +56,18 @@ const node = {
   plugins: [loadBesideBundle],
 };
 
+/** Pages that run in VS Code's webviews. */
+const webviews = {
+  ...common,
+  outdir: 'dist/webviews',
+  entryPoints: ['tsx', 'css'].map((kind) => ({ in: `media/webviews/hypercalls.${kind}`, out: 'hypercalls' })),
+  platform: 'browser',
+  target: 'es2022',
+  format: 'iife',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+};
+
 function copyBeside() {
   mkdirSync(`${root}dist`, { recursive: true });
   const copy = (from, to) => cpSync(`${root}node_modules/${from}`, `${root}dist/${to}`, { recursive: true });
@@ -69,6 +81,8 @@ function copyBeside() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   copyBeside();
-  if (flags.has('--watch')) await (await context(node)).watch();
-  else await build(node);
+  for (const bundles of [node, webviews]) {
+    if (flags.has('--watch')) await (await context(bundles)).watch();
+    else await build(bundles);
+  }
 }

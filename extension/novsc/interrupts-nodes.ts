@@ -40,7 +40,9 @@ function pendingNode({ pending }: InterruptsPart, idt: Idt): StateNode {
   const id = 'interrupts/pending';
   const { exception, interrupt, nmi, smi } = pending;
   const code = exception?.errorCode === undefined ? '' : `, error code ${byte(exception.errorCode)}`;
-  const nmiWords = [nmi.pending && 'pending', nmi.injected && 'being delivered', nmi.masked && 'masked'].filter(Boolean);
+  const nmiWords = [nmi.pending && 'pending', nmi.injected && 'being delivered', nmi.masked && 'masked'].filter(
+    Boolean,
+  );
   const smiWords = [smi.pending && 'pending', smi.inSmm && 'in system management mode'].filter(Boolean);
   const waiting = [exception && 'exception', interrupt && 'interrupt', nmi.pending && 'NMI'].filter(Boolean);
   return {
@@ -58,7 +60,11 @@ function pendingNode({ pending }: InterruptsPart, idt: Idt): StateNode {
           ? `${vectorName(exception.vector, idt)}${code}, ${exception.injected ? 'being delivered' : 'queued'}`
           : 'none',
       ),
-      row(id, 'interrupt', interrupt ? `${vectorName(interrupt.vector, idt)}${interrupt.soft ? ', software' : ''}` : 'none'),
+      row(
+        id,
+        'interrupt',
+        interrupt ? `${vectorName(interrupt.vector, idt)}${interrupt.soft ? ', software' : ''}` : 'none',
+      ),
       row(id, 'NMI', nmiWords.length > 0 ? nmiWords.join(', ') : 'none'),
       row(id, 'SMI', smiWords.length > 0 ? smiWords.join(', ') : 'none'),
       row(id, 'interrupt shadow', pending.interruptShadow ? 'yes: right after STI or MOV SS' : 'no'),
@@ -73,7 +79,10 @@ function lapicNode(lapic: LapicState, idt: Idt): StateNode {
   return {
     id,
     label: 'Local APIC',
-    description: lapic.mode === 'disabled' ? 'disabled' : `id ${lapic.id}, ${lapic.mode}${lapic.softwareEnabled ? '' : ', software disabled'}`,
+    description:
+      lapic.mode === 'disabled'
+        ? 'disabled'
+        : `id ${lapic.id}, ${lapic.mode}${lapic.softwareEnabled ? '' : ', software disabled'}`,
     tooltip: `At ${lapic.base}, version ${byte(lapic.version)}`,
     icon: 'circuit-board',
     expanded: true,
@@ -109,7 +118,12 @@ function ioapicNode(ioapic: IoapicState, idt: Idt): StateNode {
     tooltip: `At ${ioapic.base}`,
     icon: 'circuit-board',
     children: ioapic.pins.map((pin) => {
-      const state = [pin.masked && 'masked', pin.pending && 'pending', pin.remoteIrr && 'remote IRR', pin.asserted && 'asserted'];
+      const state = [
+        pin.masked && 'masked',
+        pin.pending && 'pending',
+        pin.remoteIrr && 'remote IRR',
+        pin.asserted && 'asserted',
+      ];
       const route = `${vectorName(pin.vector, idt)}, ${pin.delivery}, ${pin.trigger}, ${pin.destinationMode} ${pin.destination}`;
       return row(id, `pin ${pin.pin}`, [route, ...state.filter(Boolean)].join(', '), {
         tooltip: `raw ${pin.raw}, active ${pin.polarity}`,

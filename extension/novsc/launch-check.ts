@@ -38,7 +38,7 @@ const checks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
     !Array.isArray(value) &&
     Object.values(value).every((folder) => typeof folder === 'string')
       ? undefined
-      : 'must map path prefixes to folders, such as { "/build": "${workspaceFolder}" }',
+      : 'must map path prefixes to folders, such as { "/build": "/home/me/kernel" }',
   gdb: (value) =>
     typeof value === 'string' && /^(unix:.+|tcp:(.+:)?[0-9]{1,5})$/.test(value)
       ? undefined

@@ -80,7 +80,13 @@ export function walkNode(expression: string, walk: Walk): StateNode {
           copy: entry.raw,
         }),
       ),
-      { id: `${id}/end`, label: end.ok ? 'mapped' : 'fault', description: end.long, icon: end.ok ? 'pass' : 'error', copy: end.copy },
+      {
+        id: `${id}/end`,
+        label: end.ok ? 'mapped' : 'fault',
+        description: end.long,
+        icon: end.ok ? 'pass' : 'error',
+        copy: end.copy,
+      },
     ],
   };
 }

@@ -26,7 +26,11 @@ function registerNode(parent: string, register: RegisterValue): StateNode {
     value: register.value,
     copy: register.value,
     ...(register.writable ? { register: register.name } : {}),
-    ...(register.symbol ? { address: register.value, code: true } : register.bits === 64 ? { address: register.value } : {}),
+    ...(register.symbol
+      ? { address: register.value, code: true }
+      : register.bits === 64
+        ? { address: register.value }
+        : {}),
     ...(fields.length > 0 ? { children: fields.map((field) => fieldNode(id, field)) } : {}),
   };
 }

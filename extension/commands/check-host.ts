@@ -1,0 +1,32 @@
+/** `Ringside: Check Host`: the report of `ringside doctor`, made where the extension runs. */
+import { execFile } from 'node:child_process';
+import { type ExtensionContext, type OutputChannel, ProgressLocation, window } from 'vscode';
+import { ringsideProgram, runtime } from '../debug/adapter.ts';
+
+const TIMEOUT_MS = 60_000;
+
+let channel: OutputChannel | undefined;
+
+export async function checkHost(context: ExtensionContext): Promise<void> {
+  channel ??= window.createOutputChannel('Ringside');
+  context.subscriptions.push(channel);
+  const program = ringsideProgram(context);
+  const report = await window.withProgress(
+    { location: ProgressLocation.Notification, title: 'Ringside: asking KVM what it can do' },
+    () => doctor(program),
+  );
+  channel.clear();
+  channel.append(report);
+  channel.show();
+}
+
+/** The report is worth showing when the host is not fit, too: then doctor's exit status is not 0. */
+function doctor(program: string): Promise<string> {
+  const env = { ...process.env, ...runtime.env };
+  return new Promise((resolve) => {
+    execFile(runtime.command, [program, 'doctor'], { env, timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
+      const failure = error && stdout === '' ? `ringside doctor failed: ${error.message}\n` : '';
+      resolve(`${stdout}${stderr}${failure}`);
+    });
+  });
+}

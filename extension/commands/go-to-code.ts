@@ -1,0 +1,31 @@
+/** `Ringside: Go to Code at Address`: the source line of an address, or the disassembly where there is none. */
+import { commands, Position, Range, Uri, window } from 'vscode';
+import type { Hex } from '../../debug-adapter/protocol/custom.ts';
+import { activeSession } from '../debug/ringside-session.ts';
+
+/** The fields of DAP's DisassembledInstruction that are used here. */
+interface Instruction {
+  readonly location?: { readonly path?: string };
+  readonly line?: number;
+}
+
+export async function goToCode(given?: Hex): Promise<void> {
+  const session = activeSession();
+  if (!session) return;
+  const memoryReference = given ?? (await window.showInputBox({ title: 'Go to Code', prompt: 'An address, 0x...' }));
+  if (!memoryReference) return;
+  try {
+    const body: { instructions: readonly Instruction[] } = await session.customRequest('disassemble', {
+      memoryReference,
+      instructionCount: 1,
+      resolveSymbols: true,
+    });
+    const { location, line } = body.instructions[0] ?? {};
+    if (location?.path && line !== undefined) {
+      const at = new Position(Math.max(0, line - 1), 0);
+      await window.showTextDocument(Uri.file(location.path), { selection: new Range(at, at) });
+    } else await commands.executeCommand('debug.action.openDisassemblyView');
+  } catch (error) {
+    await window.showErrorMessage(`${memoryReference}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,124 @@
+/** Debug configurations: F5 without a launch.json, the checks of one that exists, and what "Add Configuration" offers. */
+import { access, constants } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
+import {
+  type CancellationToken,
+  commands,
+  type DebugConfiguration,
+  type DebugConfigurationProvider,
+  type WorkspaceFolder,
+  window,
+  workspace,
+} from 'vscode';
+import { checkLaunch } from '../novsc/launch-check.ts';
+import { findKernels } from './find-kernels.ts';
+import { DEBUG_TYPE } from './ringside-session.ts';
+
+const PATH_ATTRIBUTES = ['program', 'initrd', 'symbols'] as const;
+
+export class KvmConfigurationProvider implements DebugConfigurationProvider {
+  /** For a new launch.json and for the Run and Debug drop-down: one configuration for each kernel of the folder. */
+  async provideDebugConfigurations(
+    folder: WorkspaceFolder | undefined,
+    token?: CancellationToken,
+  ): Promise<DebugConfiguration[]> {
+    const kernels = folder ? await findKernels(folder, token) : [];
+    return folder ? kernels.map((kernel) => configurationFor(kernel, folder)) : [];
+  }
+
+  /** F5 with no launch.json arrives here without a program. */
+  async resolveDebugConfiguration(
+    folder: WorkspaceFolder | undefined,
+    configuration: DebugConfiguration,
+    token?: CancellationToken,
+  ): Promise<DebugConfiguration | undefined> {
+    if (configuration.type || configuration.request || configuration.name) return configuration;
+    const within = folder ?? workspace.workspaceFolders?.[0];
+    const program = await chooseKernel(within, token);
+    return program === undefined || !within ? undefined : configurationFor(program, within);
+  }
+
+  /** Refuses what cannot start, naming the attribute, before a process is made. */
+  async resolveDebugConfigurationWithSubstitutedVariables(
+    folder: WorkspaceFolder | undefined,
+    configuration: DebugConfiguration,
+  ): Promise<DebugConfiguration | undefined | null> {
+    if (!workspace.isTrusted) {
+      await window.showErrorMessage('Ringside starts guests only in a trusted workspace.', { modal: true });
+      return undefined;
+    }
+    const resolved = { ...configuration };
+    if (configuration.request !== 'launch') {
+      return refuse('request', 'must be "launch"');
+    }
+    const problem = checkLaunch(resolved)[0];
+    if (problem) return refuse(problem.attribute, problem.message);
+    for (const attribute of PATH_ATTRIBUTES) {
+      const path: unknown = resolved[attribute];
+      if (typeof path !== 'string') continue;
+      const full = isAbsolute(path) || !folder ? path : join(folder.uri.fsPath, path);
+      const unreadable = await whyUnreadable(full);
+      if (unreadable) return refuse(attribute, `${full}: ${unreadable}`);
+      resolved[attribute] = full;
+    }
+    return resolved;
+  }
+}
+
+function configurationFor(kernel: string, folder: WorkspaceFolder): DebugConfiguration {
+  const inside = kernel.startsWith(`${folder.uri.fsPath}/`);
+  return {
+    type: DEBUG_TYPE,
+    request: 'launch',
+    name: `Boot ${basename(kernel)}`,
+    program: inside ? `\${workspaceFolder}/${kernel.slice(folder.uri.fsPath.length + 1)}` : kernel,
+  };
+}
+
+/** The kernel of the folder: the only one, or the one that the user picks; undefined when there is none. */
+export async function chooseKernel(
+  folder: WorkspaceFolder | undefined,
+  token?: CancellationToken,
+): Promise<string | undefined> {
+  const kernels = folder ? await findKernels(folder, token) : [];
+  if (kernels.length === 0) {
+    void offerSample(folder);
+    return undefined;
+  }
+  if (kernels.length === 1) return kernels[0];
+  const picked = await window.showQuickPick(
+    kernels.map((kernel) => ({ label: basename(kernel), description: workspace.asRelativePath(kernel), kernel })),
+    { title: 'Boot Which Kernel on KVM?', matchOnDescription: true },
+    token,
+  );
+  return picked?.kernel;
+}
+
+async function offerSample(folder: WorkspaceFolder | undefined): Promise<void> {
+  const where = folder ? `in ${folder.name}` : 'because no folder is open';
+  const sample = 'Open Sample Guest';
+  const answer = await window.showInformationMessage(
+    `Ringside found no x86 kernel (an ELF executable) ${where}. Build one, name it in launch.json, or try the sample guest.`,
+    sample,
+  );
+  if (answer === sample) await commands.executeCommand('ringside.openSample');
+}
+
+async function whyUnreadable(path: string): Promise<string | undefined> {
+  try {
+    await access(path, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return 'there is no such file. Build the kernel first, or correct the path';
+    if (code === 'EACCES') return 'you may not read this file';
+    return String(code ?? error);
+  }
+}
+
+/** `null` makes VS Code open launch.json, which is where the mistake is. */
+async function refuse(attribute: string, message: string): Promise<undefined | null> {
+  const open = 'Open launch.json';
+  const answer = await window.showErrorMessage(`launch.json, "${attribute}": ${message}.`, { modal: true }, open);
+  return answer === open ? null : undefined;
+}

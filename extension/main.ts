@@ -1,0 +1,59 @@
+/** Activation: everything is registered here and does its work when it is first needed. */
+import { commands, DebugConfigurationProviderTriggerKind, debug, type ExtensionContext, env, workspace } from 'vscode';
+import type { Hex } from '../debug-adapter/protocol/custom.ts';
+import { checkHost } from './commands/check-host.ts';
+import { goToCode } from './commands/go-to-code.ts';
+import { MemoryDocuments } from './commands/memory-document.ts';
+import { openSample } from './commands/open-sample.ts';
+import { SerialTerminals } from './console/serial-terminal.ts';
+import { adapterFactory } from './debug/adapter.ts';
+import { chooseKernel, KvmConfigurationProvider } from './debug/configuration.ts';
+import { DEBUG_TYPE } from './debug/ringside-session.ts';
+import type { StateNode } from './novsc/state-node.ts';
+import { StopStore } from './state/stop-store.ts';
+import { HypercallsView } from './views/hypercalls.ts';
+import { interruptsView } from './views/interrupts.ts';
+import { registerMarks } from './views/marks.ts';
+import { memoryMapView } from './views/memory-map.ts';
+import { PageTablesView } from './views/page-tables.ts';
+import { registersView, setRegister } from './views/registers.ts';
+
+export function activate(context: ExtensionContext): void {
+  const store = new StopStore();
+  const pageTables = new PageTablesView(store);
+  const memory = new MemoryDocuments(store);
+  const configurations = new KvmConfigurationProvider();
+  const command = (name: string, run: (argument?: StateNode) => unknown) =>
+    commands.registerCommand(`ringside.${name}`, run);
+
+  context.subscriptions.push(
+    store,
+    debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, adapterFactory(context)),
+    debug.registerDebugConfigurationProvider(DEBUG_TYPE, configurations),
+    debug.registerDebugConfigurationProvider(
+      DEBUG_TYPE,
+      { provideDebugConfigurations: (folder, token) => configurations.provideDebugConfigurations(folder, token) },
+      DebugConfigurationProviderTriggerKind.Dynamic,
+    ),
+    new SerialTerminals(),
+    registerMarks(),
+    registersView(store),
+    pageTables,
+    interruptsView(store),
+    new HypercallsView(context, store),
+    memoryMapView(store),
+    memory,
+    command('checkHost', () => checkHost(context)),
+    command('openSample', () => openSample(context)),
+    command('pickKernel', () => chooseKernel(workspace.workspaceFolders?.[0])),
+    command('walk', (node) => pageTables.walk(node)),
+    command('dropWalk', (node) => node && pageTables.dropWalk(node)),
+    command('setRegister', (node) => setRegister(store, node)),
+    command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
+    command('refresh', () => store.refresh()),
+    command('showMemory', (node) => memory.show(node?.address)),
+    commands.registerCommand('ringside.goToCode', (from?: StateNode | Hex) =>
+      goToCode(typeof from === 'object' ? from.address : from),
+    ),
+  );
+}

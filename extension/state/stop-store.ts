@@ -1,0 +1,241 @@
+/**
+ * What the views show: the state of the active kvm session at its last stop. On each stop the store makes one request with
+ * the parts that visible views want; a hidden view costs nothing and its part is fetched when it becomes visible.
+ */
+import {
+  commands,
+  type DebugSession,
+  type DebugStackFrame,
+  type DebugThread,
+  Disposable,
+  debug,
+  EventEmitter,
+  type ProviderResult,
+} from 'vscode';
+import type { MachineSnapshot, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import { DEBUG_TYPE, onRingsideEvent, request } from '../debug/ringside-session.ts';
+
+/** A step is over before anybody could read "running": views say so only when the guest runs on. */
+const RUNNING_SHOWN_AFTER_MS = 300;
+
+/** Requests after whose success the state of a stopped guest is another one. */
+const CHANGES_STATE = new Set(['setVariable', 'setExpression', 'writeMemory', 'ringside/setRegister']);
+
+/** Requests after whose success the guest runs. */
+const RESUMES = new Set(['continue', 'next', 'stepIn', 'stepOut']);
+
+export type Phase = 'starting' | 'running' | 'stopped' | 'ended';
+
+export type PartValue<Part extends StatePart> = NonNullable<MachineSnapshot[Part]>;
+
+/** A part as it was read at stop number `stop` of `threadId`. */
+export interface KeptPart<Part extends StatePart = StatePart> {
+  readonly stop: number;
+  readonly threadId: number;
+  readonly value: PartValue<Part>;
+}
+
+class SessionState {
+  phase: Phase = 'starting';
+  /** True when views may say that the guest runs. */
+  runningShown = false;
+  threadId = 1;
+  /** Counts stops, changes of thread and refreshes: what is to be read anew. */
+  stop = 0;
+  endMessage: string | undefined;
+  readonly parts = new Map<StatePart, KeptPart>();
+  timer: NodeJS.Timeout | undefined;
+
+  constructor(readonly session: DebugSession) {}
+}
+
+export class StopStore implements Disposable {
+  #sessions = new Map<string, SessionState>();
+  #active: SessionState | undefined;
+  #wanted = new Set<StatePart>();
+  #changed = new EventEmitter<void>();
+  #disposables: Disposable[];
+
+  /** Fires when anything that a view shows may be another. */
+  readonly onDidChange = this.#changed.event;
+
+  constructor() {
+    this.#disposables = [
+      this.#changed,
+      debug.registerDebugAdapterTrackerFactory(DEBUG_TYPE, {
+        createDebugAdapterTracker: (session): ProviderResult<{ onDidSendMessage(message: unknown): void }> => {
+          const state = this.#begin(session);
+          return { onDidSendMessage: (message) => this.#watch(state, message as AdapterMessage) };
+        },
+      }),
+      debug.onDidChangeActiveDebugSession((session) => session && this.#activate(this.#sessions.get(session.id))),
+      debug.onDidChangeActiveStackItem((item) => this.#follow(item)),
+      debug.onDidTerminateDebugSession((session) => this.#terminated(session)),
+      onRingsideEvent('ringside/started', (session) => {
+        const state = this.#sessions.get(session.id);
+        if (!state || state.phase === 'stopped') return;
+        state.endMessage = undefined;
+        state.phase = 'starting';
+        this.#enter(state, 'running');
+      }),
+      onRingsideEvent('ringside/ended', (session, { message, last }) => {
+        const state = this.#sessions.get(session.id);
+        if (!state) return;
+        state.stop++;
+        this.#keep(state, last, last.threadId);
+        state.endMessage = message;
+        this.#enter(state, 'ended');
+      }),
+    ];
+  }
+
+  get phase(): Phase | undefined {
+    return this.#active?.phase;
+  }
+
+  get runningShown(): boolean {
+    return this.#active?.runningShown ?? false;
+  }
+
+  get endMessage(): string | undefined {
+    return this.#active?.endMessage;
+  }
+
+  /** The session that is shown; it may be over. */
+  get session(): DebugSession | undefined {
+    return this.#active?.session;
+  }
+
+  get threadId(): number {
+    return this.#active?.threadId ?? 1;
+  }
+
+  /** Names the current stop: another number is another stop. */
+  get stopNumber(): number {
+    return this.#active?.stop ?? 0;
+  }
+
+  part<Part extends StatePart>(part: Part): KeptPart<Part> | undefined {
+    return this.#active?.parts.get(part) as KeptPart<Part> | undefined;
+  }
+
+  /** A view says whether it is visible. */
+  want(part: StatePart, visible: boolean): void {
+    if (visible) this.#wanted.add(part);
+    else this.#wanted.delete(part);
+    if (visible && this.#active) void this.#fetch(this.#active);
+  }
+
+  /** Reads the visible parts anew. */
+  refresh(): void {
+    if (this.#active) this.#readAnew(this.#active);
+  }
+
+  dispose(): void {
+    for (const state of this.#sessions.values()) clearTimeout(state.timer);
+    Disposable.from(...this.#disposables).dispose();
+  }
+
+  #readAnew(state: SessionState): void {
+    if (state.phase !== 'stopped') return;
+    state.stop++;
+    void this.#fetch(state);
+  }
+
+  #begin(session: DebugSession): SessionState {
+    const state = new SessionState(session);
+    this.#sessions.set(session.id, state);
+    void commands.executeCommand('setContext', 'ringside.hasSession', true);
+    this.#activate(state);
+    return state;
+  }
+
+  #activate(state: SessionState | undefined): void {
+    if (!state || state === this.#active) return;
+    this.#active = state;
+    this.#announce();
+    void this.#fetch(state);
+  }
+
+  #follow(item: DebugThread | DebugStackFrame | undefined): void {
+    const state = item && this.#sessions.get(item.session.id);
+    if (!state) return;
+    this.#activate(state);
+    if (item.threadId === state.threadId || state.phase !== 'stopped') return;
+    state.threadId = item.threadId;
+    state.stop++;
+    void this.#fetch(state);
+  }
+
+  #watch(state: SessionState, message: AdapterMessage): void {
+    if (message.type === 'event' && message.event === 'stopped') {
+      state.threadId = message.body?.threadId ?? state.threadId;
+      state.stop++;
+      this.#enter(state, 'stopped');
+      void this.#fetch(state);
+    } else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
+    else if (message.type === 'response' && message.success) {
+      if (RESUMES.has(message.command)) this.#enter(state, 'running');
+      else if (CHANGES_STATE.has(message.command)) this.#readAnew(state);
+    } else if (message.type === 'event' && message.event === 'invalidated') this.#readAnew(state);
+  }
+
+  #terminated(session: DebugSession): void {
+    const state = this.#sessions.get(session.id);
+    if (!state) return;
+    state.endMessage ??= 'The session is over. This is the state of the last stop.';
+    this.#enter(state, 'ended');
+    this.#sessions.delete(session.id);
+  }
+
+  #enter(state: SessionState, phase: Phase): void {
+    if (state.phase === 'ended') return;
+    clearTimeout(state.timer);
+    state.phase = phase;
+    state.runningShown = false;
+    if (phase === 'running') {
+      state.timer = setTimeout(() => {
+        state.runningShown = true;
+        this.#announce();
+      }, RUNNING_SHOWN_AFTER_MS);
+    } else this.#announce();
+  }
+
+  async #fetch(state: SessionState): Promise<void> {
+    if (state.phase !== 'stopped' || state !== this.#active) return;
+    const { stop, threadId } = state;
+    const parts = [...this.#wanted].filter((part) => state.parts.get(part)?.stop !== stop);
+    if (parts.length === 0) return;
+    let snapshot: MachineSnapshot;
+    try {
+      snapshot = await request(state.session, 'ringside/snapshot', { threadId, parts });
+    } catch (error) {
+      const failed = { error: error instanceof Error ? error.message : String(error) };
+      snapshot = { threadId, ...Object.fromEntries(parts.map((part) => [part, failed])) };
+    }
+    if (state.stop !== stop) return;
+    this.#keep(state, snapshot, threadId);
+    this.#announce();
+  }
+
+  #keep(state: SessionState, snapshot: MachineSnapshot, threadId: number): void {
+    const { threadId: _, ...parts } = snapshot;
+    for (const [part, value] of Object.entries(parts)) {
+      if (value) state.parts.set(part as StatePart, { stop: state.stop, threadId, value });
+    }
+  }
+
+  #announce(): void {
+    const phase = this.#active?.phase === 'running' && !this.#active.runningShown ? 'stopped' : this.#active?.phase;
+    void commands.executeCommand('setContext', 'ringside.state', phase);
+    this.#changed.fire();
+  }
+}
+
+interface AdapterMessage {
+  readonly type: 'event' | 'response' | 'request';
+  readonly event: string;
+  readonly command: string;
+  readonly success?: boolean;
+  readonly body?: { readonly threadId?: number };
+}

@@ -1,0 +1,89 @@
+/** Page Tables: the tree of the current CR3, read as it is expanded, and walks of single addresses above it. */
+import { type Disposable, window } from 'vscode';
+import type { PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
+import { request } from '../debug/ringside-session.ts';
+import { pageTablesNodes, walkNode } from '../novsc/page-tables-nodes.ts';
+import type { StateNode } from '../novsc/state-node.ts';
+import type { StopStore } from '../state/stop-store.ts';
+import { StateTree } from './state-tree.ts';
+
+/** Walks that are shown at once. */
+const MAX_WALKS = 8;
+
+export class PageTablesView implements Disposable {
+  /** What the user asked for, and the rows of its last walk. */
+  #walks = new Map<string, StateNode>();
+  #walkedAt: object | undefined;
+  #tree: StateTree<'pageTables'>;
+
+  constructor(readonly store: StopStore) {
+    this.#tree = new StateTree(store, {
+      view: 'ringside.pageTables',
+      part: 'pageTables',
+      build: (root) => this.#build(root),
+      describe: () => `vCPU ${store.threadId - 1}`,
+    });
+  }
+
+  /** Walks one address, asked for unless a row was given, and shows the steps above the tree. */
+  async walk(node?: StateNode): Promise<void> {
+    if (this.store.phase !== 'stopped') {
+      await window.showInformationMessage('Pause the guest to walk its page tables.');
+      return;
+    }
+    const expression =
+      node?.address ??
+      (await window.showInputBox({
+        title: 'Walk Page Tables',
+        prompt: 'A guest-virtual address: a number or a C expression, such as $rip or &buffer',
+        value: '$rip',
+      }));
+    if (!expression?.trim()) return;
+    const row = await this.#read(expression.trim());
+    const oldest = this.#walks.keys().next().value;
+    if (this.#walks.size >= MAX_WALKS && oldest !== undefined) this.#walks.delete(oldest);
+    this.#walks.set(expression.trim(), row);
+    this.#tree.update(true);
+    await this.#tree.view.reveal(row, { select: true, expand: true });
+  }
+
+  dropWalk(node: StateNode): void {
+    for (const [expression, row] of this.#walks) if (row.id === node.id) this.#walks.delete(expression);
+    this.#tree.update(true);
+  }
+
+  dispose(): void {
+    this.#tree.dispose();
+  }
+
+  #build(root: PageTableRoot): readonly StateNode[] {
+    if (root !== this.#walkedAt && this.#walks.size > 0) void this.#walkAgain(root);
+    this.#walkedAt = root;
+    const table = pageTablesNodes(root, async (path) => {
+      const { session, threadId } = this.store;
+      if (!session) return [];
+      return (await request(session, 'ringside/pageTable', { threadId, path })).entries;
+    });
+    return [...this.#walks.values(), ...table];
+  }
+
+  /** After a stop the pinned walks are made anew. */
+  async #walkAgain(root: PageTableRoot): Promise<void> {
+    if (this.store.phase !== 'stopped') return;
+    const rows = await Promise.all([...this.#walks.keys()].map(async (key) => [key, await this.#read(key)] as const));
+    if (this.#walkedAt !== root) return;
+    for (const [key, row] of rows) if (this.#walks.has(key)) this.#walks.set(key, row);
+    this.#tree.update(true);
+  }
+
+  async #read(expression: string): Promise<StateNode> {
+    const { session, threadId } = this.store;
+    try {
+      if (!session) throw new Error('no session');
+      return walkNode(expression, await request(session, 'ringside/walk', { threadId, address: expression }));
+    } catch (error) {
+      const description = error instanceof Error ? error.message : String(error);
+      return { id: `walk/${expression}`, label: `Walk of ${expression}`, description, icon: 'warning', walk: true };
+    }
+  }
+}

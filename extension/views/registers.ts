@@ -1,0 +1,38 @@
+/** vCPU Registers: groups, registers, decoded bits; a value is set in place. */
+import { type Disposable, window } from 'vscode';
+import { request } from '../debug/ringside-session.ts';
+import { registersNodes } from '../novsc/registers-nodes.ts';
+import type { StateNode } from '../novsc/state-node.ts';
+import type { StopStore } from '../state/stop-store.ts';
+import { StateTree } from './state-tree.ts';
+
+export function registersView(store: StopStore): Disposable {
+  return new StateTree(store, {
+    view: 'ringside.registers',
+    part: 'registers',
+    build: registersNodes,
+    describe: () => `vCPU ${store.threadId - 1}`,
+  });
+}
+
+/** Asks for a register (unless a row was given) and its value, and sets it. */
+export async function setRegister(store: StopStore, node?: StateNode): Promise<void> {
+  const { session, threadId } = store;
+  if (!session || store.phase !== 'stopped') {
+    await window.showInformationMessage('Pause the guest to set a register.');
+    return;
+  }
+  const name = node?.register ?? (await window.showInputBox({ title: 'Set Register', prompt: 'Name, such as rax' }));
+  if (!name) return;
+  const value = await window.showInputBox({
+    title: `Set ${name}`,
+    prompt: 'A number or a C expression, such as 0x1000, $rsp + 8 or &buffer',
+    ...(node?.value ? { value: node.value } : {}),
+  });
+  if (value === undefined || value.trim() === '') return;
+  try {
+    await request(session, 'ringside/setRegister', { threadId, name, value: value.trim() });
+  } catch (error) {
+    await window.showErrorMessage(`${name} was not set: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

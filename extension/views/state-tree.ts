@@ -1,0 +1,156 @@
+/** A tree view over one part of the state at a stop: rows from a pure builder, changes marked, kept when the guest ends. */
+import {
+  Disposable,
+  EventEmitter,
+  ThemeColor,
+  ThemeIcon,
+  type TreeDataProvider,
+  TreeItem,
+  TreeItemCollapsibleState,
+  type TreeView,
+  window,
+} from 'vscode';
+import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import { changedBelow, isChanged, type StateNode, valuesOf } from '../novsc/state-node.ts';
+import type { KeptPart, PartValue, StopStore } from '../state/stop-store.ts';
+import { markUri } from './marks.ts';
+
+type Good<Part extends StatePart> = Exclude<PartValue<Part>, PartError>;
+
+export interface StateTreeOptions<Part extends StatePart> {
+  /** View id of package.json. */
+  readonly view: string;
+  readonly part: Part;
+  readonly build: (value: Good<Part>) => readonly StateNode[];
+  /** Words at the view's title when the state is of a stop. */
+  readonly describe?: () => string;
+}
+
+export class StateTree<Part extends StatePart> implements TreeDataProvider<StateNode>, Disposable {
+  #emitter = new EventEmitter<void>();
+  #before = new Map<string, string>();
+  #now = new Map<string, string>();
+  #shown: KeptPart<Part> | undefined;
+  #roots: readonly StateNode[] = [];
+  /** Rows that were read when a row was expanded, for when the guest is not stopped. */
+  #lazy = new Map<string, readonly StateNode[]>();
+  #ended = false;
+  #disposables: Disposable[];
+
+  readonly onDidChangeTreeData = this.#emitter.event;
+  readonly view: TreeView<StateNode>;
+
+  constructor(
+    readonly store: StopStore,
+    readonly options: StateTreeOptions<Part>,
+  ) {
+    this.view = window.createTreeView(options.view, { treeDataProvider: this, showCollapseAll: true });
+    this.#disposables = [
+      this.view,
+      this.#emitter,
+      this.view.onDidChangeVisibility(({ visible }) => store.want(options.part, visible)),
+      store.onDidChange(() => this.update()),
+    ];
+    store.want(options.part, this.view.visible);
+  }
+
+  /** Takes what the store has; `force` builds the rows anew even for the same stop. */
+  update(force = false): void {
+    const kept = this.store.part(this.options.part);
+    const ended = this.store.phase === 'ended';
+    this.view.message = this.#message(kept);
+    const description = kept && this.options.describe?.();
+    if (this.view.description !== description) this.view.description = description ?? '';
+    if (kept === this.#shown && ended === this.#ended && !force) return;
+    if (kept !== this.#shown) {
+      this.#before = kept?.threadId === this.#shown?.threadId ? this.#now : new Map();
+      this.#now = new Map();
+      if (!kept) this.#lazy.clear();
+    }
+    this.#shown = kept;
+    this.#ended = ended;
+    this.#roots = !kept
+      ? []
+      : 'error' in kept.value
+        ? [errorNode(kept.value.error)]
+        : this.options.build(kept.value as Good<Part>);
+    valuesOf(this.#roots, this.#now);
+    this.#emitter.fire();
+  }
+
+  async getChildren(node?: StateNode): Promise<StateNode[]> {
+    const children = node ? node.children : this.#roots;
+    if (typeof children !== 'function') return [...(children ?? [])];
+    const id = node?.id ?? '';
+    if (this.store.phase !== 'stopped') return [...(this.#lazy.get(id) ?? [noteNode(id)])];
+    try {
+      const rows = await children();
+      this.#lazy.set(id, rows);
+      valuesOf(rows, this.#now);
+      return [...rows];
+    } catch (error) {
+      return [errorNode(error instanceof Error ? error.message : String(error), id)];
+    }
+  }
+
+  /** Only top rows are ever revealed. */
+  getParent(): undefined {
+    return undefined;
+  }
+
+  getTreeItem(node: StateNode): TreeItem {
+    const item = new TreeItem(node.label, collapsible(node));
+    const changed = isChanged(node, this.#before);
+    const below = item.collapsibleState === TreeItemCollapsibleState.None ? 0 : changedBelow(node, this.#before);
+    const remark = below > 0 && !node.value ? `${below} changed` : '';
+    item.id = node.id;
+    item.description = [node.description, remark].filter(Boolean).join('  ');
+    item.tooltip = node.tooltip ?? `${node.label} ${node.description ?? ''}`;
+    if (changed && !this.#ended) item.resourceUri = markUri('changed', node.id);
+    else if (this.#ended) item.resourceUri = markUri('ended', node.id);
+    if (node.icon) {
+      item.iconPath = new ThemeIcon(node.icon, changed ? new ThemeColor('ringside.changedForeground') : undefined);
+    }
+    item.contextValue = contextWords(node);
+    item.accessibilityInformation = {
+      label: `${node.label} ${item.description}${changed ? ', changed' : ''}`,
+    };
+    return item;
+  }
+
+  dispose(): void {
+    Disposable.from(...this.#disposables).dispose();
+  }
+
+  /** Empty where the view's welcome text speaks. */
+  #message(kept: KeptPart<Part> | undefined): string {
+    if (!kept) return '';
+    if (this.store.phase === 'ended') return this.store.endMessage ?? '';
+    return this.store.runningShown ? 'The guest is running. This is the state of its last stop.' : '';
+  }
+}
+
+function collapsible(node: StateNode): TreeItemCollapsibleState {
+  if (!node.children) return TreeItemCollapsibleState.None;
+  return node.expanded ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.Collapsed;
+}
+
+/** The words that `when` clauses of package.json look for. */
+function contextWords(node: StateNode): string {
+  const words = [
+    node.copy !== undefined && 'value',
+    node.address !== undefined && 'address',
+    node.code && 'code',
+    node.register !== undefined && 'writable',
+    node.walk && 'walk',
+  ];
+  return words.filter(Boolean).join(' ');
+}
+
+function errorNode(message: string, parent = ''): StateNode {
+  return { id: `${parent}/error`, label: message, icon: 'warning', copy: message };
+}
+
+function noteNode(parent: string): StateNode {
+  return { id: `${parent}/note`, label: 'Pause the guest to read this table', icon: 'debug-pause' };
+}

@@ -1,0 +1,64 @@
+/** Rows of one height in a scroller: only those in sight are in the page, so 10,000 cost what 50 cost. */
+import type { ComponentChildren } from 'preact';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+
+const SPARE_ROWS = 8;
+
+interface Props {
+  readonly count: number;
+  /** Pixels. */
+  readonly rowHeight: number;
+  readonly row: (index: number) => ComponentChildren;
+  /** Scrolled into sight when it changes. */
+  readonly cursor: number | undefined;
+}
+
+/** Stays at the end while rows are added, unless the user scrolled up. */
+export function VirtualRows({ count, rowHeight, row, cursor }: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0);
+  const [height, setHeight] = useState(0);
+  const atEnd = useRef(true);
+
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && atEnd.current) element.scrollTop = element.scrollHeight;
+  }, [count, height]);
+
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element || cursor === undefined) return;
+    const above = cursor * rowHeight < element.scrollTop;
+    const below = (cursor + 1) * rowHeight > element.scrollTop + element.clientHeight;
+    if (above) element.scrollTop = cursor * rowHeight;
+    else if (below) element.scrollTop = (cursor + 1) * rowHeight - element.clientHeight;
+  }, [cursor, rowHeight]);
+
+  const onScroll = () => {
+    const element = scroller.current;
+    if (!element) return;
+    atEnd.current = element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
+    setTop(element.scrollTop);
+  };
+
+  const first = Math.max(0, Math.floor(top / rowHeight) - SPARE_ROWS);
+  const last = Math.min(count, Math.ceil((top + height) / rowHeight) + SPARE_ROWS);
+  const shown = Array.from({ length: Math.max(0, last - first) }, (_, index) => row(first + index));
+  return (
+    <div class="rows" ref={scroller} onScroll={onScroll} role="rowgroup">
+      <div style={{ height: `${count * rowHeight}px`, position: 'relative' }} role="presentation">
+        <div style={{ position: 'absolute', top: `${first * rowHeight}px`, width: '100%' }} role="presentation">
+          {shown}
+        </div>
+      </div>
+    </div>
+  );
+}
