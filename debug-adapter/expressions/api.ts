@@ -41,7 +41,7 @@ export interface Child {
 }
 
 export interface ValueFormat {
-  readonly radix: 'natural' | 'hex' | 'decimal' | 'binary' | 'octal';
+  readonly radix: 'natural' | 'hex' | 'decimal' | 'binary' | 'octal' | 'character' | 'string';
 }
 
 /** The room's one entry, made by `createExpressions()` in expressions.ts. */
@@ -52,6 +52,8 @@ export interface Expressions {
   children(value: Value, context: EvaluationContext, start: number, count: number): Promise<readonly Child[]>;
   /** Assigns the value of the C expression `source`; returns what is there now. */
   assign(target: Value, source: string, context: EvaluationContext): Promise<Value>;
+  /** Takes a format suffix off a written expression: `flags,x` is `flags` in hex. Letters as gdb's: x d b t o c s. */
+  splitFormat(source: string): { readonly source: string; readonly format?: ValueFormat };
   /** The type as C writes it: `struct task *[4]`, `int (*)(void *, size_t)`. */
   typeName(type: Type): string;
 }

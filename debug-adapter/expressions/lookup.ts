@@ -1,0 +1,131 @@
+/** What a name means: a variable in scope, a global, an enumerator, or a bare symbol of the image. */
+import type { Symbol as ImageSymbol, SymbolIndex, Type, VariableInfo } from '../symbols/api.ts';
+import { type EvaluationContext, ExpressionError, type Value } from './api.ts';
+import { builtinType, type DataModel, unknownCode, unknownData, voidType } from './types.ts';
+
+/** Whether a name is a type here: variables hide typedefs. */
+export function isTypedefName(name: string, context: EvaluationContext, model: DataModel): boolean {
+  const { symbols } = context;
+  if (symbols && (variableInScope(name, context) || symbols.globals(name).length > 0)) return false;
+  return typedefNamed(name, context) !== undefined || builtinType([name], model) !== undefined;
+}
+
+/** A type that C knows by one word; a struct's tag alone is none. */
+export function typedefNamed(name: string, { symbols }: EvaluationContext): Type | undefined {
+  const type = symbols?.typeNamed(name);
+  return type?.kind === 'typedef' || type?.kind === 'base' || type?.kind === 'class' ? type : undefined;
+}
+
+function variableInScope(name: string, { symbols, frame }: EvaluationContext): VariableInfo | undefined {
+  return symbols?.variablesAt(frame.pc, frame.level).find((variable) => variable.name === name);
+}
+
+/** A found value; enumerators behave as int in arithmetic, C11 6.4.4.3. */
+export type Found = Value & { readonly enumerator?: true };
+
+/** Throws ExpressionError for a name nothing is known by. */
+export async function lookUp(name: string, context: EvaluationContext, at: number): Promise<Found> {
+  const { symbols, frame } = context;
+  if (symbols) {
+    const variable = variableInScope(name, context) ?? nearestGlobal(symbols.globals(name), frame.line?.file);
+    if (variable) return variableValue(variable, symbols, context);
+    const enumerator = symbols.enumerator(name);
+    if (enumerator) return { ...constant(enumerator.type, enumerator.value, name), enumerator: true };
+    const symbol = symbols.symbolsNamed(name).find(isDefined);
+    if (symbol) return symbolValue(symbol, symbols);
+  }
+  const word = wellKnown(name);
+  if (word) return word;
+  throw new ExpressionError(`No symbol "${name}" in current context.`, at);
+}
+
+/** `'file.c'::name` or `function::name`. */
+export async function lookUpScoped(
+  scope: string,
+  name: string,
+  context: EvaluationContext,
+  at: number,
+): Promise<Found> {
+  const { symbols } = context;
+  const missing = (what: string) => new ExpressionError(what, at);
+  if (!symbols) throw missing('There are no symbols: the image has none, or none is loaded.');
+  const inFile = symbols.globals(name).find(({ declared }) => declared && isFile(declared.file, scope));
+  if (inFile) return variableValue(inFile, symbols, context);
+  const functionSymbol = symbols.symbolsNamed(scope).find((symbol) => symbol.kind === 'function');
+  if (functionSymbol) {
+    const pc = functionSymbol.address;
+    const level = Math.max(0, symbols.inlineLevels(pc).length - 1);
+    const variable = symbols.variablesAt(pc, level).find((each) => each.name === name && each.kind === 'static');
+    if (variable) return variableValue(variable, symbols, context);
+    throw missing(`No static "${name}" in function "${scope}".`);
+  }
+  const known = symbols.sources().some((file) => isFile(file, scope));
+  throw missing(known ? `No symbol "${name}" in "${scope}".` : `No file or function "${scope}" in the symbols.`);
+}
+
+const isFile = (file: string, written: string) => file === written || file.endsWith(`/${written}`);
+
+/** Statics of different files may share a name; the one of the frame's own file is meant. */
+function nearestGlobal(found: readonly VariableInfo[], file: string | undefined): VariableInfo | undefined {
+  return found.find(({ declared }) => file !== undefined && declared?.file === file) ?? found[0];
+}
+
+/** The variable as a value in the frame. */
+async function variableValue(variable: VariableInfo, symbols: SymbolIndex, context: EvaluationContext): Promise<Value> {
+  const place = await symbols.locate(variable, context.frame);
+  return { type: variable.type, place, expression: variable.name };
+}
+
+function constant(type: Type, value: bigint, expression: string): Value {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
+  return { type, place: { kind: 'value', bytes }, expression };
+}
+
+/** A symbol that no DWARF describes, or a function. */
+function symbolValue(symbol: ImageSymbol, symbols: SymbolIndex): Value {
+  const place = { kind: 'memory', address: symbol.address } as const;
+  return { type: symbolType(symbol, symbols), place, expression: symbol.name };
+}
+
+/** Undefined references are listed too, at 0. */
+const isDefined = (symbol: symbol) => symbol.address !== 0n || symbol.size !== 0n;
+
+function symbolType(symbol: ImageSymbol, symbols: SymbolIndex): Type {
+  const described = symbol.kind === 'function' ? symbols.functionAt(symbol.address) : undefined;
+  if (described?.low === symbol.address) {
+    const level = Math.max(0, symbols.inlineLevels(symbol.address).length - 1);
+    const parameters = symbols.variablesAt(symbol.address, level).filter(({ kind }) => kind === 'argument');
+    return {
+      kind: 'function',
+      returns: described.returns ?? voidType,
+      parameters: parameters.map(({ type }) => type),
+      variadic: false,
+    };
+  }
+  if (symbol.kind === 'object') return unknownData;
+  if (symbol.kind === 'function') return unknownCode;
+  return isCode(symbol.address, symbols) ? unknownCode : unknownData;
+}
+
+/** Labels of assembly sources have no kind; the name of their section tells. */
+function isCode(address: bigint, symbols: SymbolIndex): boolean {
+  const section = symbols.sections.find(
+    (each) => address >= each.address && address < each.address + each.size && each.size > 0n,
+  );
+  return section !== undefined && /text/.test(section.name);
+}
+
+/** Words of C23 and of every kernel that are macros and so in no symbol table. */
+function wellKnown(name: string): Value | undefined {
+  switch (name) {
+    case 'true':
+    case 'false':
+      return constant({ kind: 'base', name: 'bool', size: 1, encoding: 'boolean' }, name === 'true' ? 1n : 0n, name);
+    case 'NULL':
+    case 'nullptr':
+      return constant({ kind: 'pointer', size: 8, target: voidType }, 0n, name);
+    default:
+      return undefined;
+  }
+}
