@@ -1,0 +1,79 @@
+// Bochs as a test host: boots the kernel from a CD image by GRUB, writes its serial port into a file.
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, copyFileSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+
+function makeBootImage({ scratch, kernel, initramfs, kernelParameters }) {
+  const grub = join(scratch, 'iso/boot/grub');
+  mkdirSync(grub, { recursive: true });
+  copyFileSync(kernel, join(scratch, 'iso/boot/vmlinuz'));
+  const script = [`gzip -1 <'${initramfs}' >iso/boot/initramfs`, 'grub-mkrescue -o boot.iso iso 2>&1'];
+  writeFileSync(
+    join(grub, 'grub.cfg'),
+    `set timeout=0\nmenuentry test {\n linux /boot/vmlinuz ${kernelParameters}\n initrd /boot/initramfs\n}\n`,
+  );
+  const made = spawnSync('sh', ['-ec', script.join('\n')], { cwd: scratch, encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`cannot make the boot image: ${made.error ?? made.stdout}`);
+  return join(scratch, 'boot.iso');
+}
+
+function configuration({ scratch, image, memory }) {
+  return [
+    'cpu: model=corei7_skylake_x, count=1, ips=200000000, reset_on_triple_fault=0, ignore_bad_msrs=1',
+    `memory: guest=${memory}, host=${memory}`,
+    'romimage: file=/usr/share/bochs/BIOS-bochs-latest',
+    'vgaromimage: file=/usr/share/vgabios/vgabios.bin',
+    `ata0-master: type=cdrom, path=${image}, status=inserted`,
+    'boot: cdrom',
+    `com1: enabled=1, mode=file, dev=${join(scratch, 'serial')}`,
+    'display_library: term',
+    'clock: sync=none, time0=utc',
+    `log: ${join(scratch, 'log')}`,
+    'panic: action=fatal',
+    'error: action=ignore',
+    'info: action=ignore',
+    '',
+  ].join('\n');
+}
+
+/** What is appended to a file, as a stream that ends when `isOver` says so and everything has been read. */
+async function* follow(path, isOver) {
+  const file = openSync(path, 'r');
+  const buffer = Buffer.alloc(1 << 16);
+  try {
+    for (;;) {
+      const over = isOver();
+      const length = readSync(file, buffer, 0, buffer.length, null);
+      if (length > 0) yield Buffer.from(buffer.subarray(0, length));
+      else if (over) return;
+      else await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Starts the machine; `stdout` is its serial port. Bochs wants a terminal, which `script` is. */
+export function startBochs(options) {
+  const { scratch } = options;
+  const serial = join(scratch, 'serial');
+  const image = makeBootImage(options);
+  writeFileSync(join(scratch, 'bochsrc'), configuration({ ...options, image }));
+  writeFileSync(join(scratch, 'go'), 'c\n');
+  writeFileSync(serial, '');
+  const command = `bochs -q -f '${join(scratch, 'bochsrc')}' -rc '${join(scratch, 'go')}'`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    stdio: 'ignore',
+    detached: true,
+    env: { ...process.env, TERM: 'xterm' },
+  });
+  let over = false;
+  child.once('close', () => {
+    over = true;
+  });
+  child.once('error', () => {
+    over = true;
+  });
+  return { pid: child.pid, stdout: Readable.from(follow(serial, () => over)) };
+}
