@@ -122,9 +122,9 @@ function quoted(source: string, at: number): { bytes: Uint8Array; end: number } 
     if (position >= source.length) {
       throw new ExpressionError(quote === '"' ? 'Unterminated string in expression.' : 'Unmatched single quote.', at);
     }
-    const escape = /\\(?:([0-7]{1,3})|x([\da-fA-F]{1,2})|([ntrabfve\\'"?]))/y;
-    escape.lastIndex = position;
-    const found = escape.exec(source);
+    const pattern = /\\(?:([0-7]{1,3})|x([\da-fA-F]{1,2})|([ntrabfve\\'"?]))/y;
+    pattern.lastIndex = position;
+    const found = pattern.exec(source);
     if (found) {
       const [text, octal, hex, letter] = found;
       if (octal !== undefined) bytes.push(Number.parseInt(octal, 8) & 0xff);

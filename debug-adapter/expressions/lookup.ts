@@ -89,7 +89,7 @@ function symbolValue(symbol: ImageSymbol, symbols: SymbolIndex): Value {
 }
 
 /** Undefined references are listed too, at 0. */
-const isDefined = (symbol: symbol) => symbol.address !== 0n || symbol.size !== 0n;
+const isDefined = ({ address, size }: ImageSymbol) => address !== 0n || size !== 0n;
 
 function symbolType(symbol: ImageSymbol, symbols: SymbolIndex): Type {
   const described = symbol.kind === 'function' ? symbols.functionAt(symbol.address) : undefined;
