@@ -1,0 +1,81 @@
+/** The `monitor` commands. Where QEMU has one of the same name, the text is laid out as QEMU's, for the scripts that read it. */
+import { parseHex } from '../../protocol/hex.ts';
+import type { Client } from '../packet.ts';
+import { lapicText } from './lapic.ts';
+import { registersText } from './registers.ts';
+
+export interface MonitorCommand {
+  readonly name: string;
+  readonly parameters?: string;
+  readonly help: string;
+  /** The text to print, whole lines. */
+  run(client: Client, argument: string): string;
+}
+
+const help: MonitorCommand = {
+  name: 'help',
+  help: 'this list',
+  run: () =>
+    monitorCommands
+      .map(
+        ({ name, parameters, help: words }) => `${[name, parameters].filter(Boolean).join(' ').padEnd(24)} ${words}\n`,
+      )
+      .join(''),
+};
+
+const translate: MonitorCommand = {
+  name: 'gva2gpa',
+  parameters: 'ADDRESS',
+  help: 'guest-physical address of a virtual one',
+  run({ vcpu }, argument) {
+    if (!/^0x[0-9a-fA-F]{1,16}$/.test(argument)) return 'gva2gpa wants a hexadecimal address, e.g. gva2gpa 0x1000\n';
+    const physical = vcpu.translate(parseHex(argument));
+    return physical === undefined ? 'Unmapped\n' : `gpa: 0x${physical.toString(16)}\n`;
+  },
+};
+
+const memoryTree: MonitorCommand = {
+  name: 'info mtree',
+  help: 'guest-physical memory map',
+  run: ({ machine }) =>
+    machine
+      .memoryMap()
+      .regions.map(({ start, end, kind, name }) => `  ${wide(start)}-${wide(lastOf(end))} (${kind}): ${name}\n`)
+      .join(''),
+};
+
+const hypercalls: MonitorCommand = {
+  name: 'info hypercalls',
+  help: 'the last 20 hypercalls',
+  run({ machine }) {
+    const { total } = machine.hypercalls.read(0, 0);
+    const { records } = machine.hypercalls.read(Math.max(0, total - 20), 20);
+    const lines = records.map(
+      (call) =>
+        `${(call.time / 1e6).toFixed(6)} vCPU ${call.vcpu} ${call.rip} ${call.abi} ${call.name}(${call.arguments.map(({ name, value }) => `${name}=${value}`).join(', ')}) = ${call.result}\n`,
+    );
+    return `${total} hypercalls\n${lines.join('')}`;
+  },
+};
+
+const registers: MonitorCommand = {
+  name: 'info registers',
+  help: 'registers of the selected vCPU',
+  run: ({ vcpu }) => registersText(vcpu),
+};
+
+const lapic: MonitorCommand = {
+  name: 'info lapic',
+  help: 'local APIC of the selected vCPU',
+  run: ({ vcpu }) => lapicText(vcpu.interrupts()),
+};
+
+export const monitorCommands: readonly MonitorCommand[] = [help, registers, lapic, memoryTree, hypercalls, translate];
+
+function wide(address: string): string {
+  return address.slice(2).padStart(16, '0');
+}
+
+function lastOf(end: `0x${string}`): string {
+  return `0x${(parseHex(end) - 1n).toString(16)}`;
+}

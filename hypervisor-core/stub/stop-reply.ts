@@ -1,0 +1,58 @@
+/** Stop replies (GDB manual, E.3): why a vCPU stopped, or how the guest ended. */
+import type { Machine, Stop } from '../machine/api.ts';
+import type { GuestEnd } from '../protocol/inspect.ts';
+import { bytesToHex, textToHex } from '../protocol/rsp.ts';
+import { registersByName } from '../protocol/target-description.ts';
+import { threadId } from './packets/threads.ts';
+
+/** Signal numbers are gdb's own, not the host's. */
+const SIGNALS: Readonly<Record<Stop['reason']['kind'], number>> = {
+  entry: 5,
+  pause: 2,
+  step: 5,
+  breakpoint: 5,
+  watchpoint: 5,
+  'triple-fault': 11,
+  'emulation-failure': 4,
+  'internal-error': 6,
+};
+
+const WATCH = { write: 'watch', read: 'rwatch', access: 'awatch' } as const;
+
+/** Registers that every client asks for first come with the stop and save it a round trip. */
+const EXPEDITED = ['rip', 'rsp', 'rbp'] as const;
+
+/** `features` are the client's: `swbreak` and `hwbreak` go only to those who know them. */
+export function stopReply(machine: Machine, stop: Stop, features: ReadonlySet<string>): string {
+  const signal = SIGNALS[stop.reason.kind].toString(16).padStart(2, '0');
+  return `T${signal}${[...reasonFields(stop, features), `thread:${threadId(stop.vcpu)}`, ...expedited(machine, stop)].join(';')};`;
+}
+
+function reasonFields({ reason }: Stop, features: ReadonlySet<string>): string[] {
+  if (reason.kind === 'breakpoint') {
+    const field = reason.hardware ? 'hwbreak' : 'swbreak';
+    return features.has(`${field}+`) ? [`${field}:`] : [];
+  }
+  if (reason.kind === 'watchpoint') return [`${WATCH[reason.access]}:${reason.address.toString(16)}`];
+  const message = faultMessage({ reason });
+  return message === undefined ? [] : ['reason:exception', `description:${textToHex(message)}`];
+}
+
+/** What to tell a person about a stop that the guest cannot go on from. */
+export function faultMessage({ reason }: Pick<Stop, 'reason'>): string | undefined {
+  return 'message' in reason ? reason.message : undefined;
+}
+
+function expedited(machine: Machine, stop: Stop): string[] {
+  const vcpu = machine.vcpus[stop.vcpu];
+  return EXPEDITED.flatMap((name) => {
+    const regnum = registersByName.get(name)?.regnum ?? 0;
+    return vcpu ? [`${regnum.toString(16).padStart(2, '0')}:${bytesToHex(vcpu.registers.read(name))}`] : [];
+  });
+}
+
+/** `W` and the exit status, or `X` and the signal for a guest that was put to an end. */
+export function endReply(end: GuestEnd): string {
+  if (end.cause === 'killed') return 'X09';
+  return `W${(end.exitStatus & 0xff).toString(16).padStart(2, '0')}`;
+}

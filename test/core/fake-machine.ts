@@ -1,0 +1,217 @@
+/** A machine without KVM: flat memory, plain registers, and stops that the test makes. For tests of the two servers. */
+import type {
+  BreakpointKind,
+  Disposable,
+  Machine,
+  PhysicalMemory,
+  ResumeAction,
+  Stop,
+  Vcpu,
+} from '../../hypervisor-core/machine/api.ts';
+import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
+import type {
+  GuestEnd,
+  HypercallRecord,
+  InterruptState,
+  MachineInfo,
+  MachineState,
+  MemoryMap,
+} from '../../hypervisor-core/protocol/inspect.ts';
+import { registersByName } from '../../hypervisor-core/protocol/target-description.ts';
+
+type Listener<T> = (value: T) => void;
+
+class Listeners<T> {
+  readonly #all = new Set<Listener<T>>();
+
+  add = (listener: Listener<T>): Disposable => {
+    this.#all.add(listener);
+    return { dispose: () => this.#all.delete(listener) };
+  };
+
+  fire(value: T): void {
+    for (const listener of [...this.#all]) listener(value);
+  }
+}
+
+const info: MachineInfo = {
+  version: '0.0.0',
+  pid: process.pid,
+  program: 'fake.elf',
+  bootProtocol: 'none',
+  cpus: 2,
+  memory: 0x10000,
+  personality: 'none',
+  host: { ok: true, module: 'fake', kernel: '0', apiVersion: 12, trap: 'none', facts: [] },
+};
+
+/** Memory is flat, from 0, with physical and virtual addresses the same. */
+export class FakeMachine implements Machine {
+  readonly info = info;
+  readonly ram = new Uint8Array(info.memory);
+  readonly vcpus: readonly Vcpu[];
+  readonly inserted: string[] = [];
+  readonly resumed: (readonly ResumeAction[])[] = [];
+  readonly typed: number[] = [];
+  readonly printed: number[] = [];
+  readonly calls: HypercallRecord[] = [];
+  state: MachineState = { kind: 'stopped' };
+  closed = false;
+  readonly #stops = new Listeners<Stop>();
+  readonly #states = new Listeners<MachineState>();
+  readonly #output = new Listeners<Uint8Array>();
+  readonly #recorded = new Listeners<void>();
+
+  constructor(cpus: number = info.cpus) {
+    this.vcpus = Array.from({ length: cpus }, (_, index) => fakeVcpu(index));
+  }
+
+  readonly memory: PhysicalMemory = {
+    size: info.memory,
+    read: (gpa, length) => this.ram.slice(clip(gpa), clip(gpa + BigInt(length))),
+    write: (gpa, data) => {
+      const fits = data.subarray(0, clip(gpa + BigInt(data.length)) - clip(gpa));
+      this.ram.set(fits, clip(gpa));
+      return fits.length;
+    },
+  };
+
+  memoryMap(): MemoryMap {
+    return {
+      regions: [
+        { start: '0x0', end: '0x10000', kind: 'ram', name: 'RAM' },
+        { start: '0xfffe0000', end: '0x100000000', kind: 'rom', name: 'BIOS' },
+      ],
+      ports: [{ first: 0x3f8, last: 0x3ff, device: 'serial' }],
+    };
+  }
+
+  readVirtual = (_vcpu: number, gva: bigint, length: number) => this.memory.read(gva, length);
+  writeVirtual = (_vcpu: number, gva: bigint, data: Uint8Array) => this.memory.write(gva, data);
+
+  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+    if (kind === 'read') throw new BreakpointError('this host cannot watch reads');
+    this.inserted.push(`${kind} ${gva.toString(16)} ${length}`);
+  }
+
+  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+    const at = this.inserted.indexOf(`${kind} ${gva.toString(16)} ${length}`);
+    if (at < 0) throw new BreakpointError('no such breakpoint');
+    this.inserted.splice(at, 1);
+  }
+
+  resume(actions: readonly ResumeAction[]): void {
+    if (this.state.kind !== 'stopped') throw new Error(`the machine is ${this.state.kind}`);
+    this.resumed.push(actions);
+    this.#enter({ kind: 'running' });
+  }
+
+  /** As on the real machine, the stop comes later. */
+  interrupt(): void {
+    if (this.state.kind === 'running') setImmediate(() => this.stop({ vcpu: 0, reason: { kind: 'pause' } }));
+  }
+
+  kill(): void {
+    this.end({ cause: 'killed', exitStatus: 137, message: 'killed' });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  onStop = this.#stops.add;
+  onState = this.#states.add;
+
+  readonly console = {
+    history: () => Uint8Array.from(this.printed),
+    input: (data: Uint8Array) => {
+      this.typed.push(...data);
+    },
+    onOutput: this.#output.add,
+  };
+
+  readonly hypercalls = {
+    read: (from: number, limit: number) => ({
+      records: this.calls.filter(({ sequence }) => sequence >= from).slice(0, limit),
+      dropped: 0,
+      total: this.calls.length,
+    }),
+    onRecorded: this.#recorded.add as (listener: () => void) => Disposable,
+  };
+
+  /** The guest stops. */
+  stop(stop: Stop): void {
+    if (this.state.kind !== 'running') return;
+    this.#enter({ kind: 'stopped' });
+    this.#stops.fire(stop);
+  }
+
+  /** The guest is gone. */
+  end(end: GuestEnd): void {
+    if (this.state.kind !== 'ended') this.#enter({ kind: 'ended', end });
+  }
+
+  print(text: string): void {
+    const bytes = Buffer.from(text);
+    this.printed.push(...bytes);
+    this.#output.fire(bytes);
+  }
+
+  call(name: string): void {
+    const sequence = this.calls.length;
+    this.calls.push({
+      sequence,
+      time: 1000 * sequence,
+      vcpu: 0,
+      cpl: 0,
+      rip: '0x1000',
+      abi: 'xen',
+      number: '0x11',
+      name,
+      arguments: [{ name: 'cmd', value: '0x0' }],
+      result: '0x4000a',
+      duration: 1,
+    });
+    this.#recorded.fire();
+  }
+
+  #enter(state: MachineState): void {
+    this.state = state;
+    this.#states.fire(state);
+  }
+}
+
+function clip(address: bigint): number {
+  return Number(address < BigInt(info.memory) ? address : BigInt(info.memory));
+}
+
+function fakeVcpu(index: number): Vcpu {
+  const values = new Map([...registersByName.values()].map(({ name, bits }) => [name, new Uint8Array(bits / 8)]));
+  const value = (name: string) => {
+    const bytes = values.get(name);
+    if (!bytes) throw new Error(`no register ${name}`);
+    return bytes;
+  };
+  return {
+    index,
+    registers: { read: (name) => value(name).slice(), write: (name, bytes) => value(name).set(bytes) },
+    interrupts: () => interrupts(index),
+    msrs: () => [{ index: 0xc0000082, name: 'LSTAR', value: '0xffffffff81000000' }],
+    writeMsr: (msr) => {
+      if (msr !== 0xc0000082) throw new Error(`no MSR 0x${msr.toString(16)}`);
+    },
+    translate: (gva) => (gva < BigInt(info.memory) ? gva : undefined),
+  };
+}
+
+const interrupts = (vcpu: number): InterruptState => ({
+  vcpu,
+  pic: [],
+  pit: [],
+  pending: {
+    interruptShadow: false,
+    nmi: { pending: false, injected: false, masked: false },
+    smi: { pending: false, inSmm: false },
+    mpState: vcpu === 0 ? 'running' : 'halted',
+  },
+});
