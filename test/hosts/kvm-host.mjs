@@ -5,7 +5,7 @@
 //   node test/hosts/kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] DIRECTORY COMMAND...
 // Prints what the command prints and ends with its status, 124 when the time ran out.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,15 +20,18 @@ const ended = /^kvm-host: exit (\d+)/;
 
 /** QEMU prints the serial port on its own standard output, and on standard error what its TCG lacks of the model. */
 function startQemu({ scratch, kernel, initramfs, memory }) {
-  return spawn(
+  const log = openSync(join(scratch, 'log'), 'w');
+  const machine = spawn(
     'qemu-system-x86_64',
     [
       ...['-accel', 'tcg,thread=multi', '-cpu', 'EPYC,+svm', '-smp', '2', '-m', String(memory)],
       ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
       ...['-kernel', kernel, '-initrd', initramfs, '-append', kernelParameters],
     ],
-    { stdio: ['ignore', 'pipe', openSync(join(scratch, 'log'), 'w')], detached: true },
+    { stdio: ['ignore', 'pipe', log], detached: true },
   );
+  closeSync(log);
+  return machine;
 }
 
 /** Lines of a console, without carriage returns, until it is closed. */
@@ -82,7 +85,9 @@ export async function runOnHost({ kind, directory, command, memory = 2048, secon
     const status = await followCommand(machine.stdout, onLine);
     if (status !== undefined) return status;
     if (timedOut) return 124;
-    throw new Error(`the ${kind} machine ended before the command did: ${readFileSync(join(scratch, 'log'), 'latin1')}`);
+    throw new Error(
+      `the ${kind} machine ended before the command did: ${readFileSync(join(scratch, 'log'), 'latin1')}`,
+    );
   } finally {
     clearTimeout(timer);
     stop();

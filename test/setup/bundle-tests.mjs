@@ -31,7 +31,7 @@ export async function bundleTests(sources) {
     format: 'cjs',
     sourcemap: 'inline',
     logLevel: 'warning',
-    external: ['vscode'],
+    external: ['vscode', 'esbuild', 'playwright-core'],
     plugins: [loadBesideBundle],
   });
   return sources.map((source) => `dist/test/${name(source)}.js`);

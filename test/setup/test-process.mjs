@@ -3,6 +3,11 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { mark } from './event-reporter.mjs';
 
+/** Process groups that are running; they end with this process. */
+const running = new Set();
+process.on('exit', () => running.forEach(killGroup));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
 /** Longest tail of other output that is kept for a report. */
 const keptLines = 60;
 
@@ -35,6 +40,7 @@ export async function collectTests(command, parameters, { cwd, seconds, env }) {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
+  if (child.pid) running.add(child.pid);
   const events = [];
   const other = [];
   const read = (stream) =>
@@ -57,6 +63,7 @@ export async function collectTests(command, parameters, { cwd, seconds, env }) {
     child.once('close', (code, signal) => resolve(code ?? signal));
   });
   clearTimeout(timer);
+  running.delete(child.pid);
   const problem = problemOf(status, timedOut && seconds, events);
   return { events, output: other.join('\n'), ...(problem && { problem }) };
 }
