@@ -1,6 +1,6 @@
 /** Rows of the Page Tables view: one row an entry, one level a depth; and the steps of a walk. */
 import type { PageTableEntry, PageTableRoot, PagingMode, Walk } from '../../debug-adapter/protocol/custom.ts';
-import { address, size } from './format.ts';
+import { size } from './format.ts';
 import type { StateNode } from './state-node.ts';
 
 /** Reads the table that the entry at `path` (indices from the root) points to. */
@@ -35,7 +35,7 @@ function entryNode(entry: PageTableEntry, above: readonly number[], prefix: stri
     description: describe(entry),
     tooltip: [
       `${entry.name} ${entry.index}: ${entry.raw}`,
-      `maps ${address(entry.address, 16)}, ${size(BigInt(entry.size))}`,
+      `maps ${entry.address}, ${size(BigInt(entry.size))}`,
       `${entry.leaf ? 'page' : 'table'} at guest-physical ${entry.target}`,
       entry.flags.join(' '),
     ].join('\n'),
@@ -51,7 +51,7 @@ function entryNode(entry: PageTableEntry, above: readonly number[], prefix: stri
 function describe(entry: PageTableEntry): string {
   const flags = entry.flags.filter((flag) => flag !== 'P').join(' ');
   const target = entry.leaf ? `→ ${entry.target}  ${size(BigInt(entry.size))}` : `→ table ${entry.target}`;
-  return [address(entry.address, 16), target, flags, entry.symbol].filter(Boolean).join('  ');
+  return [entry.address, target, flags, entry.symbol].filter(Boolean).join('  ');
 }
 
 /** The steps of one walk from CR3 down, and what came of it. `expression` is what the user asked for. */

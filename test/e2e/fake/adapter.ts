@@ -1,0 +1,194 @@
+/**
+ * A debug adapter with no guest behind it: it speaks the whole custom protocol with canned answers and logs each request to
+ * the file FAKE_ADAPTER_LOG, so that tests can see what the extension asks for.
+ */
+import { appendFileSync, readFileSync } from 'node:fs';
+import {
+  DebugSession,
+  Event,
+  InitializedEvent,
+  Scope,
+  StoppedEvent,
+  TerminatedEvent,
+  Thread,
+} from '@vscode/debugadapter';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type {
+  RingsideEventName,
+  RingsideEvents,
+  RingsideRequestName,
+  RingsideRequests,
+  StatePart,
+} from '../../../debug-adapter/protocol/custom.ts';
+import { hypercalls, interrupts, memoryMap, pageTable, pageTables, registers, walk } from './snapshot.ts';
+
+const encode = (text: string) => Buffer.from(text).toString('base64');
+
+class FakeAdapter extends DebugSession {
+  #stop = 0;
+  #calls = 40;
+  #watching: NodeJS.Timeout | undefined;
+  #rax: string | undefined;
+  #program = '';
+
+  override dispatchRequest(request: DebugProtocol.Request): void {
+    const log = process.env['FAKE_ADAPTER_LOG'];
+    if (log) appendFileSync(log, `${JSON.stringify({ command: request.command, arguments: request.arguments })}\n`);
+    super.dispatchRequest(request);
+  }
+
+  protected override initializeRequest(response: DebugProtocol.InitializeResponse): void {
+    response.body = { supportsConfigurationDoneRequest: true };
+    this.sendResponse(response);
+    this.sendEvent(new InitializedEvent());
+  }
+
+  protected override launchRequest(
+    response: DebugProtocol.LaunchResponse,
+    args: DebugProtocol.LaunchRequestArguments & { program?: string },
+  ): void {
+    this.#program = args.program ?? '';
+    this.sendResponse(response);
+  }
+
+  protected override configurationDoneRequest(response: DebugProtocol.ConfigurationDoneResponse): void {
+    this.sendResponse(response);
+    this.#send('ringside/console', { data: encode('fake guest ready\n') });
+    this.#stopAt('entry');
+  }
+
+  protected override setBreakPointsRequest(
+    response: DebugProtocol.SetBreakpointsResponse,
+    args: DebugProtocol.SetBreakpointsArguments,
+  ): void {
+    response.body = { breakpoints: (args.breakpoints ?? []).map(({ line }) => ({ verified: true, line })) };
+    this.sendResponse(response);
+  }
+
+  protected override threadsRequest(response: DebugProtocol.ThreadsResponse): void {
+    response.body = { threads: [new Thread(1, 'vCPU 0'), new Thread(2, 'vCPU 1')] };
+    this.sendResponse(response);
+  }
+
+  protected override stackTraceRequest(response: DebugProtocol.StackTraceResponse): void {
+    const source = { name: 'kernel.c', path: `${this.#program.replace(/[^/]*$/, '')}kernel.c` };
+    response.body = { stackFrames: [{ id: 1, name: 'kernel_main', line: this.#stop, column: 1, source }] };
+    this.sendResponse(response);
+  }
+
+  protected override scopesRequest(response: DebugProtocol.ScopesResponse): void {
+    response.body = { scopes: [new Scope('Locals', 1)] };
+    this.sendResponse(response);
+  }
+
+  protected override variablesRequest(response: DebugProtocol.VariablesResponse): void {
+    response.body = { variables: [{ name: 'stop', value: `${this.#stop}`, variablesReference: 0 }] };
+    this.sendResponse(response);
+  }
+
+  protected override nextRequest(response: DebugProtocol.NextResponse): void {
+    this.sendResponse(response);
+    this.#stopAt('step');
+  }
+
+  protected override continueRequest(response: DebugProtocol.ContinueResponse): void {
+    this.sendResponse(response);
+  }
+
+  protected override pauseRequest(response: DebugProtocol.PauseResponse): void {
+    this.sendResponse(response);
+    this.#stopAt('pause');
+  }
+
+  protected override readMemoryRequest(
+    response: DebugProtocol.ReadMemoryResponse,
+    args: DebugProtocol.ReadMemoryArguments,
+  ): void {
+    const data = Buffer.from('memory of the fake guest'.padEnd(args.count, '.')).subarray(0, args.count);
+    response.body = { address: args.memoryReference, data: data.toString('base64') };
+    this.sendResponse(response);
+  }
+
+  protected override disconnectRequest(response: DebugProtocol.DisconnectResponse): void {
+    clearInterval(this.#watching);
+    this.#send('ringside/ended', {
+      message: 'The guest was ended by the debugger.',
+      exitStatus: 0,
+      last: { threadId: 1, ...this.#parts(['registers', 'interrupts', 'memoryMap', 'pageTables', 'hypercalls']) },
+    });
+    this.sendEvent(new TerminatedEvent());
+    this.sendResponse(response);
+    this.shutdown();
+  }
+
+  protected override customRequest(command: string, response: DebugProtocol.Response, args: unknown): void {
+    const answer = this.#answers[command as RingsideRequestName] as ((args: unknown) => unknown) | undefined;
+    if (!answer) {
+      super.customRequest(command, response, args);
+      return;
+    }
+    response.body = answer(args);
+    this.sendResponse(response);
+  }
+
+  readonly #answers: {
+    readonly [Name in RingsideRequestName]: (
+      args: RingsideRequests[Name]['arguments'],
+    ) => RingsideRequests[Name]['body'];
+  } = {
+    'ringside/snapshot': ({ threadId, parts }) => ({ threadId, ...this.#parts(parts) }),
+    'ringside/setRegister': ({ value }) => {
+      this.#rax = value;
+      return { value: value as `0x${string}` };
+    },
+    'ringside/pageTable': ({ path }) => ({ entries: pageTable(path) }),
+    'ringside/walk': ({ address }) => walk(address.startsWith('0x') ? BigInt(address) : 0xffffffff80001000n),
+    'ringside/watchHypercalls': ({ on }) => {
+      clearInterval(this.#watching);
+      if (on) this.#watching = setInterval(() => this.#flow(), 100);
+      return {};
+    },
+    'ringside/hypercalls': ({ from, limit }) => hypercalls(from, Math.min(this.#calls, from + limit)),
+    'ringside/consoleInput': ({ data }) => {
+      this.#send('ringside/console', { data });
+      return {};
+    },
+  };
+
+  #flow(): void {
+    this.#send('ringside/hypercalls', hypercalls(this.#calls, this.#calls + 3));
+    this.#calls += 3;
+  }
+
+  #parts(parts: readonly StatePart[]) {
+    const all = {
+      registers: registers(this.#stop).map((group) => ({
+        ...group,
+        registers: group.registers.map((register) =>
+          register.name === 'rax' && this.#rax ? { ...register, value: this.#rax as `0x${string}` } : register,
+        ),
+      })),
+      pageTables,
+      interrupts,
+      hypercalls: hypercalls(0, this.#calls),
+      memoryMap,
+    };
+    return Object.fromEntries(parts.map((part) => [part, all[part]]));
+  }
+
+  #stopAt(reason: string): void {
+    this.#stop++;
+    const stopped: DebugProtocol.StoppedEvent = new StoppedEvent(reason, 1);
+    stopped.body.allThreadsStopped = true;
+    this.sendEvent(stopped);
+  }
+
+  #send<Name extends RingsideEventName>(name: Name, body: RingsideEvents[Name]): void {
+    this.sendEvent(new Event(name, body));
+  }
+}
+
+// Started as `ringside doctor` by "Check Host", too.
+if (process.argv[2] === 'doctor') process.stdout.write('fake host report\n');
+else if (process.argv[2] === 'dap') DebugSession.run(FakeAdapter);
+else process.stderr.write(readFileSync(__filename, 'utf8').slice(0, 80));

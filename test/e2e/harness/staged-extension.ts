@@ -1,0 +1,67 @@
+/** The extension in a folder of its own with the fake adapter in place of `dist/ringside.js`. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+
+export const root = join(__dirname, '../..');
+
+export interface StagedExtension {
+  readonly folder: string;
+  /** A folder to be opened, with one kernel in it. */
+  readonly workspace: string;
+  /** Where the fake adapter logs its requests. */
+  readonly log: string;
+  remove(): void;
+}
+
+/** Builds it from the sources, so that the whole of dist/ need not be built. */
+export function stageExtension(): StagedExtension {
+  const base = mkdtempSync(join(tmpdir(), 'ringside-staged-'));
+  const [folder, workspace] = [join(base, 'extension'), join(base, 'workspace')];
+  mkdirSync(join(folder, 'test/guests'), { recursive: true });
+  mkdirSync(workspace);
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(root, 'media'), join(folder, 'media'));
+  symlinkSync(join(root, 'test/guests/sample'), join(folder, 'test/guests/sample'));
+  const common = { absWorkingDir: root, bundle: true, logLevel: 'warning' } as const;
+  const program = {
+    ...common,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    outdir: join(folder, 'dist'),
+  } as const;
+  buildSync({ ...program, entryPoints: [{ in: 'extension/main.ts', out: 'extension' }], external: ['vscode'] });
+  buildSync({ ...program, entryPoints: [{ in: 'test/e2e/fake/adapter.ts', out: 'ringside' }] });
+  buildSync({
+    ...common,
+    entryPoints: ['media/webviews/hypercalls.tsx', 'media/webviews/hypercalls.css'],
+    outdir: join(folder, 'dist/webviews'),
+    format: 'iife',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+  });
+  writeFileSync(join(workspace, 'kernel.elf'), kernelHeader(), { mode: 0o755 });
+  writeFileSync(
+    join(workspace, 'kernel.c'),
+    Array.from({ length: 60 }, (_, line) => `int line_${line + 1};\n`).join(''),
+  );
+  writeFileSync(join(workspace, 'boot.S'), '.globl _start\n_start:\n  hlt\n  jmp _start\n');
+  return {
+    folder,
+    workspace,
+    log: join(base, 'requests'),
+    remove: () => rmSync(base, { recursive: true, force: true }),
+  };
+}
+
+/** An x86-64 ELF file of type EXEC without segments. */
+export function kernelHeader(): Buffer {
+  const header = Buffer.alloc(64);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  header.writeUInt16LE(2, 16);
+  header.writeUInt16LE(62, 18);
+  header.writeUInt16LE(56, 54);
+  return header;
+}

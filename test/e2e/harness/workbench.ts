@@ -1,0 +1,173 @@
+/** What a person does in VS Code's window, as methods. Each waits for what it says and never for a time. */
+import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+
+const TIMEOUT_MS = 60_000;
+
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env['RINGSIDE_CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage'],
+  });
+}
+
+export class Workbench {
+  private constructor(readonly page: Page) {}
+
+  static async open(browser: Browser, url: string): Promise<Workbench> {
+    const context = await browser.newContext({ viewport: { width: 1480, height: 1000 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(TIMEOUT_MS);
+    await page.goto(url);
+    await page.locator('.monaco-workbench .part.editor').waitFor();
+    await page.locator('.statusbar-item').first().waitFor();
+    return new Workbench(page);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+
+  async press(keys: string): Promise<void> {
+    await this.page.keyboard.press(keys);
+  }
+
+  async command(title: string): Promise<void> {
+    await this.press('F1');
+    await this.#pick(`>${title}`, title);
+  }
+
+  async openFile(name: string): Promise<void> {
+    await this.press('Control+P');
+    await this.#pick(name, name);
+    await this.page.locator(`.tab[data-resource-name="${name}"]`).waitFor();
+    await this.page.locator('.editor-instance .view-line').first().waitFor();
+  }
+
+  /** Chooses the row with `text` of an open quick pick. */
+  async choose(text: string): Promise<void> {
+    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: text }).first().click();
+  }
+
+  /** Fills an open input box. */
+  async answer(text: string): Promise<void> {
+    const input = this.#input();
+    await input.waitFor();
+    await input.fill(text);
+    await input.press('Enter');
+  }
+
+  #input(): Locator {
+    return this.page.locator('.quick-input-widget input.input');
+  }
+
+  async #pick(typed: string, text: string): Promise<void> {
+    const input = this.#input();
+    await input.waitFor();
+    await input.fill(typed);
+    await this.choose(text);
+  }
+
+  /** Clicks where breakpoints are in the margin of the editor; the line must be in sight. */
+  async clickGutter(line: number): Promise<void> {
+    const number = this.page
+      .locator('.editor-instance .margin-view-overlays .line-numbers')
+      .getByText(`${line}`, { exact: true })
+      .first();
+    const at = await number.boundingBox();
+    const margin = await this.page.locator('.editor-instance .glyph-margin').first().boundingBox();
+    if (!at || !margin) throw new Error(`line ${line} is not in sight`);
+    await this.page.mouse.click(margin.x + margin.width / 2, at.y + at.height / 2);
+  }
+
+  async goToLine(line: number): Promise<void> {
+    await this.press('Control+G');
+    await this.answer(`:${line}`);
+    await this.page
+      .locator('.editor-instance .margin-view-overlays .line-numbers')
+      .getByText(`${line}`, { exact: true })
+      .first()
+      .waitFor();
+  }
+
+  /** Waits until the yellow line of the top stack frame is at `line`. */
+  async stoppedAt(line: number): Promise<void> {
+    await this.page.waitForFunction(highlightedLineIs, line);
+  }
+
+  async showDebugSideBar(): Promise<void> {
+    await this.press('Control+Shift+D');
+    await this.page.locator('.pane-header[aria-label="Call Stack Section"]').waitFor();
+  }
+
+  debugButton(name: 'continue' | 'pause' | 'step-over' | 'step-into' | 'step-out' | 'restart' | 'stop'): Locator {
+    return this.page.locator(`.debug-toolbar .action-label.codicon-debug-${name}`);
+  }
+
+  #header(title: string): Locator {
+    const named = this.page.locator('h3.title').getByText(title, { exact: true });
+    return this.page.locator('.pane-header').filter({ has: named });
+  }
+
+  /** Drags the side bar's border. */
+  async widenSideBar(pixels: number): Promise<void> {
+    const bar = await this.page.locator('.part.sidebar').boundingBox();
+    if (!bar) throw new Error('no side bar is in sight');
+    const [x, y] = [bar.x + bar.width, bar.y + bar.height / 3];
+    await this.page.mouse.move(x, y);
+    await this.page.mouse.down();
+    await this.page.mouse.move(x + pixels, y, { steps: 4 });
+    await this.page.mouse.up();
+  }
+
+  /** A view of the side bar, expanded. */
+  async view(title: string): Promise<Locator> {
+    const header = this.#header(title);
+    await header.waitFor();
+    if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click();
+    return this.page.locator('.pane').filter({ has: header });
+  }
+
+  async collapse(title: string): Promise<void> {
+    const header = this.#header(title);
+    if ((await header.getAttribute('aria-expanded')) === 'true') await header.click();
+  }
+
+  /** Text of the rows in sight of a tree, one string a row: label and description. */
+  rows(view: Locator): Promise<string[]> {
+    return view.locator('.monaco-list-row').evaluateAll((rows) => rows.map((row) => row.textContent ?? ''));
+  }
+
+  /** The row whose label is `label`. */
+  row(view: Locator, label: string): Locator {
+    return view
+      .locator('.monaco-list-row')
+      .filter({ has: this.page.locator(`.label-name`).getByText(label, { exact: true }) })
+      .first();
+  }
+
+  webview(number = 0): FrameLocator {
+    return this.page.frameLocator(`iframe.webview.ready >> nth=${number}`).frameLocator('#active-frame');
+  }
+
+  /** The text of the terminal in sight. */
+  async terminalText(): Promise<string> {
+    const lines = await this.page.locator('.terminal-wrapper.active .xterm-rows > div').allTextContents();
+    return lines.map((line) => line.replaceAll('\u00a0', ' ').trimEnd()).join('\n');
+  }
+
+  async terminalSays(text: string): Promise<void> {
+    await this.page.locator('.terminal-wrapper.active .xterm-rows > div').filter({ hasText: text }).first().waitFor();
+  }
+}
+
+/** Runs in the page. */
+function highlightedLineIs(wanted: number): boolean {
+  const highlight = document.querySelector('.editor-instance .view-overlays .debug-top-stack-frame-line');
+  if (!highlight) return false;
+  const { top, height } = highlight.getBoundingClientRect();
+  for (const number of document.querySelectorAll('.editor-instance .margin-view-overlays .line-numbers')) {
+    const box = number.getBoundingClientRect();
+    if (Math.abs(box.top + box.height / 2 - top - height / 2) < 4) return Number(number.textContent) === wanted;
+  }
+  return false;
+}
