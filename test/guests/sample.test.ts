@@ -5,16 +5,14 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-
-const root = join(__dirname, '../..');
-const committed = join(root, 'media/sample/ringside-sample.elf');
+import { sampleKernel as committed, sampleSources } from './markers.ts';
 
 describe('sample guest', () => {
   let build: string;
 
   before(() => {
     build = mkdtempSync(join(tmpdir(), 'ringside-sample-'));
-    cpSync(join(root, 'test/guests/sample'), build, { recursive: true, filter: (path) => !path.endsWith('/build') });
+    cpSync(sampleSources, build, { recursive: true, filter: (path) => !path.endsWith('/build') });
     execFileSync('make', ['-s', '-C', build, 'multiboot'], { stdio: 'pipe' });
   });
   after(() => rmSync(build, { recursive: true, force: true }));

@@ -38,7 +38,7 @@ const here = (folders, seconds, environment = () => ({})) =>
     return runBundles(root, await bundleTests(sources), seconds, environment());
   };
 
-/** Core tests on an emulated host, in a copy of what a user gets: dist/ and media/. */
+/** Core tests on an emulated host, in a copy of what a user gets: dist/, the sample guest and its sources. */
 const onHost = (kind, pattern, seconds) =>
   async function run() {
     const sources = findTests(['test/core']).filter((source) => pattern.test(source));
@@ -50,8 +50,8 @@ const onHost = (kind, pattern, seconds) =>
         recursive: true,
         filter: (source) => source !== join(root, 'dist/test'),
       });
-      cpSync(join(root, 'media/sample'), join(project, 'media/sample'), { recursive: true });
-      for (const file of [reporter, ...bundles]) cpSync(join(root, file), join(project, file));
+      for (const file of ['media/sample', 'test/guests/sample', reporter, ...bundles])
+        cpSync(join(root, file), join(project, file), { recursive: true });
       const command = ['node', ...nodeTestFlags(reporter, bundles)].join(' ');
       const host = ['test/hosts/kvm-host.mjs', '-k', kind, '-t', String(seconds), project, command];
       return await collectTests(process.execPath, host, { cwd: root, seconds: seconds + 60 });
