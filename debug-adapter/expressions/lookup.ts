@@ -1,5 +1,5 @@
 /** What a name means: a variable in scope, a global, an enumerator, or a bare symbol of the image. */
-import type { Symbol as ImageSymbol, SymbolIndex, Type, VariableInfo } from '../symbols/api.ts';
+import type { ImageSymbol, SymbolIndex, Type, VariableInfo } from '../symbols/api.ts';
 import { type EvaluationContext, ExpressionError, type Value } from './api.ts';
 import { builtinType, type DataModel, unknownCode, unknownData, voidType } from './types.ts';
 

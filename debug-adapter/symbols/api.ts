@@ -58,7 +58,7 @@ export type Type =
 
 // ---------------------------------------------------------------- symbols and lines
 
-export interface Symbol {
+export interface ImageSymbol {
   readonly name: string;
   readonly address: bigint;
   /** 0 when the image does not say. */
@@ -122,8 +122,8 @@ export interface SymbolIndex {
   readonly machine: 'x86-64' | 'i386';
 
   /** The symbol that covers `address`, or the nearest one below it in the same section. */
-  symbolAt(address: bigint): Symbol | undefined;
-  symbolsNamed(name: string): readonly Symbol[];
+  symbolAt(address: bigint): ImageSymbol | undefined;
+  symbolsNamed(name: string): readonly ImageSymbol[];
   /** Names that start with `prefix`, for completions. */
   namesWithPrefix(prefix: string, limit: number): readonly string[];
 
@@ -192,7 +192,7 @@ export interface Frame extends FrameContext {
   /** Which inline level of {@link SymbolIndex.inlineLevels} at {@link FrameContext.pc} this frame is. */
   readonly level: number;
   readonly function?: FunctionInfo;
-  readonly symbol?: Symbol;
+  readonly symbol?: ImageSymbol;
   readonly line?: SourceLine;
   readonly inlined: boolean;
   /** How the frame was found; the later in this list, the less it can be trusted. */
