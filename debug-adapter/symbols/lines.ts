@@ -1,0 +1,193 @@
+/** Line tables of all units: by address, by file and line. */
+import type { Addresses, Range } from './addresses.ts';
+import type { LineRange, SourceLine } from './api.ts';
+import type { DebugInfo } from './debug-info.ts';
+import { unitType } from './dwarf-constants.ts';
+import { type LineHeader, readLineHeader } from './line-header.ts';
+import { type LineTable, readLineTable, rowAt, rowFlags } from './line-table.ts';
+import { matchSource } from './sources.ts';
+import type { Unit } from './unit.ts';
+import { UnitRanges } from './unit-ranges.ts';
+
+/** A row with a statement. */
+export interface Statement {
+  readonly distance: number;
+  readonly unit: Unit;
+  readonly source: SourceLine;
+}
+
+export class Lines {
+  private readonly addresses: Addresses;
+  private readonly unitRanges: UnitRanges;
+  private readonly headers = new Map<Unit, LineHeader | undefined>();
+  /** By the offset of the program, which units may share. */
+  private readonly tables = new Map<number, LineTable>();
+  private unitsBySource: Map<string, Unit[]> | undefined;
+
+  constructor(private readonly info: DebugInfo) {
+    this.addresses = info.addresses;
+    this.unitRanges = new UnitRanges(info, (unit) => this.tableOf(unit));
+  }
+
+  unitFor(distance: number): Unit | undefined {
+    return this.unitRanges.unitFor(distance);
+  }
+
+  header(unit: Unit): LineHeader | undefined {
+    if (!this.headers.has(unit)) this.headers.set(unit, readLineHeader(unit));
+    return this.headers.get(unit);
+  }
+
+  tableOf(unit: Unit): LineTable | undefined {
+    const offset = unit.lineOffset;
+    if (offset === undefined) return undefined;
+    let table = this.tables.get(offset);
+    if (!table) {
+      const header = this.header(unit);
+      if (!header) return undefined;
+      table = readLineTable(header, this.addresses, (distance) => this.info.isLoaded(distance));
+      this.tables.set(offset, table);
+    }
+    return table;
+  }
+
+  /** The path behind a DW_AT_decl_file or call_file. */
+  fileName(unit: Unit, index: number | undefined): string | undefined {
+    return index === undefined ? undefined : this.header(unit)?.files[index];
+  }
+
+  sources(): string[] {
+    return [...this.bySource.keys()];
+  }
+
+  /** The sources that a client's path means, see {@link matchSource}. */
+  match(path: string): string[] {
+    return matchSource(path, this.sources());
+  }
+
+  /** Neighbouring rows of one line make one range, up to where another statement of the line begins after a break. */
+  rangeAt(distance: number): LineRange | undefined {
+    const unit = this.unitFor(distance);
+    const table = unit && this.tableOf(unit);
+    const found = table && rowAt(table, distance);
+    if (!table || !found) return undefined;
+    const { sequence } = found;
+    const { line, file, flags, distance: distances } = table;
+    let first = found.row;
+    let high = found.row;
+    const same = (row: number) => line[row] === line[first] && file[row] === file[first];
+    const statement = (row: number) => ((flags[row] as number) & rowFlags.statement) !== 0;
+    for (
+      let next: number | undefined = high;
+      next !== undefined && same(next);
+      next = winner(table, high, sequence.last)
+    ) {
+      if (high !== found.row && statement(next) && !statement(first)) break;
+      const address = distances[high] as number;
+      while (high < sequence.last && distances[high] === address) high++;
+    }
+    for (let back = previous(table, first, sequence.first); back !== undefined && same(back); ) {
+      if (statement(first) && !statement(back)) break;
+      first = back;
+      back = previous(table, first, sequence.first);
+    }
+    return {
+      ...this.source(table, found.row),
+      low: this.addresses.toAddress(distances[first] as number),
+      high: this.addresses.toAddress(distances[high] as number),
+      isStatement: statement(first),
+    };
+  }
+
+  lineAt(distance: number): SourceLine | undefined {
+    const unit = this.unitFor(distance);
+    const table = unit && this.tableOf(unit);
+    const found = table && rowAt(table, distance);
+    return table && found && this.source(table, found.row);
+  }
+
+  /** Address of the first row in `range` that has `flag`. */
+  firstRow(unit: Unit, range: Range, flag: number): number | undefined {
+    const table = this.tableOf(unit);
+    const found = table && rowAt(table, range.low);
+    if (!table || !found) return undefined;
+    for (let row = found.sequence.first; row < found.sequence.last; row++) {
+      const distance = table.distance[row] as number;
+      if (distance >= range.high) break;
+      if (distance >= range.low && (table.flags[row] as number) & flag) return distance;
+    }
+    return undefined;
+  }
+
+  /** Address of the first row at or after `distance`, in its sequence. */
+  nextRow(unit: Unit, distance: number): number | undefined {
+    const table = this.tableOf(unit);
+    const found = table && rowAt(table, distance);
+    if (!table || !found) return undefined;
+    for (let row = found.row; row < found.sequence.last; row++)
+      if ((table.distance[row] as number) >= distance) return table.distance[row];
+    return undefined;
+  }
+
+  /** All rows with statements of one source between two lines, both included. */
+  *statements(source: string, from: number, to: number): Generator<Statement> {
+    const seen = new Set<LineTable>();
+    for (const unit of this.bySource.get(source) ?? []) {
+      const table = this.tableOf(unit);
+      if (!table || seen.has(table)) continue;
+      seen.add(table);
+      const files = new Set(table.files.flatMap((path, index) => (path === source ? [index] : [])));
+      for (const { first, last } of table.sequences) {
+        for (let row = first; row < last; row++) {
+          const line = table.line[row] as number;
+          if (line < from || line > to || !files.has(table.file[row] as number)) continue;
+          if (!((table.flags[row] as number) & rowFlags.statement)) continue;
+          yield { distance: table.distance[row] as number, unit, source: this.source(table, row) };
+        }
+      }
+    }
+  }
+
+  private source(table: LineTable, row: number): SourceLine {
+    return {
+      file: table.files[table.file[row] as number] ?? '',
+      line: table.line[row] as number,
+      column: table.column[row] as number,
+    };
+  }
+
+  private get bySource(): Map<string, Unit[]> {
+    if (!this.unitsBySource) {
+      this.unitsBySource = new Map();
+      for (const unit of this.info.units) {
+        if (unit.header.type === unitType.type) continue;
+        for (const path of new Set(this.header(unit)?.files)) {
+          const units = this.unitsBySource.get(path);
+          if (units) units.push(unit);
+          else if (path !== '') this.unitsBySource.set(path, [unit]);
+        }
+      }
+    }
+    return this.unitsBySource;
+  }
+}
+
+/** The row that counts for the address of `row`; undefined at the sequence's end. */
+function winner(table: LineTable, row: number, end: number): number | undefined {
+  if (row >= end) return undefined;
+  let best = row;
+  const statement = (at: number) => ((table.flags[at] as number) & rowFlags.statement) !== 0;
+  for (let at = row; at < end && table.distance[at] === table.distance[row]; at++)
+    if (statement(at) || !statement(best)) best = at;
+  return best;
+}
+
+/** The row that counts for the code just before `row`'s address. */
+function previous(table: LineTable, row: number, start: number): number | undefined {
+  let at = row;
+  while (at >= start && table.distance[at] === table.distance[row]) at--;
+  if (at < start) return undefined;
+  let low = at;
+  while (low > start && table.distance[low - 1] === table.distance[at]) low--;
+  return winner(table, low, at + 1);
+}

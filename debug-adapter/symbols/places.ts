@@ -1,0 +1,117 @@
+/** Where to put a breakpoint for a line or a function. */
+import type { BreakpointPlace, SourceLine } from './api.ts';
+import type { DebugInfo } from './debug-info.ts';
+import type { Die } from './die.ts';
+import { attribute } from './dwarf-constants.ts';
+import type { Lines, Statement } from './lines.ts';
+import { type Names, nameKinds } from './names.ts';
+import { prologueEnd } from './prologue.ts';
+import type { Scope, Scopes } from './scopes.ts';
+import type { Unit } from './unit.ts';
+
+export class Places {
+  constructor(
+    private readonly info: DebugInfo,
+    private readonly lines: Lines,
+    private readonly scopes: Scopes,
+    private readonly names: () => Names,
+  ) {}
+
+  forLine(file: string, line: number): BreakpointPlace[] {
+    return this.lines.match(file).flatMap((source) => this.forSourceLine(source, line));
+  }
+
+  linesWithCode(file: string, first: number, last: number): number[] {
+    const found = new Set<number>();
+    for (const source of this.lines.match(file))
+      for (const statement of this.lines.statements(source, first, last)) found.add(statement.source.line);
+    return [...found].sort((a, b) => a - b);
+  }
+
+  forFunction(name: string): BreakpointPlace[] {
+    const distances = new Set<number>();
+    const dies = [...this.names().find(name, nameKinds.function)];
+    for (const die of dies) {
+      for (const instance of this.instancesOf(die)) {
+        const distance = this.bodyOf(instance);
+        if (distance !== undefined) distances.add(distance);
+      }
+    }
+    for (const die of dies)
+      if (die.has(attribute.inline)) for (const distance of this.inlinedCopies(die)) distances.add(distance);
+    return [...distances].flatMap((distance) => this.place(distance));
+  }
+
+  /** The lowest address of each copy: in one scope, later runs of the same line are the same statement gone on. */
+  private forSourceLine(source: string, line: number): BreakpointPlace[] {
+    const nearest = this.nearest(source, line);
+    const byScope = new Map<string, Statement>();
+    for (const statement of nearest) {
+      const key = this.scopeKey(statement.unit, statement.distance);
+      const known = byScope.get(key);
+      if (!known || statement.distance < known.distance) byScope.set(key, statement);
+    }
+    const distances = new Set<number>();
+    for (const { unit, distance } of byScope.values()) distances.add(this.pastPrologue(unit, distance));
+    return [...distances].sort((a, b) => a - b).flatMap((distance) => this.place(distance));
+  }
+
+  private nearest(source: string, line: number): Statement[] {
+    let found: Statement[] = [];
+    let best = Number.POSITIVE_INFINITY;
+    for (const statement of this.lines.statements(source, line, Number.POSITIVE_INFINITY)) {
+      if (statement.source.line > best) continue;
+      if (statement.source.line < best) found = [];
+      best = statement.source.line;
+      found.push(statement);
+    }
+    return found;
+  }
+
+  private scopeKey(unit: Unit, distance: number): string {
+    const scope = this.scopes.pathAt(unit, distance).at(-1);
+    return scope ? `scope ${scope.die.offset}` : `unit ${unit.index}`;
+  }
+
+  private pastPrologue(unit: Unit, distance: number): number {
+    const die = this.scopes.functionAt(unit, distance);
+    const ranges = die ? this.scopes.rangesOf(die) : [];
+    const entry = ranges[0];
+    if (!die || !entry || distance < entry.low) return distance;
+    return Math.max(distance, this.bodyOf(die) ?? distance);
+  }
+
+  private bodyOf(die: Die): number | undefined {
+    return prologueEnd(die, this.scopes.rangesOf(die), this.lines);
+  }
+
+  /** The function itself, or what its unit made of an abstract instance. */
+  private instancesOf(die: Die): Die[] {
+    if (this.scopes.rangesOf(die).length > 0) return [die];
+    return this.scopes
+      .functionsOf(die.unit)
+      .filter((instance) => instance.chain().some((link) => link.offset === die.offset));
+  }
+
+  private *inlinedCopies(die: Die): Generator<number> {
+    for (const instance of this.scopes.functionsOf(die.unit)) {
+      for (const scope of inlinedScopes(this.scopes.tree(instance))) {
+        if (scope.die.reference(attribute.abstractOrigin)?.offset !== die.offset) continue;
+        const entry = scope.die.address(attribute.entryPc) ?? scope.ranges[0]?.low;
+        if (entry !== undefined) yield this.pastPrologue(die.unit, entry);
+      }
+    }
+  }
+
+  private place(distance: number): BreakpointPlace[] {
+    const line: SourceLine | undefined = this.lines.lineAt(distance);
+    return line ? [{ address: this.info.addresses.toAddress(distance), line }] : [];
+  }
+}
+
+function* inlinedScopes(scope: Scope): Generator<Scope> {
+  for (const child of scope.children) {
+    if (child.kind === 'inlined' && child.ranges.length > 0) yield child;
+    yield* inlinedScopes(child);
+  }
+}

@@ -1,0 +1,132 @@
+/** Functions, inlined calls and lexical blocks with their machine code, and the variables in them. DWARF 5, 3.3 to 3.5. */
+import { contains, type Range } from './addresses.ts';
+import type { Die } from './die.ts';
+import { attribute, tag } from './dwarf-constants.ts';
+import { rangesOf } from './ranges.ts';
+import type { Unit } from './unit.ts';
+
+/** Scopes nested deeper than this are damage, and what is inside them is left out. */
+const maximumNesting = 256;
+
+export interface Scope {
+  readonly kind: 'function' | 'inlined' | 'block';
+  readonly die: Die;
+  /** As in the file: the first is not always the lowest. */
+  readonly ranges: readonly Range[];
+  readonly parent: Scope | undefined;
+  readonly children: readonly Scope[];
+  /** Formal parameters and variables, in order, without those of inner scopes. */
+  readonly variables: readonly Die[];
+}
+
+const containers: ReadonlySet<number> = new Set([
+  tag.namespace,
+  tag.structureType,
+  tag.classType,
+  tag.unionType,
+  tag.lexicalBlock,
+  tag.subprogram,
+]);
+
+export class Scopes {
+  private readonly functions = new Map<Unit, readonly Die[]>();
+  private readonly ranges = new Map<number, readonly Range[]>();
+  private readonly trees = new Map<number, Scope>();
+
+  /** Entries of the functions with machine code in a unit. */
+  functionsOf(unit: Unit): readonly Die[] {
+    let found = this.functions.get(unit);
+    if (!found) {
+      const list: Die[] = [];
+      this.collect(unit.root, list, 0);
+      found = list;
+      this.functions.set(unit, found);
+    }
+    return found;
+  }
+
+  rangesOf(die: Die): readonly Range[] {
+    let ranges = this.ranges.get(die.offset);
+    if (!ranges) {
+      ranges = rangesOf(die);
+      this.ranges.set(die.offset, ranges);
+    }
+    return ranges;
+  }
+
+  /** The innermost function that is not inlined. */
+  functionAt(unit: Unit, distance: number): Die | undefined {
+    return this.functionsOf(unit).findLast((die) => contains(this.rangesOf(die), distance));
+  }
+
+  tree(die: Die): Scope {
+    let tree = this.trees.get(die.offset);
+    if (!tree) {
+      tree = this.build(die, 'function', undefined, 0);
+      this.trees.set(die.offset, tree);
+    }
+    return tree;
+  }
+
+  /** Scopes around an address, the function first, the innermost last; empty where no function is. */
+  pathAt(unit: Unit, distance: number): Scope[] {
+    const die = this.functionAt(unit, distance);
+    if (!die) return [];
+    const path = [this.tree(die)];
+    for (;;) {
+      const next = path.at(-1)?.children.find((child) => contains(child.ranges, distance));
+      if (!next) return path;
+      path.push(next);
+    }
+  }
+
+  private collect(parent: Die, into: Die[], depth: number): void {
+    if (depth > maximumNesting) return;
+    for (const die of parent.children()) {
+      if (!containers.has(die.tag)) continue;
+      if (die.tag === tag.subprogram && this.rangesOf(die).length > 0) into.push(die);
+      if (die.abbrev.hasChildren) this.collect(die, into, depth + 1);
+    }
+  }
+
+  private build(die: Die, kind: Scope['kind'], parent: Scope | undefined, depth: number): Scope {
+    const children: Scope[] = [];
+    const variables: Die[] = [];
+    const scope: Scope = { kind, die, ranges: this.rangesOf(die), parent, children, variables };
+    if (depth > maximumNesting) return scope;
+    for (const child of die.children()) {
+      switch (child.tag) {
+        case tag.formalParameter:
+        case tag.variable:
+          variables.push(child);
+          break;
+        case tag.lexicalBlock:
+        case tag.inlinedSubroutine: {
+          const inner = this.build(child, child.tag === tag.lexicalBlock ? 'block' : 'inlined', scope, depth + 1);
+          // A block without code of its own says nothing, but what is in it counts for the scope around.
+          if (inner.ranges.length > 0 || child.tag === tag.inlinedSubroutine) children.push(inner);
+          else {
+            children.push(...inner.children);
+            variables.push(...inner.variables);
+          }
+          break;
+        }
+      }
+    }
+    variables.push(...inherited(die, variables));
+    return scope;
+  }
+}
+
+/** Variables of the abstract instance that this instance does not mention, because nothing is left of them. */
+function inherited(die: Die, own: readonly Die[]): Die[] {
+  const origin = die.reference(attribute.abstractOrigin);
+  if (!origin) return [];
+  const mentioned = new Set(own.map((variable) => variable.reference(attribute.abstractOrigin)?.offset));
+  const found: Die[] = [];
+  for (const child of origin.children()) {
+    const isVariable = child.tag === tag.formalParameter || child.tag === tag.variable;
+    if (isVariable && !mentioned.has(child.offset)) found.push(child);
+  }
+  return found;
+}

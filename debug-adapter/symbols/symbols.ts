@@ -1,0 +1,257 @@
+/** {@link SymbolIndex} over one ELF file. */
+import { Addresses } from './addresses.ts';
+import {
+  type BreakpointPlace,
+  type CallerRegisters,
+  type FrameContext,
+  type FunctionInfo,
+  type ImageSymbol,
+  type InlineLevel,
+  type LineRange,
+  type Place,
+  type SourceLine,
+  SymbolFileError,
+  type SymbolIndex,
+  type Type,
+  type VariableInfo,
+} from './api.ts';
+import { CallFrames } from './cfi.ts';
+import { DebugInfo } from './debug-info.ts';
+import type { Die } from './die.ts';
+import { attribute, tag } from './dwarf-constants.ts';
+import { ElfFile, sectionFlags } from './elf.ts';
+import { Unavailable } from './expression.ts';
+import { Frames } from './frames.ts';
+import { Lines } from './lines.ts';
+import { Names, nameKinds } from './names.ts';
+import { Places } from './places.ts';
+import { type Scope, Scopes } from './scopes.ts';
+import { SymbolTable } from './symtab.ts';
+import { Types } from './types.ts';
+import { Variables } from './variables.ts';
+
+/** An index that holds its file open until it is closed. */
+export interface OpenSymbols extends SymbolIndex {
+  /** What was found damaged so far: the parts of the file that are left out. */
+  readonly problems: readonly string[];
+  close(): void;
+}
+
+/**
+ * Opens an ELF file. Headers are checked now, the rest is read when it is asked for: what then proves to be damaged is
+ * left out and noted in {@link OpenSymbols.problems}. Rejects with {@link SymbolFileError} for a file that is not an x86
+ * ELF file, and with the system's error for one that cannot be opened.
+ */
+export async function openSymbols(path: string): Promise<OpenSymbols> {
+  return new ElfSymbols(ElfFile.open(path));
+}
+
+const tagOfKind = { struct: tag.structureType, union: tag.unionType, enum: tag.enumerationType } as const;
+const maximumProblems = 100;
+
+class ElfSymbols implements OpenSymbols {
+  readonly path: string;
+  readonly entry: bigint;
+  readonly machine: 'x86-64' | 'i386';
+  readonly sections: SymbolIndex['sections'];
+  readonly problems: string[] = [];
+  private readonly addresses: Addresses;
+  private readonly info: DebugInfo;
+  private readonly scopes = new Scopes();
+  private readonly lines: Lines;
+  private readonly types: Types;
+  private readonly frames: Frames;
+  private readonly variables: Variables;
+  private readonly places: Places;
+  private readonly symbols: SymbolTable;
+  private allNames: Names | undefined;
+
+  constructor(private readonly elf: ElfFile) {
+    this.path = elf.path;
+    this.entry = elf.entry;
+    this.machine = elf.machine;
+    this.sections = elf.sections
+      .filter((section) => section.flags & sectionFlags.alloc && section.size > 0)
+      .map(({ name, address, size }) => ({ name, address, size: BigInt(size) }));
+    this.addresses = new Addresses(originOf(elf), elf.wordSize);
+    this.info = new DebugInfo(elf, this.addresses);
+    this.symbols = new SymbolTable(elf, this.addresses);
+    this.lines = new Lines(this.info);
+    this.types = new Types(this.info, (name, wanted) => this.definition(name, wanted));
+    this.frames = new Frames(this.info, new CallFrames(this.info));
+    const names = () => this.names;
+    this.variables = new Variables(this.info, this.lines, this.scopes, this.types, this.frames, this.symbols, names);
+    this.places = new Places(this.info, this.lines, this.scopes, names);
+  }
+
+  close(): void {
+    this.elf.close();
+  }
+
+  symbolAt(address: bigint): ImageSymbol | undefined {
+    return this.symbols.at(this.addresses.toDistance(address));
+  }
+
+  symbolsNamed(name: string): ImageSymbol[] {
+    return this.symbols.named(name);
+  }
+
+  namesWithPrefix(prefix: string, limit: number): string[] {
+    return this.symbols.withPrefix(prefix, limit);
+  }
+
+  sources(): string[] {
+    return this.tolerate(() => this.lines.sources(), []);
+  }
+
+  lineAt(pc: bigint): LineRange | undefined {
+    return this.tolerate(() => this.lines.rangeAt(this.addresses.toDistance(pc)), undefined);
+  }
+
+  placesFor(file: string, line: number): BreakpointPlace[] {
+    return this.tolerate(() => this.places.forLine(file, line), []);
+  }
+
+  linesWithCode(file: string, first: number, last: number): number[] {
+    return this.tolerate(() => this.places.linesWithCode(file, first, last), []);
+  }
+
+  placesForFunction(name: string): BreakpointPlace[] {
+    return this.tolerate(() => this.places.forFunction(name), []);
+  }
+
+  functionAt(pc: bigint): FunctionInfo | undefined {
+    return this.tolerate(() => {
+      const distance = this.addresses.toDistance(pc);
+      const unit = this.lines.unitFor(distance);
+      const die = unit && this.scopes.functionAt(unit, distance);
+      return die && this.describe(this.scopes.tree(die));
+    }, undefined);
+  }
+
+  inlineLevels(pc: bigint): InlineLevel[] {
+    return this.tolerate(() => {
+      const levels = this.levelsAt(pc);
+      return levels.map((scopes, level) => {
+        const scope = scopes[0] as Scope;
+        const inner = levels[level - 1]?.[0];
+        const line = inner ? this.callOf(inner) : this.lines.lineAt(this.addresses.toDistance(pc));
+        return { function: this.describe(scope), ...(line ? { line } : {}), inlined: scope.kind === 'inlined' };
+      });
+    }, []);
+  }
+
+  variablesAt(pc: bigint, level: number): VariableInfo[] {
+    return this.tolerate(() => this.variables.inScopes(this.levelsAt(pc)[level] ?? []), []);
+  }
+
+  globals(name: string): VariableInfo[] {
+    return this.tolerate(() => this.variables.globals(name), []);
+  }
+
+  typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined {
+    return this.tolerate(() => {
+      const found = [...this.names.find(name, nameKinds.type)];
+      const die = kind
+        ? found.find((each) => each.tag === tagOfKind[kind] || (kind === 'struct' && each.tag === tag.classType))
+        : (found.find((each) => each.tag === tag.typedef || each.tag === tag.baseType) ?? found[0]);
+      return die && this.types.fromDie(die);
+    }, undefined);
+  }
+
+  enumerator(name: string): { type: Type; value: bigint } | undefined {
+    return this.tolerate(() => {
+      for (const die of this.names.find(name, nameKinds.enumerator)) {
+        const type = this.types.fromDie(die);
+        const found = type.kind === 'enum' && type.enumerators.find((each) => each.name === name);
+        if (found) return { type, value: found.value };
+      }
+      return undefined;
+    }, undefined);
+  }
+
+  async locate(variable: VariableInfo, frame: FrameContext): Promise<Place> {
+    try {
+      return await this.variables.locate(variable, frame);
+    } catch (error) {
+      return this.note(error, { kind: 'optimized-out' });
+    }
+  }
+
+  async unwind(frame: FrameContext): Promise<CallerRegisters | undefined> {
+    try {
+      return await this.frames.unwind(frame);
+    } catch (error) {
+      return error instanceof Unavailable ? undefined : this.note(error, undefined);
+    }
+  }
+
+  private get names(): Names {
+    this.allNames ??= new Names(this.info);
+    return this.allNames;
+  }
+
+  private definition(name: string, wanted: number): Die | undefined {
+    for (const die of this.names.find(name, nameKinds.type)) if (die.tag === wanted) return die;
+    return undefined;
+  }
+
+  /** Scopes of each inline level, innermost level first, each from its function inwards. */
+  private levelsAt(pc: bigint): Scope[][] {
+    const distance = this.addresses.toDistance(pc);
+    const unit = this.lines.unitFor(distance);
+    const levels: Scope[][] = [];
+    for (const scope of unit ? this.scopes.pathAt(unit, distance) : []) {
+      if (scope.kind === 'block') levels[0]?.push(scope);
+      else levels.unshift([scope]);
+    }
+    return levels;
+  }
+
+  private callOf({ die }: Scope): SourceLine | undefined {
+    const file = this.lines.fileName(die.unit, die.number(attribute.callFile));
+    const line = die.number(attribute.callLine);
+    if (file === undefined || line === undefined) return undefined;
+    return { file, line, column: die.number(attribute.callColumn) ?? 0 };
+  }
+
+  private describe({ die, ranges }: Scope): FunctionInfo {
+    const { types, addresses } = this;
+    const declared = this.variables.declaredAt(die);
+    return {
+      name: die.name ?? '',
+      low: addresses.toAddress(Math.min(...ranges.map((range) => range.low))),
+      high: addresses.toAddress(Math.max(...ranges.map((range) => range.high))),
+      ranges: ranges.map(({ low, high }) => ({ low: addresses.toAddress(low), high: addresses.toAddress(high) })),
+      ...(declared ? { declared } : {}),
+      get returns() {
+        return types.typeOf(die);
+      },
+    };
+  }
+
+  /** Damage in one part of the file must not take the rest away. */
+  private tolerate<T>(read: () => T, otherwise: T): T {
+    try {
+      return read();
+    } catch (error) {
+      return this.note(error, otherwise);
+    }
+  }
+
+  private note<T>(error: unknown, otherwise: T): T {
+    if (!(error instanceof SymbolFileError)) throw error;
+    if (this.problems.length < maximumProblems && !this.problems.includes(error.message))
+      this.problems.push(error.message);
+    return otherwise;
+  }
+}
+
+/** The lowest loaded address: from there, all distances within the image are small. */
+function originOf(elf: ElfFile): bigint {
+  const loaded = elf.sections.filter((section) => section.flags & sectionFlags.alloc && section.size > 0);
+  const parts = loaded.length > 0 ? loaded : elf.segments.filter((segment) => segment.type === 1);
+  let origin = parts[0]?.address ?? 0n;
+  for (const { address } of parts) if (address < origin) origin = address;
+  return origin;
+}

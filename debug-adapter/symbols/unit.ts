@@ -1,0 +1,139 @@
+/** Unit headers and what a unit's root entry says for the rest of the unit. DWARF 5, 7.5.1. */
+import type { AbbrevTable, FormSizes } from './abbrev.ts';
+import { Cursor } from './bytes.ts';
+import type { DebugInfo } from './debug-info.ts';
+import { Die } from './die.ts';
+import { attribute, unitType } from './dwarf-constants.ts';
+
+export interface UnitHeader extends FormSizes {
+  /** Position in `.debug_info`; units of `.debug_types` follow behind its end. */
+  readonly offset: number;
+  readonly headerSize: number;
+  /** Whole unit, header included. */
+  readonly size: number;
+  readonly abbrevOffset: number;
+  readonly type: number;
+  readonly signature?: bigint;
+  /** Of the type that a type unit describes, from the start of the unit. */
+  readonly typeOffset?: number;
+}
+
+/** Longest header: 64-bit DWARF 5 type unit. */
+export const maximumUnitHeader = 40;
+
+/** @param offset Position of the cursor's first byte, as in {@link UnitHeader.offset}. */
+export function readUnitHeader(cursor: Cursor, offset: number, inTypesSection: boolean): UnitHeader {
+  let length = cursor.u32();
+  let offsetSize = 4;
+  if (length === 0xffff_ffff) {
+    length = cursor.u64AsNumber();
+    offsetSize = 8;
+  } else if (length >= 0xffff_fff0) cursor.fail('unit length is a reserved value');
+  const size = length + cursor.at;
+  const version = cursor.u16();
+  if (version < 2 || version > 5) cursor.fail(`DWARF version ${version} is not supported, 2 to 5 are`);
+  let type: number = inTypesSection ? unitType.type : unitType.compile;
+  let addressSize: number;
+  let abbrevOffset: number;
+  if (version >= 5) {
+    type = cursor.u8();
+    addressSize = cursor.u8();
+    abbrevOffset = cursor.word(offsetSize);
+    if (type === unitType.skeleton || type === unitType.splitCompile) cursor.skip(8);
+  } else {
+    abbrevOffset = cursor.word(offsetSize);
+    addressSize = cursor.u8();
+  }
+  if (addressSize !== 4 && addressSize !== 8) cursor.fail(`addresses of ${addressSize} bytes are not supported`);
+  const header = { offset, size, version, type, addressSize, abbrevOffset, offsetSize };
+  if (type !== unitType.type && type !== unitType.splitType) return { ...header, headerSize: cursor.at };
+  const signature = cursor.u64();
+  const typeOffset = cursor.word(offsetSize);
+  return { ...header, signature, typeOffset, headerSize: cursor.at };
+}
+
+export class Unit {
+  private loaded: Uint8Array | undefined;
+  private table: AbbrevTable | undefined;
+  private rootDie: Die | undefined;
+
+  constructor(
+    readonly info: DebugInfo,
+    readonly header: UnitHeader,
+    readonly index: number,
+  ) {}
+
+  get bytes(): Uint8Array {
+    this.loaded ??= this.info.readUnit(this.header);
+    return this.loaded;
+  }
+
+  /** The unit's bytes without keeping them, for a scan over all units. */
+  get passingBytes(): Uint8Array {
+    return this.loaded ?? this.info.readUnit(this.header);
+  }
+
+  get abbrevs(): AbbrevTable {
+    this.table ??= this.info.abbrevs(this.header);
+    return this.table;
+  }
+
+  get root(): Die {
+    this.rootDie ??= this.dieAt(this.header.offset + this.header.headerSize);
+    return this.rootDie;
+  }
+
+  /** @param offset As in {@link UnitHeader.offset}. */
+  dieAt(offset: number): Die {
+    const die = Die.at(this, offset - this.header.offset);
+    if (!die) throw this.cursor(Math.min(offset - this.header.offset, this.header.size)).fail('no entry here');
+    return die;
+  }
+
+  /** @param at Position from the start of the unit. */
+  cursor(at: number): Cursor {
+    return new Cursor(this.bytes, at, '.debug_info', this.bytes.length, this.header.offset);
+  }
+
+  /** Distance of DW_AT_low_pc, to which range and location lists are relative; 0-based where the root has none. */
+  get base(): number | undefined {
+    return this.root.address(attribute.lowPc);
+  }
+
+  get name(): string {
+    return this.root.string(attribute.name) ?? '';
+  }
+
+  get directory(): string {
+    return this.root.string(attribute.compDir) ?? '';
+  }
+
+  get producer(): string {
+    return this.root.string(attribute.producer) ?? '';
+  }
+
+  get lineOffset(): number | undefined {
+    return this.root.sectionOffset(attribute.stmtList);
+  }
+
+  /** A section's contribution for this unit; `fallback` is the first one's, behind its header. */
+  private baseOf(name: number, fallback: number): number {
+    return this.root.sectionOffset(name) ?? fallback;
+  }
+
+  get strOffsetsBase(): number {
+    return this.baseOf(attribute.strOffsetsBase, this.header.offsetSize === 8 ? 16 : 8);
+  }
+
+  get addrBase(): number {
+    return this.baseOf(attribute.addrBase, this.header.offsetSize === 8 ? 16 : 8);
+  }
+
+  get rnglistsBase(): number {
+    return this.baseOf(attribute.rnglistsBase, this.header.offsetSize === 8 ? 20 : 12);
+  }
+
+  get loclistsBase(): number {
+    return this.baseOf(attribute.loclistsBase, this.header.offsetSize === 8 ? 20 : 12);
+  }
+}

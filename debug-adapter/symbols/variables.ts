@@ -1,0 +1,154 @@
+/** Variables in scope and of the whole image, and where they live. DWARF 5, 4.1. */
+import type { FrameContext, Place, SourceLine, VariableInfo } from './api.ts';
+import type { DebugInfo } from './debug-info.ts';
+import type { Die } from './die.ts';
+import { attribute, tag } from './dwarf-constants.ts';
+import { entryValue } from './entry-values.ts';
+import { evaluateNumber, Unavailable } from './expression.ts';
+import { type FrameHooks, type Frames, locationOrNone } from './frames.ts';
+import type { Lines } from './lines.ts';
+import { locationProgram } from './location-lists.ts';
+import { type Names, nameKinds } from './names.ts';
+import type { Scope, Scopes } from './scopes.ts';
+import type { SymbolTable } from './symtab.ts';
+import type { Types } from './types.ts';
+import type { Unit } from './unit.ts';
+
+/** An entry value may need the caller's entry values, and so on up the stack; no deeper than this. */
+const maximumCallers = 8;
+const opAddress = 0x03;
+const opAddressIndex = 0xa1;
+
+export class Variables {
+  /** The entry behind each variable handed out. */
+  private readonly dies = new WeakMap<VariableInfo, Die>();
+
+  constructor(
+    private readonly info: DebugInfo,
+    private readonly lines: Lines,
+    private readonly scopes: Scopes,
+    private readonly types: Types,
+    private readonly frames: Frames,
+    private readonly symbols: SymbolTable,
+    private readonly names: () => Names,
+  ) {}
+
+  /** @param scopes One inline level's scopes, outermost first. */
+  inScopes(scopes: readonly Scope[]): VariableInfo[] {
+    return scopes.toReversed().flatMap((scope) => scope.variables.flatMap((die) => this.local(die)));
+  }
+
+  globals(name: string): VariableInfo[] {
+    const defined = [...this.names().find(name, nameKinds.variable)];
+    const found =
+      defined.length > 0 ? defined : [...this.names().find(name, nameKinds.variableDeclaration)].slice(0, 1);
+    return found.map((die) => {
+      const external = die.bearer(attribute.external)?.flag(attribute.external) ?? false;
+      return this.describe(die, external ? 'global' : 'static');
+    });
+  }
+
+  async locate(variable: VariableInfo, frame: FrameContext): Promise<Place> {
+    const die = this.dies.get(variable);
+    if (!die) return { kind: 'optimized-out' };
+    const constant = die.bearer(attribute.constValue)?.value(attribute.constValue);
+    if (constant?.kind === 'constant') return { kind: 'value', bytes: wordBytes(constant.value) };
+    if (constant?.kind === 'block') return { kind: 'value', bytes: constant.bytes };
+    const bearer = die.bearer(attribute.location);
+    if (!bearer) return this.bySymbol(die);
+    const program = locationProgram(bearer, attribute.location, this.info.addresses.toDistance(frame.pc));
+    if (!program) return { kind: 'optimized-out' };
+    return locationOrNone(program, this.frames.context(frame, this.hooks(bearer.unit, frame, 0)));
+  }
+
+  /** Something declared here and defined in assembly or by the linker. */
+  private bySymbol(die: Die): Place {
+    const external = die.bearer(attribute.external)?.flag(attribute.external);
+    const symbol = external ? this.symbols.named(die.name ?? '')[0] : undefined;
+    return symbol ? { kind: 'memory', address: symbol.address } : { kind: 'optimized-out' };
+  }
+
+  private hooks(unit: Unit, frame: FrameContext, callers: number): FrameHooks {
+    return {
+      offsetSize: unit.header.offsetSize,
+      frameBase: () => this.frameBase(unit, frame, callers),
+      entryValue: (program) => {
+        if (callers >= maximumCallers) throw new Unavailable('the value on entry depends on too many callers');
+        return entryValue(program, frame, {
+          frames: this.frames,
+          scopes: this.scopes,
+          lines: this.lines,
+          addresses: this.info.addresses,
+          contextOf: (callerUnit, caller) => this.frames.context(caller, this.hooks(callerUnit, caller, callers + 1)),
+        });
+      },
+      indexedAddress: (index) => this.info.indexedAddress(unit, index),
+      baseType: (offset) => {
+        const type = this.types.fromDie(unit.dieAt(unit.header.offset + offset));
+        if (type.kind !== 'base' || type.encoding === 'float') return undefined;
+        return { size: type.size, signed: type.encoding.startsWith('signed') };
+      },
+      procedure: (offset, inUnit) => {
+        const die = this.info.dieAt(inUnit ? unit.header.offset + offset : offset);
+        return locationProgram(die, attribute.location, this.info.addresses.toDistance(frame.pc));
+      },
+    };
+  }
+
+  private async frameBase(unit: Unit, frame: FrameContext, callers: number): Promise<bigint> {
+    const distance = this.info.addresses.toDistance(frame.pc);
+    const holder = this.lines.unitFor(distance) ?? unit;
+    const bearer = this.scopes.functionAt(holder, distance)?.bearer(attribute.frameBase);
+    const program = bearer && locationProgram(bearer, attribute.frameBase, distance);
+    if (!program) throw new Unavailable('the function has no frame base');
+    const hooks = { ...this.hooks(holder, frame, callers), frameBase: noFrameBase };
+    return evaluateNumber(program, this.frames.context(frame, hooks));
+  }
+
+  private local(die: Die): VariableInfo[] {
+    const name = die.name;
+    if (name === undefined) return [];
+    if (die.tag === tag.formalParameter) return [this.describe(die, 'argument')];
+    if (die.flag(attribute.declaration)) return this.globals(name).slice(0, 1);
+    return [this.describe(die, isStatic(die) ? 'static' : 'local')];
+  }
+
+  private describe(die: Die, kind: VariableInfo['kind']): VariableInfo {
+    const { types } = this;
+    const declared = this.declaredAt(die);
+    const variable: VariableInfo = {
+      name: die.name ?? '',
+      get type() {
+        return types.typeOf(die);
+      },
+      kind,
+      ...(declared ? { declared } : {}),
+    };
+    this.dies.set(variable, die);
+    return variable;
+  }
+
+  declaredAt(die: Die): SourceLine | undefined {
+    const bearer = die.bearer(attribute.declLine);
+    if (!bearer) return undefined;
+    const file = this.lines.fileName(bearer.unit, bearer.bearer(attribute.declFile)?.number(attribute.declFile));
+    const line = bearer.number(attribute.declLine);
+    if (file === undefined || line === undefined) return undefined;
+    return { file, line, column: bearer.number(attribute.declColumn) ?? 0 };
+  }
+}
+
+const noFrameBase = (): never => {
+  throw new Unavailable('a frame base that needs itself');
+};
+
+function isStatic(die: Die): boolean {
+  const program = die.bearer(attribute.location)?.block(attribute.location);
+  return program?.[0] === opAddress || program?.[0] === opAddressIndex;
+}
+
+function wordBytes(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
+  return bytes;
+}
