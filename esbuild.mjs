@@ -1,6 +1,6 @@
 // Builds dist/, which runs by itself: bundles, and beside them the two packages that cannot be bundled (koffi's native
 // library, iced-x86's wasm). `node esbuild.mjs` builds once; `--watch` keeps building; `--minify` is for releases.
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 
@@ -37,7 +37,7 @@ const common = {
   logLevel: 'warning',
 };
 
-/** Output file: source. The command line loads ./core.js and ./adapter.js only when it needs them. */
+/** Output file: source. The command line loads core.js and adapter.js from beside it when it needs them. */
 const programs = {
   core: 'hypervisor-core/cli/core.ts',
   vcpu: 'hypervisor-core/machine/vcpu-worker.ts',
@@ -52,7 +52,7 @@ const node = {
   entryPoints: Object.entries(programs)
     .filter(([, source]) => existsSync(`${root}${source}`))
     .map(([out, source]) => ({ in: source, out })),
-  external: ['vscode', './core.js', './adapter.js'],
+  external: ['vscode'],
   plugins: [loadBesideBundle],
 };
 
@@ -85,4 +85,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     if (flags.has('--watch')) await (await context(bundles)).watch();
     else await build(bundles);
   }
+  // `bin` of package.json: run by its name in a clone.
+  if (existsSync(`${root}dist/ringside.js`)) chmodSync(`${root}dist/ringside.js`, 0o755);
 }

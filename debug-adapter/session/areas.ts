@@ -1,0 +1,31 @@
+/** Every DAP area there is. */
+import type { Area } from './area.ts';
+import { breakpoints } from './breakpoints.ts';
+import { completions } from './completions.ts';
+import { consoleInput } from './console-output.ts';
+import { disassembly } from './disassembly.ts';
+import { evaluate } from './evaluate.ts';
+import { exceptions } from './exceptions.ts';
+import { lifecycle } from './lifecycle.ts';
+import { memory } from './memory.ts';
+import { runControl } from './run-control.ts';
+import { sources } from './sources.ts';
+import { stacks } from './stacks.ts';
+import { stateRequests } from './state-requests.ts';
+import { variables } from './variables.ts';
+
+export const areas: readonly Area[] = [
+  lifecycle,
+  breakpoints,
+  runControl,
+  stacks,
+  variables,
+  evaluate,
+  completions,
+  disassembly,
+  memory,
+  sources,
+  exceptions,
+  consoleInput,
+  stateRequests,
+];

@@ -1,0 +1,53 @@
+/** A guest under a target with the symbols it runs with: all that is new at each launch and restart. */
+import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
+import { startCore } from '../target/core-target.ts';
+import { type Target, TargetError, type TargetThread } from '../target/target.ts';
+import { coreNotStarted, unusableImage } from './errors.ts';
+import type { LaunchArguments } from './launch-arguments.ts';
+import { Runner } from './runner.ts';
+import { SourcePaths } from './source-paths.ts';
+
+export class Guest {
+  readonly runner: Runner;
+  private known: readonly TargetThread[] | undefined;
+
+  constructor(
+    readonly program: string,
+    readonly target: Target,
+    readonly symbols: OpenSymbols | undefined,
+    readonly sources: SourcePaths,
+  ) {
+    this.runner = new Runner(target);
+  }
+
+  /** The vCPUs; their number never changes. The first call needs a stopped guest. */
+  async threads(): Promise<readonly TargetThread[]> {
+    this.known ??= await this.target.threads();
+    return this.known;
+  }
+
+  async close(): Promise<void> {
+    await this.target.kill().catch(() => undefined);
+    this.symbols?.close();
+  }
+}
+
+/** Opens the symbols, boots the guest and leaves it at its first instruction. Throws a `UserError`. */
+export async function startGuest(args: LaunchArguments): Promise<Guest> {
+  const image = args.symbols ?? args.program;
+  const symbols = await openSymbols(image).catch((error: Error) => {
+    throw unusableImage(args.symbols ? 'symbols' : 'program', image, error.message);
+  });
+  const target = await startCore(args).catch((error: unknown) => {
+    symbols.close();
+    throw error instanceof TargetError ? coreNotStarted(error.message) : error;
+  });
+  const guest = new Guest(
+    args.program,
+    target,
+    symbols,
+    new SourcePaths(args.program, args.sourceMap, symbols.sources()),
+  );
+  await guest.threads();
+  return guest;
+}

@@ -1,0 +1,60 @@
+/** Continue, pause and the steps. */
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { Area } from './area.ts';
+import { optionalInteger } from './arguments.ts';
+import { guestStopped, noCaller } from './errors.ts';
+import type { Operation, Session } from './session.ts';
+import { Stepper } from './stepper.ts';
+
+type StepArguments = Pick<DebugProtocol.NextArguments, 'threadId' | 'granularity' | 'singleThread'>;
+type Way = 'into' | 'over' | 'out';
+
+/** Lets every vCPU go. */
+export const continueAll: Operation = (go, from) => go(from.stop.thread, { kind: 'continue' }, 'continue');
+
+export const runControl: Area = {
+  capabilities: {
+    supportsSteppingGranularity: true,
+    supportsSingleThreadExecutionRequests: true,
+  },
+  handlers: {
+    continue: async (session, args) => {
+      const { thread } = await session.stoppedThread(args.threadId ?? session.stopped.stop.thread);
+      const alone = args.singleThread === true;
+      await session.move('continue', (go) => go(thread, { kind: 'continue' }, alone ? 'stay' : 'continue'));
+      return { allThreadsContinued: !alone };
+    },
+    pause: async (session, args) => {
+      optionalInteger('threadId', args.threadId, 0, Number.MAX_SAFE_INTEGER, 0);
+      if (!session.guest.runner.running) throw guestStopped();
+      await session.guest.runner.pause();
+    },
+    next: (session, args) => step(session, args, 'over'),
+    stepIn: (session, args) => step(session, args, 'into'),
+    stepOut: (session, args) => step(session, args, 'out'),
+  },
+};
+
+async function step(session: Session, args: StepArguments, way: Way): Promise<void> {
+  const { state, thread } = await session.stoppedThread(args.threadId);
+  const { breakpoints, guest } = session;
+  const others = args.singleThread === true ? 'stay' : 'continue';
+  const byInstruction = args.granularity === 'instruction';
+  const stepper = (...[go, , look]: Parameters<Operation>) =>
+    new Stepper(go, look, breakpoints, guest.target.can.rangeStep, thread, others);
+
+  if (way === 'out') {
+    const frames = await state.frames(thread);
+    const [frame] = frames;
+    const caller = frames.find(({ found }) => found !== 'registers');
+    if (!frame || (!caller && !frame.inlined)) throw noCaller();
+    const beyond = caller ?? frame;
+    await session.move('step', (...how) => stepper(...how).out(state, frame, beyond));
+    return;
+  }
+  await session.move(byInstruction ? 'step-instruction' : 'step', (...how) => {
+    const steps = stepper(...how);
+    if (!byInstruction) return steps.line(state, way === 'into');
+    return way === 'into' ? steps.instruction() : steps.overInstruction(state);
+  });
+}

@@ -1,0 +1,185 @@
+/**
+ * One debug session: a guest under a target, what is known of it at its present stop, and the events that tell the
+ * client. Handlers are given this; what they must not see of each other stays out of it.
+ */
+import { basename } from 'node:path';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { EvaluationContext } from '../expressions/api.ts';
+import { createExpressions } from '../expressions/expressions.ts';
+import type { RingsideEventName, RingsideEvents } from '../protocol/custom.ts';
+import type { Frame } from '../symbols/api.ts';
+import type { TargetEnd, TargetStop } from '../target/target.ts';
+import { describeBreakpoint } from './breakpoint-description.ts';
+import { BreakpointTable } from './breakpoint-table.ts';
+import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
+import type { Guest } from './guest.ts';
+import { Handles } from './handles.ts';
+import { LastState } from './last-state.ts';
+import type { LaunchArguments } from './launch-arguments.ts';
+import type { Go } from './runner.ts';
+import { StopState } from './stop-state.ts';
+import { describeStop, type Movement } from './stops.ts';
+import type { Reference } from './variable-references.ts';
+
+export interface EventSink {
+  event(name: string, body: unknown): void;
+  ringside<Name extends RingsideEventName>(name: Name, body: RingsideEvents[Name]): void;
+}
+
+/** A frame that the client was told of, by its place in the stack: what it holds is fetched anew after a write. */
+export interface FramePlace {
+  readonly thread: number;
+  readonly index: number;
+}
+
+export interface ShownFrame extends FramePlace {
+  readonly frame: Frame;
+  readonly context: EvaluationContext;
+}
+
+/** Moves the guest; gets the state it starts from and a way to look at each stop between. */
+export type Operation = (go: Go, from: StopState, look: (stop: TargetStop) => StopState) => Promise<TargetStop>;
+
+export class Session {
+  readonly expressions = createExpressions();
+  readonly breakpoints = new BreakpointTable();
+  readonly frames = new Handles<FramePlace>();
+  readonly references = new Handles<Reference>();
+  readonly last = new LastState();
+  /** What the client said of itself in `initialize`. */
+  client: Partial<DebugProtocol.InitializeRequestArguments> = {};
+  launchArguments: LaunchArguments | undefined;
+  /** The hypercall flow to the client, while it watches. */
+  hypercallFlow: { dispose(): void } | undefined;
+
+  private present: Guest | undefined;
+  private ended = false;
+  private closed = false;
+  private stop: StopState | undefined;
+
+  constructor(
+    readonly send: EventSink,
+    readonly capabilities: DebugProtocol.Capabilities,
+  ) {}
+
+  get launched(): boolean {
+    return this.present !== undefined;
+  }
+
+  /** The guest; throws when there is none, or none any more. */
+  get guest(): Guest {
+    if (this.ended) throw guestEnded();
+    if (!this.present) throw notLaunched();
+    return this.present;
+  }
+
+  /** The present stop; throws while the guest runs. */
+  get stopped(): StopState {
+    const { guest } = this;
+    if (guest.runner.running || !this.stop) throw guestRunning();
+    return this.stop;
+  }
+
+  /** The stop of a vCPU; throws for one that does not exist. */
+  async stoppedThread(thread: unknown): Promise<{ state: StopState; thread: number }> {
+    const state = this.stopped;
+    const found = (await this.guest.threads()).find(({ id }) => id === thread);
+    if (!found) throw noSuchThread(thread);
+    return { state, thread: found.id };
+  }
+
+  /** A frame by the id that the client was given, or the innermost of the stopped vCPU. */
+  async frame(id: unknown): Promise<ShownFrame> {
+    const { thread } = this.stopped.stop;
+    const place = id === undefined || id === null ? { thread, index: 0 } : this.frames.get(id);
+    if (!place) throw staleReference('stack frame');
+    return this.frameAt(place);
+  }
+
+  async frameAt(place: FramePlace): Promise<ShownFrame> {
+    const state = this.stopped;
+    const frame = (await state.frames(place.thread))[place.index];
+    if (!frame) throw staleReference('stack frame');
+    return { ...place, frame, context: state.context(place.thread, frame) };
+  }
+
+  /** Takes over a guest that stands at its first instruction, and plants the breakpoints in it. */
+  async adopt(guest: Guest): Promise<void> {
+    if (this.closed) {
+      await guest.close();
+      throw notLaunched();
+    }
+    this.present = guest;
+    this.ended = false;
+    this.stop = new StopState(guest.target, guest.symbols, { thread: 1, reason: { kind: 'pause' } });
+    this.last.clear();
+    guest.target.onEnd((end) => this.guestGone(guest, end));
+    guest.target.onLost((message) => this.guestGone(guest, { exitStatus: 1, message }, true));
+    for (const breakpoint of await this.breakpoints.bind(guest)) {
+      this.send.event('breakpoint', { reason: 'changed', breakpoint: describeBreakpoint(breakpoint, guest) });
+    }
+  }
+
+  /** Starts an operation from the present stop; resolves when the guest is on its way. */
+  async move(movement: Movement, operation: Operation): Promise<void> {
+    const { guest } = this;
+    const from = this.stopped;
+    this.forgetStop();
+    const look = (stop: TargetStop) => new StopState(guest.target, guest.symbols, stop);
+    await guest.runner.start(
+      (go) => operation(go, from, look),
+      (stop, error) => void this.report(guest, stop, movement, error),
+    );
+  }
+
+  /** Tells the client that the guest stands at `stop`. */
+  async report(guest: Guest, stop: TargetStop, movement: Movement, error?: unknown): Promise<void> {
+    if (guest !== this.present || this.ended) return;
+    const state = new StopState(guest.target, guest.symbols, stop);
+    this.stop = state;
+    this.last.standsAt(state).catch(() => undefined);
+    if (error !== undefined) this.print(`${describeError(error).message}\n`, 'stderr');
+    try {
+      this.send.event('stopped', await describeStop(state, guest, this.breakpoints, movement));
+    } catch (failure) {
+      this.print(`${describeError(failure).message}\n`, 'stderr');
+    }
+  }
+
+  print(output: string, category: 'console' | 'stdout' | 'stderr' | 'important'): void {
+    this.send.event('output', { category, output });
+  }
+
+  /** The client is gone or going: a guest still on its way in is turned back. */
+  close(): Promise<void> {
+    this.closed = true;
+    return this.end();
+  }
+
+  /** Ends the guest, without telling the client. */
+  async end(): Promise<void> {
+    const guest = this.present;
+    this.present = undefined;
+    this.forgetStop();
+    this.breakpoints.unbind();
+    await guest?.close();
+  }
+
+  private forgetStop(): void {
+    this.stop = undefined;
+    this.frames.clear();
+    this.references.clear();
+  }
+
+  private guestGone(guest: Guest, { exitStatus, message }: TargetEnd, lost = false): void {
+    if (guest !== this.present || this.ended) return;
+    this.ended = true;
+    this.forgetStop();
+    this.breakpoints.unbind();
+    this.print(`${basename(guest.program)}: ${message}\n`, lost ? 'important' : 'console');
+    this.send.ringside('ringside/ended', { message, exitStatus, last: this.last.snapshot });
+    this.send.event('exited', { exitCode: exitStatus });
+    this.send.event('terminated', {});
+    void guest.close();
+  }
+}

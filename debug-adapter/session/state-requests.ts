@@ -1,0 +1,88 @@
+/** Ringside's own requests: what the views show of the machine. */
+import { hex, parseHex } from '../../hypervisor-core/protocol/hex.ts';
+import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
+import type { StatePart } from '../protocol/custom.ts';
+import type { Area } from './area.ts';
+import { integer, text } from './arguments.ts';
+import { badArgument, badNumber, noSuchRegister, noSuchThread, targetRefused } from './errors.ts';
+import type { Session } from './session.ts';
+import { hypercallsFrom, watchHypercalls } from './state/hypercalls-part.ts';
+import { childTable, walkAddress } from './state/page-tables-part.ts';
+import { STATE_PARTS, snapshot } from './state/snapshot.ts';
+import { fromLittleEndian } from './stop-state.ts';
+import { announceRegisters, assign } from './writes.ts';
+
+const MOST_RECORDS = 10_000;
+const DEEPEST_TABLE = 5;
+
+export const stateRequests: Area = {
+  capabilities: {},
+  handlers: {
+    'ringside/snapshot': async (session, args) => {
+      const threads = await session.guest.threads();
+      if (!threads.some(({ id }) => id === args.threadId)) throw noSuchThread(args.threadId);
+      const known = new Set(Array.isArray(args.parts) ? args.parts : []);
+      return snapshot(session, args.threadId, new Set(STATE_PARTS.filter((part: StatePart) => known.has(part))));
+    },
+
+    'ringside/setRegister': async (session, args) => {
+      const { thread } = await session.stoppedThread(args.threadId);
+      return setRegister(session, thread, text('name', args.name, 64), text('value', args.value));
+    },
+
+    'ringside/pageTable': async (session, args) => {
+      const { state, thread } = await session.stoppedThread(args.threadId);
+      if (!Array.isArray(args.path) || args.path.length > DEEPEST_TABLE)
+        throw badArgument('path', 'must be a list of indices');
+      const path = args.path.map((index) => integer('path', index, 0, 1023));
+      return { entries: await childTable(state, thread, path) };
+    },
+
+    'ringside/walk': async (session, args) => {
+      const { state, thread } = await session.stoppedThread(args.threadId);
+      const shown = await session.frameAt({ thread, index: 0 });
+      const value = await session.expressions.evaluate(
+        `(unsigned long)(${text('address', args.address)})`,
+        shown.context,
+      );
+      const { text: digits } = await session.expressions.format(value, shown.context, { radix: 'hex' });
+      const address = /^0x[0-9a-f]{1,16}/i.exec(digits)?.[0];
+      if (address === undefined) throw badNumber(args.address);
+      return walkAddress(state, thread, parseHex(address));
+    },
+
+    'ringside/watchHypercalls': async (session, args) => {
+      await watchHypercalls(session, args.on === true);
+      return {};
+    },
+
+    'ringside/hypercalls': (session, args) =>
+      hypercallsFrom(
+        session.guest,
+        integer('from', args.from, 0, Number.MAX_SAFE_INTEGER),
+        integer('limit', args.limit, 1, MOST_RECORDS),
+      ),
+  },
+};
+
+/** A register of the stub, or an MSR of our core by its name. The value is a C expression. */
+async function setRegister(session: Session, thread: number, name: string, source: string) {
+  const shown = await session.frameAt({ thread, index: 0 });
+  const { target } = session.guest;
+  if (target.registers.some((register) => register.name === name)) {
+    await assign(session, shown, await session.expressions.evaluate(`$${name}`, shown.context), source);
+    return { value: hex(fromLittleEndian(await target.readRegister(thread, name))) };
+  }
+  const vcpu = thread - 1;
+  const msr = (await target.inspect?.sendRequest(inspect.msrs, { vcpu }))?.find((one) => one.name === name);
+  if (!msr || !target.inspect) throw noSuchRegister(name);
+  if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(source.trim())) throw badNumber(source);
+  await target.inspect
+    .sendRequest(inspect.writeMsr, { vcpu, index: msr.index, value: hex(BigInt(source.trim())) })
+    .catch((error: Error) => {
+      throw targetRefused(error.message);
+    });
+  announceRegisters(session);
+  const now = (await target.inspect.sendRequest(inspect.msrs, { vcpu })).find((one) => one.name === name);
+  return { value: now?.value ?? msr.value };
+}

@@ -1,0 +1,72 @@
+/** The Page Tables view: the root table, a table below it, and the walk of one address. */
+
+import type { PagingEntry } from '../../../hypervisor-core/paging/entry.ts';
+import { type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
+import { withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
+import { listTable, NoSuchTableError } from '../../../hypervisor-core/paging/tables.ts';
+import { walk } from '../../../hypervisor-core/paging/walk.ts';
+import { hex } from '../../../hypervisor-core/protocol/hex.ts';
+import type { PageTableEntry, PageTableRoot, Walk } from '../../protocol/custom.ts';
+import { badArgument } from '../errors.ts';
+import type { StopState } from '../stop-state.ts';
+import { symbolName } from './symbol-name.ts';
+
+export async function pageTablesPart(state: StopState, thread: number): Promise<PageTableRoot> {
+  const paging = await pagingState(state, thread);
+  return {
+    mode: pagingMode(paging),
+    cr3: hex(paging.cr3),
+    levels: tableLevels(paging).length,
+    entries: await entries(state, paging, []),
+  };
+}
+
+/** Entries of the table at `path`, indices from the root. */
+export async function childTable(state: StopState, thread: number, path: readonly number[]) {
+  return entries(state, await pagingState(state, thread), path);
+}
+
+export async function walkAddress(state: StopState, thread: number, address: bigint): Promise<Walk> {
+  const paging = await pagingState(state, thread);
+  const { mode, steps, result, ...walked } = await withAsyncReads(walk(paging, address), physicalReader(state));
+  return {
+    address: hex(walked.address),
+    mode,
+    steps: steps.map((entry) => ({ entry: describe(state, entry), at: hex(entry.at) })),
+    result: result.kind === 'fault' ? result : { ...result, physical: hex(result.physical), size: hex(result.size) },
+  };
+}
+
+async function entries(state: StopState, paging: PagingState, path: readonly number[]): Promise<PageTableEntry[]> {
+  try {
+    const found = await withAsyncReads(listTable(paging, path), physicalReader(state));
+    return found.map((entry) => describe(state, entry));
+  } catch (error) {
+    throw error instanceof NoSuchTableError ? badArgument('path', `leads nowhere: ${error.message}`) : error;
+  }
+}
+
+const physicalReader = (state: StopState) => (address: bigint, length: number) =>
+  state.target.readPhysical(address, length);
+
+async function pagingState(state: StopState, thread: number): Promise<PagingState> {
+  const values = await state.values(thread);
+  const value = (name: string) => values.get(name) ?? 0n;
+  return { cr0: value('cr0'), cr3: value('cr3'), cr4: value('cr4'), efer: value('efer') };
+}
+
+function describe(state: StopState, entry: PagingEntry): PageTableEntry {
+  const symbol = symbolName(state.symbols, entry.address);
+  return {
+    index: entry.index,
+    level: entry.level,
+    name: entry.name,
+    raw: hex(entry.raw),
+    address: hex(entry.address),
+    size: hex(entry.size),
+    target: hex(entry.target),
+    leaf: entry.leaf,
+    flags: entry.flags,
+    ...(symbol === undefined ? {} : { symbol }),
+  };
+}

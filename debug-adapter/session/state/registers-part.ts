@@ -1,0 +1,55 @@
+/** The Registers view: every system and general register with its bits decoded, and the MSRs. */
+import { hex } from '../../../hypervisor-core/protocol/hex.ts';
+import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
+import { fieldValue, registerBits } from '../../../hypervisor-core/protocol/register-bits.ts';
+import type { RegisterField, RegisterGroup, RegisterValue } from '../../protocol/custom.ts';
+import { groupOf, REGISTER_GROUPS } from '../register-groups.ts';
+import { fromLittleEndian, type StopState } from '../stop-state.ts';
+import { symbolName } from './symbol-name.ts';
+
+/** Groups of more than 64 bits a register are for the Variables view. */
+const SHOWN = REGISTER_GROUPS.filter((group) => group !== 'Floating point' && group !== 'Vector');
+
+/** The groups that a stub's registers make up; nothing but the register file is fetched. */
+export async function registerGroups(state: StopState, thread: number): Promise<readonly RegisterGroup[]> {
+  const values = await state.registers(thread);
+  return SHOWN.map((name) => ({
+    name,
+    registers: state.target.registers
+      .filter((register) => groupOf(register) === name && register.bits <= 64)
+      .flatMap(({ name: register, bits }) => {
+        const bytes = values.get(register);
+        return bytes ? [describe(state, register, bits, fromLittleEndian(bytes))] : [];
+      }),
+  })).filter(({ registers }) => registers.length > 0);
+}
+
+/** The same, and the MSRs where the target is our own core. */
+export async function registersPart(state: StopState, thread: number): Promise<readonly RegisterGroup[]> {
+  const groups = await registerGroups(state, thread);
+  const msrs = await state.target.inspect?.sendRequest(inspect.msrs, { vcpu: thread - 1 });
+  if (!msrs) return groups;
+  const registers = msrs.map(({ name, value }) => describe(state, name, 64, BigInt(value)));
+  return [...groups, { name: 'MSRs', registers }];
+}
+
+function describe(state: StopState, name: string, bits: number, value: bigint): RegisterValue {
+  const fields = (registerBits.get(name.toLowerCase()) ?? []).map(
+    (field): RegisterField => ({
+      name: field.name,
+      description: field.description,
+      high: field.high,
+      low: field.low,
+      value: Number(fieldValue(value, field)),
+    }),
+  );
+  const symbol = bits === 64 ? symbolName(state.symbols, value) : undefined;
+  return {
+    name,
+    bits,
+    value: hex(value),
+    ...(fields.length > 0 ? { fields } : {}),
+    ...(symbol === undefined ? {} : { symbol }),
+    writable: true,
+  };
+}

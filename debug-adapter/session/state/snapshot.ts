@@ -1,0 +1,43 @@
+/** One snapshot a stop: the parts that visible views ask for, each failing by itself. */
+import type { MachineSnapshot, PartError, StatePart } from '../../protocol/custom.ts';
+import { describeError } from '../errors.ts';
+import type { Session } from '../session.ts';
+import { hypercallsPart } from './hypercalls-part.ts';
+import { interruptsPart } from './interrupts-part.ts';
+import { memoryMapPart } from './memory-map-part.ts';
+import { pageTablesPart } from './page-tables-part.ts';
+import { registersPart } from './registers-part.ts';
+
+type Part<Name extends StatePart> = NonNullable<MachineSnapshot[Name]>;
+
+/** How each part is made. Those of the processor throw while the guest runs; the others do not need it to stand still. */
+const MAKERS = {
+  registers: (session, thread) => registersPart(session.stopped, thread),
+  pageTables: (session, thread) => pageTablesPart(session.stopped, thread),
+  interrupts: (session, thread) => interruptsPart(session.stopped, thread),
+  hypercalls: (session) => hypercallsPart(session.guest),
+  memoryMap: (session) => memoryMapPart(session.guest),
+} satisfies { readonly [Name in StatePart]: (session: Session, thread: number) => Promise<Part<Name>> };
+
+export const STATE_PARTS = Object.keys(MAKERS) as readonly StatePart[];
+
+export async function snapshot(
+  session: Session,
+  thread: number,
+  parts: ReadonlySet<StatePart>,
+): Promise<MachineSnapshot> {
+  const made = await Promise.all(
+    [...parts].map(async (part) => {
+      const error = (failure: unknown): PartError => ({ error: describeError(failure).message });
+      return [part, await attempt<unknown>(() => MAKERS[part](session, thread)).catch(error)] as const;
+    }),
+  );
+  const whole: MachineSnapshot = { threadId: thread, ...Object.fromEntries(made) };
+  session.last.keep(whole);
+  return whole;
+}
+
+/** Turns a throw into a rejection. */
+async function attempt<Result>(make: () => Promise<Result>): Promise<Result> {
+  return make();
+}

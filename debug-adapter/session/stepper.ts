@@ -1,0 +1,216 @@
+/**
+ * Steps: what `next`, `stepIn` and `stepOut` do to one vCPU. The core steps through ranges of instructions by itself;
+ * here it is decided, each time one is left, whether that was a call, a return, an interruption or the next line.
+ */
+import type { Frame, LineRange } from '../symbols/api.ts';
+import type { TargetStop } from '../target/target.ts';
+import type { BreakpointTable } from './breakpoint-table.ts';
+import type { Go } from './runner.ts';
+import { fromLittleEndian, type StopState } from './stop-state.ts';
+
+/** Longest x86 instruction, in bytes. */
+const LONGEST_INSTRUCTION = 15n;
+
+interface Arrival {
+  readonly state: StopState;
+  /** False when something else stopped the guest on the way. */
+  readonly arrived: boolean;
+}
+
+/** Whether a step through a range goes on at this place. */
+type GoesOn = (pc: bigint, line: LineRange | undefined, returned: boolean) => LineRange | undefined;
+
+export class Stepper {
+  constructor(
+    private readonly go: Go,
+    private readonly look: (stop: TargetStop) => StopState,
+    private readonly breakpoints: BreakpointTable,
+    private readonly rangeStep: boolean,
+    private readonly thread: number,
+    /** What other vCPUs do during anything longer than one instruction. */
+    private readonly others: 'continue' | 'stay',
+  ) {}
+
+  async instruction(): Promise<TargetStop> {
+    return this.go(this.thread, { kind: 'step' }, 'stay');
+  }
+
+  /** One instruction; a call runs until it returns. */
+  async overInstruction(from: StopState): Promise<TargetStop> {
+    const pc = await from.pc(this.thread);
+    const stop = await this.instruction();
+    if (stop.reason.kind !== 'step') return stop;
+    const state = this.look(stop);
+    const now = await state.pc(this.thread);
+    if (now > pc && now <= pc + LONGEST_INSTRUCTION) return stop;
+    const back = await this.returnAddress(state);
+    const isCall =
+      back > pc && back <= pc + LONGEST_INSTRUCTION && (await this.sp(state)) === (await this.sp(from)) - 8n;
+    return isCall ? asStep(await this.finishCall(state, back), this.breakpoints) : stop;
+  }
+
+  /** To the next line; `into` stops in called functions that have lines. Without a line it is one instruction. */
+  async line(from: StopState, into: boolean): Promise<TargetStop> {
+    const pc = await from.pc(this.thread);
+    const start = from.symbols?.lineAt(pc);
+    if (!from.symbols || !start) return into ? this.instruction() : this.overInstruction(from);
+    const { symbols } = from;
+    const levels = symbols.inlineLevels(pc);
+    return this.through(from, start, into, (now, line, returned) => {
+      if (returned || !line) return undefined;
+      const sameLine = line.line === start.line && line.file === start.file;
+      const inner = symbols.inlineLevels(now);
+      const deeper = inner.length > levels.length && inner.at(-1)?.function.low === levels.at(-1)?.function.low;
+      const between = line.line === 0 || !line.isStatement;
+      return sameLine || between || (deeper && !into) ? line : undefined;
+    });
+  }
+
+  /** Until the innermost function has returned to `caller`, or is left when it was inlined. */
+  async out(from: StopState, frame: Frame, caller: Frame): Promise<TargetStop> {
+    if (frame.inlined && frame.function) {
+      const { ranges } = frame.function;
+      const start = from.symbols?.lineAt(frame.pc);
+      if (start) {
+        const inside = (pc: bigint) => ranges.some(({ low, high }) => pc >= low && pc < high);
+        return this.through(from, start, false, (pc, line, returned) => (!returned && inside(pc) ? line : undefined));
+      }
+    }
+    const sp = caller.registers.get('rsp');
+    const interrupted = caller.found === 'interrupt-frame';
+    const arrival = await this.runTo(
+      caller.address,
+      (now) => sp === undefined || (interrupted ? now === sp : now >= sp),
+    );
+    return asStep(arrival, this.breakpoints);
+  }
+
+  private async through(from: StopState, start: LineRange, into: boolean, goesOn: GoesOn): Promise<TargetStop> {
+    const callerSp = await this.callerSp(from);
+    const startFunction = from.symbols?.functionAt(start.low);
+    for (let range: LineRange = start; ; ) {
+      const stop = await this.stepRange(range);
+      let arrival: Arrival = { state: this.look(stop), arrived: true };
+      if (stop.reason.kind !== 'step' || stop.thread !== this.thread) return stop;
+      let pc = await arrival.state.pc(this.thread);
+      if (pc >= range.low && pc < range.high) continue;
+
+      const back = await this.returnAddress(arrival.state);
+      const jumpedWithin = from.symbols?.functionAt(pc)?.low === startFunction?.low && pc !== startFunction?.low;
+      if (back > range.low && back <= range.high && !jumpedWithin) {
+        const place = into ? afterPrologue(arrival.state, pc) : undefined;
+        if (place !== undefined) return this.enter(arrival.state, place);
+        arrival = await this.finishCall(arrival.state, back);
+      } else {
+        const interrupted = await this.interruptedIn(arrival.state, range);
+        if (interrupted) arrival = await this.runTo(interrupted.rip, (sp) => sp === interrupted.rsp);
+      }
+      if (!arrival.arrived) return arrival.state.stop;
+
+      pc = await arrival.state.pc(this.thread);
+      const returned = callerSp !== undefined && (await this.sp(arrival.state)) >= callerSp;
+      const line = from.symbols?.lineAt(pc);
+      if (!line && !returned && !into) {
+        const left = await this.leaveUnknown(arrival.state);
+        if (left && !left.arrived) return left.state.stop;
+        if (left) {
+          arrival = left;
+          pc = await left.state.pc(this.thread);
+        }
+      }
+      const next = goesOn(pc, from.symbols?.lineAt(pc), returned);
+      if (!next) return asStep(arrival, this.breakpoints);
+      range = next;
+    }
+  }
+
+  private stepRange({ low, high }: LineRange): Promise<TargetStop> {
+    if (!this.rangeStep) return this.go(this.thread, { kind: 'step' }, this.others);
+    return this.go(this.thread, { kind: 'range-step', start: low, end: high }, this.others);
+  }
+
+  /** Runs a function that has just been entered until it returns to `back`. */
+  private async finishCall(entry: StopState, back: bigint): Promise<Arrival> {
+    const sp = await this.sp(entry);
+    return this.runTo(back, (now) => now > sp);
+  }
+
+  /** Runs past the prologue of a function that has just been entered. */
+  private async enter(entry: StopState, place: bigint): Promise<TargetStop> {
+    if (place === (await entry.pc(this.thread))) return entry.stop;
+    const sp = await this.sp(entry);
+    return asStep(await this.runTo(place, (now) => now <= sp), this.breakpoints);
+  }
+
+  /** A jump into a function without lines (an assembly tail): runs on to its caller, where there is one. */
+  private async leaveUnknown(state: StopState): Promise<Arrival | undefined> {
+    const [, caller] = await state.unwind(this.thread, 2);
+    const sp = caller?.registers.get('rsp');
+    if (!caller || sp === undefined || caller.found === 'return-address') return undefined;
+    return this.runTo(caller.address, (now) => now >= sp);
+  }
+
+  /**
+   * Runs to an address, in the frame that `accepts` knows by its stack pointer: deeper recursions and other vCPUs pass.
+   */
+  private async runTo(address: bigint, accepts: (sp: bigint) => boolean): Promise<Arrival> {
+    await this.breakpoints.plant(address);
+    try {
+      for (;;) {
+        const stop = await this.go(this.thread, { kind: 'continue' }, this.others);
+        const state = this.look(stop);
+        const ours = stop.reason.kind === 'breakpoint' && (await state.pc(stop.thread)) === address;
+        if (!ours) return { state, arrived: false };
+        if (stop.thread === this.thread && accepts(await this.sp(state))) return { state, arrived: true };
+        if (this.breakpoints.at(address).length > 0) return { state, arrived: false };
+      }
+    } finally {
+      await this.breakpoints.unplant(address);
+    }
+  }
+
+  /** Where a fault or interrupt handler that was entered from `range` will go back to; Intel SDM vol. 3A 6.14.2. */
+  private async interruptedIn(state: StopState, range: LineRange) {
+    const values = await state.values(this.thread);
+    const bytes = await state.read(this.thread, values.get('rsp') ?? 0n, 48);
+    for (const first of [0, 8]) {
+      const [rip, cs, , rsp, ss] = [0, 8, 16, 24, 32].map((at) => word(bytes, first + at));
+      if (rip === undefined || rsp === undefined || cs === undefined || ss === undefined) continue;
+      if (rip >= range.low && rip < range.high && cs < 0x10000n && ss < 0x10000n && cs !== 0n) return { rip, rsp };
+    }
+    return undefined;
+  }
+
+  private async callerSp(state: StopState): Promise<bigint | undefined> {
+    const frames = await state.frames(this.thread);
+    return frames.find(({ found }) => found !== 'registers')?.registers.get('rsp');
+  }
+
+  private async returnAddress(state: StopState): Promise<bigint> {
+    return word(await state.read(this.thread, await this.sp(state), 8), 0) ?? 0n;
+  }
+
+  private async sp(state: StopState): Promise<bigint> {
+    return (await state.values(this.thread)).get('rsp') ?? 0n;
+  }
+}
+
+/** Where a function that begins at `pc` has set up its frame; undefined for one without lines. */
+function afterPrologue({ symbols }: StopState, pc: bigint): bigint | undefined {
+  const entered = symbols?.functionAt(pc);
+  if (!symbols || entered?.low !== pc || !symbols.lineAt(pc)) return undefined;
+  const places = symbols.placesForFunction(entered.name);
+  return places.find(({ address }) => address >= entered.low && address < entered.high)?.address ?? pc;
+}
+
+/** The end of a step, told as one even when a trap of ours ended it. */
+async function asStep({ state, arrived }: Arrival, breakpoints: BreakpointTable): Promise<TargetStop> {
+  const { stop } = state;
+  const users = breakpoints.at(await state.pc(stop.thread)).length > 0;
+  if (!arrived || stop.reason.kind !== 'breakpoint' || users) return stop;
+  return { thread: stop.thread, reason: { kind: 'step' } };
+}
+
+function word(bytes: Uint8Array, at: number): bigint | undefined {
+  return bytes.length >= at + 8 ? fromLittleEndian(bytes.subarray(at, at + 8)) : undefined;
+}

@@ -1,0 +1,151 @@
+/**
+ * What is known of the guest at one stop, fetched once: registers, memory pages and frames of each vCPU. Thrown away
+ * when the guest moves.
+ */
+import type { EvaluationContext } from '../expressions/api.ts';
+import type { Frame, ReadMemory, SymbolIndex } from '../symbols/api.ts';
+import { backtrace } from '../symbols/unwinder.ts';
+import type { Target, TargetStop } from '../target/target.ts';
+import { noSuchRegister, notWritable } from './errors.ts';
+
+const PAGE = 4096;
+/** Pages kept, 16 MiB. */
+const MOST_PAGES = 4096;
+/** Frames of one stack; a deeper one is a runaway recursion or a broken chain. */
+const MOST_FRAMES = 256;
+
+export class StopState {
+  private readonly registerCache = new Map<number, Promise<ReadonlyMap<string, Uint8Array>>>();
+  private readonly frameCache = new Map<number, Promise<readonly Frame[]>>();
+  private readonly pages = new Map<string, Promise<Uint8Array>>();
+
+  constructor(
+    readonly target: Target,
+    readonly symbols: SymbolIndex | undefined,
+    readonly stop: TargetStop,
+  ) {}
+
+  /** Registers as little-endian bytes, by name. */
+  registers(thread: number): Promise<ReadonlyMap<string, Uint8Array>> {
+    return once(this.registerCache, thread, () => this.target.readRegisters(thread));
+  }
+
+  /** Registers of up to 64 bits as numbers. */
+  async values(thread: number): Promise<ReadonlyMap<string, bigint>> {
+    const all = [...(await this.registers(thread))].filter(([, bytes]) => bytes.length <= 8);
+    return new Map(all.map(([name, bytes]) => [name, fromLittleEndian(bytes)]));
+  }
+
+  async pc(thread: number): Promise<bigint> {
+    return (await this.values(thread)).get('rip') ?? 0n;
+  }
+
+  /** Reads guest-virtual memory through the page cache; short where a page is not mapped. */
+  async read(thread: number, address: bigint, length: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    for (let done = 0; done < length; ) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const offset = Number(at % BigInt(PAGE));
+      const page = await this.page(thread, at - BigInt(offset));
+      const part = page.subarray(offset, Math.min(PAGE, offset + length - done));
+      parts.push(part);
+      done += part.length;
+      if (offset + part.length < PAGE) break;
+    }
+    return parts.length === 1 ? (parts[0] ?? new Uint8Array()) : Buffer.concat(parts);
+  }
+
+  reader(thread: number): ReadMemory {
+    return (address, length) => this.read(thread, address, length);
+  }
+
+  /** The call stack, innermost first. */
+  frames(thread: number): Promise<readonly Frame[]> {
+    return once(this.frameCache, thread, () => this.unwind(thread, MOST_FRAMES));
+  }
+
+  /** As {@link StopState.frames}, but only the first few, for steps. */
+  async unwind(thread: number, limit: number): Promise<readonly Frame[]> {
+    return backtrace({
+      symbols: this.symbols,
+      registers: await this.values(thread),
+      read: this.reader(thread),
+      limit,
+    });
+  }
+
+  async writeMemory(thread: number, address: bigint, data: Uint8Array): Promise<void> {
+    this.forget();
+    await this.target.writeMemory(thread, address, data);
+    this.forget();
+  }
+
+  async writeRegister(thread: number, name: string, value: Uint8Array): Promise<void> {
+    this.forget();
+    await this.target.writeRegister(thread, name, value);
+    this.forget();
+  }
+
+  /** What expressions are evaluated in, for a frame of `thread`. */
+  context(thread: number, frame: Frame): EvaluationContext {
+    const width = (name: string) => this.target.registers.find((register) => register.name === name)?.bits;
+    return {
+      symbols: this.symbols,
+      frame,
+      readMemory: this.reader(thread),
+      writeMemory: (address, data) => this.writeMemory(thread, address, data),
+      readRegister: async (name) => {
+        const bits = width(name);
+        const known = frame.registers.get(name);
+        if (known !== undefined) return toLittleEndian(known, (bits ?? 64) / 8);
+        // What frames do not track (control registers, vectors) is the vCPU's in every frame.
+        const lost = frame.index > 0 && GENERAL.has(name);
+        return lost ? undefined : (await this.registers(thread)).get(name);
+      },
+      writeRegister: async (name, value) => {
+        if (width(name) === undefined) throw noSuchRegister(name);
+        if (frame.index > 0 && GENERAL.has(name) && frame.found !== 'registers') {
+          throw notWritable(`$${name} of a calling function`);
+        }
+        await this.writeRegister(thread, name, value);
+      },
+      registerNames: () => this.target.registers.map(({ name }) => name),
+    };
+  }
+
+  /** Everything is fetched anew: something was written. */
+  private forget(): void {
+    this.registerCache.clear();
+    this.frameCache.clear();
+    this.pages.clear();
+  }
+
+  private page(thread: number, start: bigint): Promise<Uint8Array> {
+    if (this.pages.size >= MOST_PAGES) this.pages.clear();
+    return once(this.pages, `${thread}:${start}`, () => this.target.readMemory(thread, start, PAGE));
+  }
+}
+
+/** Registers that every frame has its own value of. */
+const GENERAL: ReadonlySet<string> = new Set([
+  ...['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'rsp', 'rip', 'eflags'],
+  ...Array.from({ length: 8 }, (_, n) => `r${n + 8}`),
+]);
+
+export function fromLittleEndian(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+export function toLittleEndian(value: bigint, size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, n) => Number((value >> BigInt(8 * n)) & 0xffn));
+}
+
+/** The cached promise for a key; failures are not kept. */
+function once<Key, Result>(cache: Map<Key, Promise<Result>>, key: Key, make: () => Promise<Result>): Promise<Result> {
+  const there = cache.get(key);
+  if (there) return there;
+  const made = make();
+  cache.set(key, made);
+  made.catch(() => cache.delete(key));
+  return made;
+}

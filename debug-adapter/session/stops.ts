@@ -1,0 +1,68 @@
+/** How a stop of the target is told to a DAP client. */
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import { hex } from '../../hypervisor-core/protocol/hex.ts';
+import type { BreakpointTable } from './breakpoint-table.ts';
+import type { Guest } from './guest.ts';
+import type { StopState } from './stop-state.ts';
+
+/** What the user asked for before the stop. */
+export type Movement = 'entry' | 'continue' | 'step' | 'step-instruction';
+
+type Body = DebugProtocol.StoppedEvent['body'];
+
+/** The body of the `stopped` event. */
+export async function describeStop(
+  state: StopState,
+  guest: Guest,
+  breakpoints: BreakpointTable,
+  movement: Movement,
+): Promise<Body> {
+  const { thread } = state.stop;
+  const body: Body = {
+    ...(await describeReason(state, breakpoints, movement)),
+    threadId: thread,
+    allThreadsStopped: true,
+  };
+  const [frame] = await state.frames(thread);
+  const hasSource = frame?.line !== undefined && guest.sources.here(frame.line.file) !== undefined;
+  const focused = body.reason === 'step' && movement === 'step-instruction';
+  if (hasSource || focused || body.reason === 'instruction breakpoint') return body;
+  // VS Code gives a frame without source the focus, and shows its disassembly, for this reason only.
+  return {
+    ...body,
+    reason: 'instruction breakpoint',
+    description: body.description ?? DESCRIPTIONS[body.reason] ?? 'Paused',
+  };
+}
+
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  entry: 'Paused on entry',
+  pause: 'Paused',
+  step: 'Paused on step',
+  breakpoint: 'Paused on breakpoint',
+  'function breakpoint': 'Paused on function breakpoint',
+};
+
+async function describeReason(state: StopState, breakpoints: BreakpointTable, movement: Movement): Promise<Body> {
+  const { reason, thread } = state.stop;
+  switch (reason.kind) {
+    case 'pause':
+      return { reason: movement === 'entry' ? 'entry' : 'pause' };
+    case 'step':
+      return { reason: 'step' };
+    case 'watchpoint':
+      return {
+        reason: 'data breakpoint',
+        description: `Paused after ${reason.access === 'read' ? 'a read of' : 'a change at'} ${hex(reason.address)}`,
+      };
+    case 'fault':
+      return { reason: 'exception', description: 'Paused on a fault', text: reason.message };
+    case 'breakpoint': {
+      const hit = breakpoints.at(reason.address ?? (await state.pc(thread)));
+      const [first] = hit;
+      if (!first) return { reason: 'breakpoint', description: "Paused on the guest's own breakpoint instruction" };
+      const kinds = { source: 'breakpoint', function: 'function breakpoint', instruction: 'instruction breakpoint' };
+      return { reason: kinds[first.request.kind], hitBreakpointIds: hit.map(({ id }) => id) };
+    }
+  }
+}

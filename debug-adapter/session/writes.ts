@@ -1,0 +1,29 @@
+/** Writes by the user, and telling the client what else may look different now. */
+import { hex } from '../../hypervisor-core/protocol/hex.ts';
+import type { Value } from '../expressions/api.ts';
+import type { Session, ShownFrame } from './session.ts';
+
+/** Assigns the C expression `source`; what {@link registerText} adds behind a number may be left standing. */
+export async function assign(session: Session, shown: ShownFrame, target: Value, source: string): Promise<Value> {
+  const plain = /^\s*(0x[0-9a-f]+|\d+)\s+\[[A-Z0-9_= ]*\]\s*$/i.exec(source)?.[1] ?? source;
+  const now = await session.expressions.assign(target, plain, shown.context);
+  announce(session, target);
+  return now;
+}
+
+function announce(session: Session, { place }: Value): void {
+  if (place.kind === 'memory') announceMemory(session, place.address, 8);
+  else announceRegisters(session);
+}
+
+/** Open memory editors show the bytes that were there before. */
+export function announceMemory(session: Session, address: bigint, count: number): void {
+  if (session.client.supportsMemoryEvent) {
+    session.send.event('memory', { memoryReference: hex(address), offset: 0, count });
+  }
+}
+
+/** A register may have been RIP or RSP: stacks, and all variables found through them, are other ones. */
+export function announceRegisters(session: Session): void {
+  if (session.client.supportsInvalidatedEvent) session.send.event('invalidated', { areas: ['all'] });
+}
