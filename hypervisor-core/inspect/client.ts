@@ -1,0 +1,174 @@
+/** One client of the inspect channel: its requests, and the notifications that flow to it. */
+import type { Duplex } from 'node:stream';
+import {
+  createMessageConnection,
+  ErrorCodes,
+  type MessageConnection,
+  ResponseError,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-jsonrpc/node';
+import type { Disposable, Machine, Vcpu } from '../machine/api.ts';
+import { hex } from '../protocol/hex.ts';
+import { inspect } from '../protocol/inspect.ts';
+import { Backlog, Flow } from './flow.ts';
+import { bytes, flag, MAX_TRANSFER, wholeNumber, wideNumber } from './params.ts';
+
+/** Bytes of one message; a client that sends more without ending it is cut off. */
+const MAX_MESSAGE = 4 << 20;
+const MAX_CONSOLE = 1 << 20;
+const MAX_CALLS = 10_000;
+/** Hypercalls in one notification: small enough to be encoded in a few milliseconds. */
+const CALLS_AT_ONCE = 1_000;
+
+/** Remembers when the last message was out, so that a reply is not lost when the connection is closed after it. */
+class Writer extends StreamMessageWriter {
+  flushed: Promise<void> = Promise.resolve();
+
+  override write(...message: Parameters<StreamMessageWriter['write']>): Promise<void> {
+    const written = super.write(...message);
+    this.flushed = written.catch(() => undefined);
+    return written;
+  }
+}
+
+export class InspectClient {
+  /** Settles when the client has left. */
+  readonly gone: Promise<void>;
+  readonly #machine: Machine;
+  readonly #socket: Duplex;
+  readonly #writer: Writer;
+  readonly #connection: MessageConnection;
+  readonly #subscriptions: Disposable[] = [];
+  readonly #console = new Backlog(MAX_CONSOLE);
+  /** Sequence number of the next hypercall to send; undefined while the client does not watch. */
+  #nextCall: number | undefined;
+
+  constructor(machine: Machine, socket: Duplex, onQuit: () => void) {
+    this.#machine = machine;
+    this.#socket = socket;
+    this.#writer = new Writer(socket);
+    let unfinished = 0;
+    socket.on('data', (chunk: Uint8Array) => {
+      unfinished += chunk.length;
+      if (unfinished > MAX_MESSAGE) socket.destroy();
+    });
+    const reader = new StreamMessageReader(socket);
+    // Its timer would outlive a connection that breaks inside a message.
+    reader.partialMessageTimeout = 0;
+    this.#connection = createMessageConnection(reader, this.#writer, undefined, {
+      messageStrategy: {
+        handleMessage(message, next) {
+          unfinished = 0;
+          return next(message);
+        },
+      },
+    });
+    // After a framing error nothing that follows can be trusted.
+    this.#connection.onError(() => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    this.gone = new Promise((resolve) => {
+      socket.once('close', () => {
+        for (const subscription of this.#subscriptions) subscription.dispose();
+        this.#connection.dispose();
+        resolve();
+      });
+    });
+    this.#answer(onQuit);
+    this.#notify();
+    this.#connection.listen();
+  }
+
+  /** Ends the connection when everything sent is out. */
+  async close(): Promise<void> {
+    await this.#writer.flushed;
+    this.#socket.end(() => this.#socket.destroy());
+    await this.gone;
+  }
+
+  #answer(onQuit: () => void): void {
+    const machine = this.#machine;
+    const on = this.#connection;
+    on.onRequest(inspect.info, () => machine.info);
+    on.onRequest(inspect.state, () => machine.state);
+    on.onRequest(inspect.memoryMap, () => machine.memoryMap());
+    on.onRequest(inspect.interrupts, (params) => this.#stopped(params).interrupts());
+    on.onRequest(inspect.msrs, (params) => this.#stopped(params).msrs());
+    on.onRequest(inspect.writeMsr, (params) => {
+      this.#stopped(params).writeMsr(wholeNumber(params, 'index', 0, 0xffff_ffff), wideNumber(params, 'value'));
+    });
+    on.onRequest(inspect.readPhysical, (params) => {
+      const data = machine.memory.read(wideNumber(params, 'address'), wholeNumber(params, 'length', 0, MAX_TRANSFER));
+      return { data: Buffer.from(data).toString('base64') };
+    });
+    on.onRequest(inspect.writePhysical, (params) => {
+      const address = wideNumber(params, 'address');
+      const data = bytes(params, 'data');
+      const written = machine.memory.write(address, data);
+      if (written < data.length) throw failure(`there is no RAM at physical address ${hex(address + BigInt(written))}`);
+    });
+    on.onRequest(inspect.hypercalls, (params) => {
+      const from = wholeNumber(params, 'from', 0, Number.MAX_SAFE_INTEGER);
+      return machine.hypercalls.read(
+        from,
+        Math.min(wholeNumber(params, 'limit', 0, Number.MAX_SAFE_INTEGER), MAX_CALLS),
+      );
+    });
+    on.onRequest(inspect.consoleHistory, () => {
+      // What waits to be sent is part of the history, and must not come a second time after it.
+      this.#console.take();
+      return { data: Buffer.from(machine.console.history()).toString('base64') };
+    });
+    on.onRequest(inspect.consoleInput, (params) => machine.console.input(bytes(params, 'data')));
+    on.onRequest(inspect.quit, () => {
+      machine.kill();
+      setImmediate(onQuit);
+    });
+  }
+
+  #notify(): void {
+    const machine = this.#machine;
+    const send = this.#connection;
+    const console = new Flow(() => {
+      const data = this.#console.take();
+      if (data.length === 0) return undefined;
+      return send.sendNotification(inspect.onConsole, { data: Buffer.from(data).toString('base64') });
+    });
+    const calls = new Flow(() => {
+      if (this.#nextCall === undefined) return undefined;
+      const batch = machine.hypercalls.read(this.#nextCall, CALLS_AT_ONCE);
+      const last = batch.records.at(-1);
+      if (!last) return undefined;
+      this.#nextCall = last.sequence + 1;
+      if (this.#nextCall < batch.total) calls.poke();
+      return send.sendNotification(inspect.onHypercalls, batch);
+    });
+    send.onRequest(inspect.watchHypercalls, (params) => {
+      const wanted = flag(params, 'on');
+      if (!wanted) this.#nextCall = undefined;
+      else this.#nextCall ??= machine.hypercalls.read(0, 0).total;
+    });
+    this.#subscriptions.push(
+      machine.onState((state) => {
+        send.sendNotification(inspect.onState, state).catch(() => this.#socket.destroy());
+      }),
+      machine.console.onOutput((data) => {
+        this.#console.add(data);
+        console.poke();
+      }),
+      machine.hypercalls.onRecorded(() => calls.poke()),
+    );
+  }
+
+  /** The vCPU that `params` names, on a machine that stands still. */
+  #stopped(params: unknown): Vcpu {
+    const vcpu = this.#machine.vcpus[wholeNumber(params, 'vcpu', 0, this.#machine.vcpus.length - 1)];
+    if (this.#machine.state.kind === 'running') throw failure('the guest is running; pause it first');
+    if (!vcpu) throw failure('no such vCPU');
+    return vcpu;
+  }
+}
+
+function failure(message: string): ResponseError {
+  return new ResponseError(ErrorCodes.InternalError, message);
+}

@@ -1,0 +1,49 @@
+/** Parameters come from outside the process: each is looked at before it is used. */
+import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
+import { parseHex } from '../protocol/hex.ts';
+
+/** Bytes that one memory request may move. */
+export const MAX_TRANSFER = 1 << 20;
+
+function invalid(name: string, want: string): ResponseError {
+  return new ResponseError(ErrorCodes.InvalidParams, `"${name}" must be ${want}`);
+}
+
+function member(params: unknown, name: string): unknown {
+  return typeof params === 'object' && params !== null && Object.hasOwn(params, name)
+    ? (params as Record<string, unknown>)[name]
+    : undefined;
+}
+
+/** A whole number from `least` to `most`; throws a `ResponseError` otherwise, as all of these do. */
+export function wholeNumber(params: unknown, name: string, least: number, most: number): number {
+  const value = member(params, name);
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw invalid(name, `a whole number from ${least} to ${most}`);
+}
+
+export function flag(params: unknown, name: string): boolean {
+  const value = member(params, name);
+  if (typeof value === 'boolean') return value;
+  throw invalid(name, 'true or false');
+}
+
+/** A 64-bit number in the form of `Hex`. */
+export function wideNumber(params: unknown, name: string): bigint {
+  const value = member(params, name);
+  if (typeof value === 'string' && /^0x[0-9a-fA-F]{1,16}$/.test(value)) return parseHex(value);
+  throw invalid(name, 'a hexadecimal number, 0x and 1 to 16 digits');
+}
+
+/** Bytes in base64, at most {@link MAX_TRANSFER}. */
+export function bytes(params: unknown, name: string): Uint8Array {
+  const value = member(params, name);
+  if (
+    typeof value === 'string' &&
+    value.length <= Math.ceil(MAX_TRANSFER / 3) * 4 &&
+    /^[A-Za-z0-9+/]*={0,2}$/.test(value)
+  ) {
+    return Buffer.from(value, 'base64');
+  }
+  throw invalid(name, `base64 of at most ${MAX_TRANSFER} bytes`);
+}
