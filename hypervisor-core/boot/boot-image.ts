@@ -28,6 +28,8 @@ export type BootProtocol = 'elf64' | 'multiboot1';
 /** Bytes that must be in guest memory before the first instruction. */
 export interface BootSegment {
   readonly gpa: bigint;
+  /** Where the kernel will map these bytes (p_vaddr), when the file says it. */
+  readonly gva?: bigint;
   readonly bytes: Uint8Array;
   readonly name: string;
 }

@@ -7,11 +7,11 @@ import type { Placement } from './placement.ts';
 export function placeElf(elf: ElfFile, placement: Placement): { segments: BootSegment[]; zeroed: ZeroedRange[] } {
   const segments: BootSegment[] = [];
   const zeroed: ZeroedRange[] = [];
-  for (const { index, flags, paddr, memorySize, bytes } of elf.segments) {
+  for (const { index, flags, vaddr, paddr, memorySize, bytes } of elf.segments) {
     const name = `ELF segment ${index} (${flags})`;
     const end = paddr + memorySize;
     placement.claim({ start: paddr, end, name });
-    if (bytes.length > 0) segments.push({ gpa: paddr, bytes, name });
+    if (bytes.length > 0) segments.push({ gpa: paddr, gva: vaddr, bytes, name });
     const bss = paddr + BigInt(bytes.length);
     if (bss < end) zeroed.push({ start: bss, end, name: `${name}, zeroed` });
   }
