@@ -36,6 +36,7 @@ export const KVM = {
   SET_FPU: 0x41a0ae8d,
   GET_MSRS: 0xc008ae88,
   SET_MSRS: 0x4008ae89,
+  TRANSLATE: 0xc018ae85,
   GET_LAPIC: 0x8400ae8e,
   SET_CPUID2: 0x4008ae90,
   SET_SIGNAL_MASK: 0x4004ae8b,
@@ -130,6 +131,7 @@ export const SIZE = {
   kvm_cpuid2: 8,
   kvm_cpuid_entry2: 40,
   kvm_irq_level: 8,
+  kvm_translation: 24,
   kvm_mp_state: 4,
   kvm_clock_data: 48,
 } as const;
@@ -255,6 +257,7 @@ export const OFFSET = {
   kvm_msr_entry: { index: 0, data: 8 },
   kvm_cpuid2: { nent: 0, entries: 8 },
   kvm_cpuid_entry2: { function: 0, index: 4, flags: 8, eax: 12, ebx: 16, ecx: 20, edx: 24 },
+  kvm_translation: { linear_address: 0, physical_address: 8, valid: 16 },
   kvm_irq_level: { irq: 0, level: 4 },
   kvm_irqchip: { chip_id: 0, chip: 8 },
   kvm_pit_config: { flags: 0 },

@@ -7,8 +7,6 @@ import { blockSignals, deleteTimer, gettid, ioctl, takeSignal, tgkill, threadTim
 
 /** A real-time signal that neither glibc nor node uses. */
 const SIGNAL = 36;
-/** Milliseconds between two looks at the mailbox by a vCPU that nobody kicks: the safety net under the kick. */
-const HEARTBEAT = 100;
 
 const signalBit = 1n << BigInt(SIGNAL - 1);
 
@@ -25,14 +23,15 @@ export class KickReceiver {
   readonly #zeroTime = new Uint8Array(16);
   readonly #timer: bigint;
 
-  constructor(vcpuFd: number) {
+  /** `heartbeat`: milliseconds after which KVM_RUN returns though nobody kicked, again and again. */
+  constructor(vcpuFd: number, heartbeat: number) {
     const before = Buffer.from(blockSignals(this.#set)).readBigUInt64LE(0);
     const KERNEL_SIGSET_BYTES = 8;
     const mask = Buffer.alloc(4 + KERNEL_SIGSET_BYTES);
     mask.writeUInt32LE(KERNEL_SIGSET_BYTES, 0);
     mask.writeBigUInt64LE(before & ~signalBit, 4);
     ioctl('KVM_SET_SIGNAL_MASK', vcpuFd, KVM.SET_SIGNAL_MASK, mask);
-    this.#timer = threadTimer(SIGNAL, HEARTBEAT);
+    this.#timer = threadTimer(SIGNAL, heartbeat);
   }
 
   /** Eats what made KVM_RUN return, so that the next one can run. */

@@ -11,6 +11,20 @@ const REGS = at.s + OFFSET.kvm_sync_regs.regs;
 /** Bytes set apart for one vCPU's kvm_run, a WebAssembly page; KVM uses 12 KiB of it. */
 export const RUN_PAGE_STRIDE = 65536;
 
+/** The part of the WebAssembly interface that is used here; TypeScript has it only with the browser's types. */
+declare const WebAssembly: {
+  readonly Memory: new (pages: {
+    initial: number;
+    maximum: number;
+    shared: true;
+  }) => { readonly buffer: SharedArrayBuffer };
+};
+
+/** Memory for the run pages of `count` vCPUs, at {@link RUN_PAGE_STRIDE} from each other; its place never moves. */
+export function allocateRunPages(count: number): SharedArrayBuffer {
+  return new WebAssembly.Memory({ initial: count, maximum: count, shared: true }).buffer;
+}
+
 /** Maps kvm_run of `vcpuFd` into `memory`. Undo it with {@link unmapRunPage} before the memory is given up. */
 export function mapRunPage(memory: SharedArrayBuffer, offset: number, vcpuFd: number, bytes: number): void {
   mapSharedAt('mapping kvm_run', addressOf(new Uint8Array(memory, offset, bytes)), vcpuFd, bytes);

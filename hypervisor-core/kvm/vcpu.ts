@@ -28,9 +28,14 @@ export class KvmVcpu {
   readonly fd: number;
   readonly index: number;
 
-  constructor(vm: KvmVm, index: number) {
+  /** Takes the descriptor of a vCPU that exists, e.g. on another thread than the one that made it. */
+  constructor(fd: number, index: number) {
+    this.fd = fd;
     this.index = index;
-    this.fd = ioctlValue(`KVM_CREATE_VCPU ${index}`, vm.fd, KVM.CREATE_VCPU, index);
+  }
+
+  static create(vm: KvmVm, index: number): KvmVcpu {
+    return new KvmVcpu(ioctlValue(`KVM_CREATE_VCPU ${index}`, vm.fd, KVM.CREATE_VCPU, index), index);
   }
 
   /** A fresh copy of one state structure. */
@@ -70,6 +75,15 @@ export class KvmVcpu {
       }
     }
     ioctl(`KVM_SET_CPUID2 on vCPU ${this.index}`, this.fd, KVM.SET_CPUID2, buffer);
+  }
+
+  /** What the guest's page tables make of a linear address; undefined where they map nothing. */
+  translate(address: bigint): bigint | undefined {
+    const at = OFFSET.kvm_translation;
+    const buffer = Buffer.alloc(SIZE.kvm_translation);
+    buffer.writeBigUInt64LE(address, at.linear_address);
+    ioctl(`KVM_TRANSLATE on vCPU ${this.index}`, this.fd, KVM.TRANSLATE, buffer);
+    return buffer[at.valid] === 0 ? undefined : buffer.readBigUInt64LE(at.physical_address);
   }
 
   /** struct kvm_lapic_state: the register page of the local APIC. */

@@ -1,0 +1,58 @@
+/**
+ * What the guest printed on its console: the last 1 MiB, in shared memory, written by the vCPU worker that carries out
+ * the port access (under the devices' lock) and read by the main thread.
+ */
+
+const CAPACITY = 1 << 20;
+const HEADER_BYTES = 16;
+/** Words of the header. */
+const WRITTEN = 0;
+const ANNOUNCED = 1;
+
+/** Bytes of the ring with its header. */
+export const CONSOLE_RING_BYTES = HEADER_BYTES + CAPACITY;
+
+export class ConsoleRing {
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+
+  constructor(memory: SharedArrayBuffer, offset: number) {
+    this.#words = new Int32Array(memory, offset, HEADER_BYTES / 4);
+    this.#bytes = new Uint8Array(memory, offset + HEADER_BYTES, CAPACITY);
+  }
+
+  /** Bytes written so far, modulo 2^32. */
+  get written(): number {
+    return Atomics.load(this.#words, WRITTEN) >>> 0;
+  }
+
+  /** Adds a byte; true when the reader must be told, because it has not been since it last looked. */
+  put(byte: number): boolean {
+    const written = this.written;
+    this.#bytes[written % CAPACITY] = byte;
+    Atomics.store(this.#words, WRITTEN, (written + 1) | 0);
+    return Atomics.exchange(this.#words, ANNOUNCED, 1) === 0;
+  }
+
+  /** To be called by the reader before it reads, so that bytes after it are announced again. */
+  acknowledge(): void {
+    Atomics.store(this.#words, ANNOUNCED, 0);
+  }
+
+  /** The bytes after the first `from` ones, as far as they are still there. */
+  since(from: number): Uint8Array {
+    const written = this.written;
+    const count = Math.min((written - from) >>> 0, CAPACITY);
+    const start = (written - count) >>> 0;
+    return Uint8Array.from({ length: count }, (_, index) => this.#bytes[(start + index) % CAPACITY] ?? 0);
+  }
+
+  /** Everything that is still there. */
+  history(): Uint8Array {
+    return this.since(this.#full() ? (this.written - CAPACITY) >>> 0 : 0);
+  }
+
+  #full(): boolean {
+    return this.written >= CAPACITY;
+  }
+}

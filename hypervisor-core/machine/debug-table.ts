@@ -1,0 +1,69 @@
+/**
+ * What workers must know of breakpoints, in shared memory: where `in al,dx` traps are planted, so that they are told
+ * from the guest's own port reads, and which bytes of write-protected pages are watched. The main thread changes it
+ * only while no vCPU runs.
+ */
+
+const MOST = 1024;
+/** Words: number of traps, number of watches, mask of debug registers, then traps, then start and end of each watch. */
+const TRAPS = 3;
+const WATCHES = TRAPS + MOST;
+
+/** Bytes of the table. */
+export const DEBUG_TABLE_BYTES = (WATCHES + 2 * MOST) * 8;
+
+/** Guest-physical [start, end) whose writes are to stop the guest. */
+export interface Watch {
+  readonly start: number;
+  readonly end: number;
+}
+
+export class DebugTable {
+  readonly #words: Float64Array;
+  readonly #addresses: BigUint64Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Float64Array(memory);
+    this.#addresses = new BigUint64Array(memory);
+  }
+
+  /** Linear addresses of planted port traps. */
+  setTraps(addresses: readonly bigint[]): void {
+    if (addresses.length > MOST) throw new RangeError(`more than ${MOST} breakpoints`);
+    this.#words[0] = addresses.length;
+    this.#addresses.set(addresses, TRAPS);
+  }
+
+  setWatches(watches: readonly Watch[]): void {
+    if (watches.length > MOST) throw new RangeError(`more than ${MOST} watchpoints`);
+    this.#words[1] = watches.length;
+    for (const [position, { start, end }] of watches.entries()) this.#words.set([start, end], WATCHES + 2 * position);
+  }
+
+  /** Which of DR0 to DR3 are in use by the debugger, a bit each as in DR6. */
+  get hardwareMask(): number {
+    return this.#words[2] ?? 0;
+  }
+
+  set hardwareMask(mask: number) {
+    this.#words[2] = mask;
+  }
+
+  hasTraps(): boolean {
+    return this.#words[0] !== 0;
+  }
+
+  hasTrap(address: bigint): boolean {
+    const count = this.#words[0] ?? 0;
+    return this.#addresses.subarray(TRAPS, TRAPS + count).includes(address);
+  }
+
+  /** True when a write of `length` bytes at `gpa` touches a watched byte. */
+  watches(gpa: number, length: number): boolean {
+    const count = this.#words[1] ?? 0;
+    for (let at = WATCHES; at < WATCHES + 2 * count; at += 2) {
+      if (gpa < (this.#words[at + 1] ?? 0) && gpa + length > (this.#words[at] ?? 0)) return true;
+    }
+    return false;
+  }
+}

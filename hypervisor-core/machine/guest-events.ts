@@ -1,0 +1,26 @@
+/** Exceptions on their way into the guest (struct kvm_vcpu_events). */
+import { KVM, OFFSET } from '../kvm/abi.ts';
+import type { KvmVcpu } from '../kvm/vcpu.ts';
+
+const at = OFFSET.kvm_vcpu_events;
+const UD_VECTOR = 6;
+
+/** Takes back the #UD that KVM queues when its emulator gives up, so that the instruction can be tried again. */
+export function dropQueuedUndefinedOpcode(vcpu: KvmVcpu): void {
+  const events = vcpu.get('vcpu_events');
+  if (events.getUint8(at['exception.nr']) !== UD_VECTOR) return;
+  events.setUint8(at['exception.injected'], 0);
+  events.setUint8(at['exception.pending'], 0);
+  vcpu.set('vcpu_events', events);
+}
+
+/** Has the guest take an exception without error code at the next entry. */
+export function injectException(vcpu: KvmVcpu, vector: number): void {
+  const events = vcpu.get('vcpu_events');
+  events.setUint8(at['exception.injected'], 1);
+  events.setUint8(at['exception.pending'], 0);
+  events.setUint8(at['exception.nr'], vector);
+  events.setUint8(at['exception.has_error_code'], 0);
+  events.setUint32(at.flags, events.getUint32(at.flags, true) & ~KVM.VCPUEVENT_VALID_PAYLOAD, true);
+  vcpu.set('vcpu_events', events);
+}

@@ -1,0 +1,81 @@
+/**
+ * Guest RAM: a memfd that KVM maps and everybody else reads and writes by descriptor. RAM is one run of bytes in the
+ * file and up to two in guest-physical space: what does not fit below the device hole goes on at 4 GiB.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { close, mapShared, memfd, unmap } from '../kvm/libc.ts';
+
+/** First address that is never RAM: from 3 GiB to 4 GiB are the chips' and devices' registers. */
+export const HOLE_START = 0xc000_0000;
+const FOUR_GIB = 0x1_0000_0000;
+
+/** A run of RAM: guest-physical [gpa, gpa + size) lies in the memfd at `offset`. */
+export interface RamRange {
+  readonly gpa: number;
+  readonly size: number;
+  readonly offset: number;
+}
+
+/** Where `size` bytes of RAM lie. */
+export function ramRanges(size: number): RamRange[] {
+  const low = Math.min(size, HOLE_START);
+  const ranges = [{ gpa: 0, size: low, offset: 0 }];
+  if (size > low) ranges.push({ gpa: FOUR_GIB, size: size - low, offset: low });
+  return ranges;
+}
+
+/** Reads and writes RAM through its descriptor; every thread can have one. */
+export class RamFile {
+  readonly fd: number;
+  readonly size: number;
+  readonly ranges: readonly RamRange[];
+
+  constructor(fd: number, size: number) {
+    this.fd = fd;
+    this.size = size;
+    this.ranges = ramRanges(size);
+  }
+
+  /** The bytes at `gpa` that are in one run of RAM: their place in the file, and how many of `length` there are. */
+  #clip(gpa: number, length: number): { offset: number; length: number } {
+    const range = this.ranges.find((run) => gpa >= run.gpa && gpa < run.gpa + run.size);
+    if (!range) return { offset: 0, length: 0 };
+    return { offset: range.offset + gpa - range.gpa, length: Math.min(length, range.gpa + range.size - gpa) };
+  }
+
+  /** True when `gpa` is RAM. */
+  has(gpa: number): boolean {
+    return this.#clip(gpa, 1).length === 1;
+  }
+
+  /** Bytes from `gpa`, fewer where RAM ends. */
+  read(gpa: number, length: number): Uint8Array {
+    const place = this.#clip(gpa, length);
+    const bytes = new Uint8Array(place.length);
+    if (place.length > 0) readSync(this.fd, bytes, 0, place.length, place.offset);
+    return bytes;
+  }
+
+  /** Number of bytes written, fewer where RAM ends. */
+  write(gpa: number, data: Uint8Array): number {
+    const place = this.#clip(gpa, data.length);
+    if (place.length > 0) writeSync(this.fd, data, 0, place.length, place.offset);
+    return place.length;
+  }
+}
+
+/** The owner's end: makes the memfd and the mapping that KVM's memory slots point into. */
+export class GuestRam extends RamFile {
+  /** Address of the first byte in this process. */
+  readonly address: number;
+
+  constructor(size: number) {
+    super(memfd('ringside-ram', size), size);
+    this.address = mapShared(`mapping ${size} bytes of guest RAM`, this.fd, size);
+  }
+
+  close(): void {
+    unmap(this.address, this.size);
+    close(this.fd);
+  }
+}

@@ -1,0 +1,177 @@
+/** The machine that the servers and the command line see; it joins the parts of this room. */
+import type { BootImage } from '../boot/boot-image.ts';
+import type { SerialHandler } from '../devices/serial16550.ts';
+import type { GuestEnd, HypercallRecord, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
+import type { BreakpointKind, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
+import { BreakpointError } from './api.ts';
+import { type AttachedDevices, attachDevices } from './attach-devices.ts';
+import { Breakpoints } from './breakpoints.ts';
+import { DebugTable } from './debug-table.ts';
+import { ImageMap } from './image-map.ts';
+import { Listeners } from './listeners.ts';
+import type { MachineHardware } from './machine-hardware.ts';
+import { MachineVcpu } from './machine-vcpu.ts';
+import { memoryMap } from './memory-map.ts';
+import { PlantedTraps } from './planted-traps.ts';
+import { RunControl } from './run-control.ts';
+import { VcpuThread } from './vcpu-thread.ts';
+import { VirtualMemory } from './virtual-memory.ts';
+
+const killed: GuestEnd = { cause: 'killed', exitStatus: 137, message: 'The guest was killed.' };
+
+export class KvmMachine implements Machine {
+  readonly info: MachineInfo;
+  readonly vcpus: readonly MachineVcpu[];
+  readonly memory: PhysicalMemory;
+  readonly console: Machine['console'];
+  readonly hypercalls: Machine['hypercalls'];
+  /** Resolves when every worker waits for orders. */
+  readonly ready: Promise<unknown>;
+  readonly #hardware: MachineHardware;
+  readonly #image: BootImage;
+  readonly #devices: AttachedDevices;
+  readonly #breakpoints: Breakpoints;
+  readonly #virtual: VirtualMemory;
+  readonly #run: RunControl;
+  readonly #output = new Listeners<Uint8Array>();
+  #printed = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(hardware: MachineHardware, image: BootImage) {
+    this.#hardware = hardware;
+    this.#image = image;
+    this.info = hardware.info;
+    this.vcpus = hardware.vcpus.map((kvm) => {
+      const events = {
+        parked: (report: Parameters<RunControl['parked']>[1]) => this.#run.parked(this.#vcpu(kvm.index), report),
+        console: () => this.#drainConsole(),
+      };
+      return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events));
+    });
+    const first = this.#vcpu(0);
+    const shared = hardware.setup(first.kvm);
+    this.#devices = attachDevices(
+      shared,
+      { transmitted: () => this.#drainConsole(), ended: (end) => this.#run.end(end) },
+      true,
+    );
+    const traps = new PlantedTraps(hardware.ram);
+    const images = new ImageMap(image);
+    this.#virtual = new VirtualMemory(traps);
+    this.#breakpoints = new Breakpoints({
+      traps,
+      slots: hardware.slots,
+      table: new DebugTable(hardware.debugTable),
+      strategy: hardware.strategy,
+      locate: (gva) => this.#locate(gva) ?? images.locate(gva),
+    });
+    this.#run = new RunControl({
+      vcpus: this.vcpus,
+      breakpoints: this.#breakpoints,
+      strategy: hardware.strategy,
+      clock: this.#devices.clock,
+    });
+    this.memory = {
+      size: this.info.memory,
+      read: (gpa, length) => traps.read(Number(gpa), length),
+      write: (gpa, data) => traps.write(Number(gpa), data),
+    };
+    this.console = {
+      history: () => this.#devices.console.history(),
+      input: (data) => this.#typed(data),
+      onOutput: (listener) => this.#output.add(listener),
+    };
+    this.hypercalls = {
+      read: () => ({ records: [] as HypercallRecord[], dropped: 0, total: 0 }),
+      onRecorded: () => ({ dispose: () => {} }),
+    };
+    this.ready = Promise.all(this.vcpus.map(({ thread }) => thread.ready));
+  }
+
+  get state(): MachineState {
+    return this.#run.state;
+  }
+
+  memoryMap(): MemoryMap {
+    return memoryMap(this.#hardware.ram.ranges, this.#image, this.#devices.models);
+  }
+
+  readVirtual(vcpu: number, gva: bigint, length: number): Uint8Array {
+    return this.#virtual.read(this.#vcpu(vcpu), gva, length);
+  }
+
+  writeVirtual(vcpu: number, gva: bigint, data: Uint8Array): number {
+    return this.#virtual.write(this.#vcpu(vcpu), gva, data);
+  }
+
+  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+    if (this.state.kind === 'running') throw new BreakpointError('Stop the guest before changing breakpoints.');
+    this.#breakpoints.insert(kind, gva, length);
+  }
+
+  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+    if (this.state.kind === 'running') throw new BreakpointError('Stop the guest before changing breakpoints.');
+    this.#breakpoints.remove(kind, gva, length);
+  }
+
+  resume(actions: readonly ResumeAction[]): void {
+    this.#run.resume(actions);
+  }
+
+  interrupt(): void {
+    this.#run.interrupt();
+  }
+
+  kill(): void {
+    this.#run.end(killed);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  onStop(listener: (stop: Stop) => void): Disposable {
+    return this.#run.onStop.add(listener);
+  }
+
+  onState(listener: (state: MachineState) => void): Disposable {
+    return this.#run.onState.add(listener);
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
+    this.#hardware.close();
+  }
+
+  #vcpu(index: number): MachineVcpu {
+    const vcpu = this.vcpus[index];
+    if (!vcpu) throw new RangeError(`There is no vCPU ${index}; the machine has ${this.vcpus.length}.`);
+    return vcpu;
+  }
+
+  /** Guest-physical address by the page tables of the first vCPU that maps `gva`. */
+  #locate(gva: bigint): number | undefined {
+    for (const vcpu of this.vcpus) {
+      const gpa = vcpu.translate(gva);
+      if (gpa !== undefined && this.#hardware.ram.has(Number(gpa))) return Number(gpa);
+    }
+    return undefined;
+  }
+
+  #drainConsole(): void {
+    const ring = this.#devices.console;
+    ring.acknowledge();
+    const bytes = ring.since(this.#printed);
+    this.#printed = ring.written;
+    if (bytes.length > 0) this.#output.emit(bytes);
+  }
+
+  #typed(data: Uint8Array): void {
+    const { ports } = this.#devices;
+    const serial = ports.device('serial16550') as SerialHandler;
+    ports.lock.hold(() => {
+      for (const byte of data) serial.receive(byte);
+    });
+  }
+}

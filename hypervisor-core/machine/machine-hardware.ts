@@ -1,0 +1,82 @@
+/** What KVM holds of a machine, and the memory shared with the workers: made together and given back together. */
+import type { BootImage } from '../boot/boot-image.ts';
+import type { Kvm } from '../kvm/kvm.ts';
+import { allocateRunPages, mapRunPage, unmapRunPage } from '../kvm/run-page.ts';
+import { KvmVcpu } from '../kvm/vcpu.ts';
+import { KvmVm } from '../kvm/vm.ts';
+import type { MachineInfo } from '../protocol/inspect.ts';
+import { deviceMemoryBytes } from './attach-devices.ts';
+import { guestCpuid } from './cpuid.ts';
+import { DEBUG_TABLE_BYTES } from './debug-table.ts';
+import { GuestRam } from './guest-ram.ts';
+import { loadInitialState } from './initial-state.ts';
+import { MemorySlots } from './memory-slots.ts';
+import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
+import { type DebugStrategy, debugStrategy } from './strategy.ts';
+
+export class MachineHardware {
+  readonly info: MachineInfo;
+  readonly strategy: DebugStrategy;
+  readonly ram: GuestRam;
+  readonly vm: KvmVm;
+  readonly slots: MemorySlots;
+  readonly vcpus: readonly KvmVcpu[] = [];
+  readonly #shared: Omit<WorkerSetup, 'index' | 'vcpuFd'>;
+  /** How to give back what was made, last first. */
+  readonly #undo: (() => void)[] = [];
+
+  constructor(kvm: Kvm, info: MachineInfo, image: BootImage) {
+    this.info = info;
+    this.strategy = debugStrategy(info.host);
+    try {
+      this.ram = this.#made(new GuestRam(info.memory));
+      this.vm = this.#made(new KvmVm(kvm));
+      this.vm.createChips();
+      this.slots = new MemorySlots((slot) => this.vm.setMemorySlot(slot), this.ram.ranges, this.ram.address);
+      this.#shared = {
+        vmFd: this.vm.fd,
+        ramFd: this.ram.fd,
+        ramSize: info.memory,
+        runBytes: kvm.runBytes,
+        runPages: allocateRunPages(info.cpus),
+        mailboxes: new SharedArrayBuffer(mailboxOffset(info.cpus)),
+        debug: new SharedArrayBuffer(DEBUG_TABLE_BYTES),
+        devices: new SharedArrayBuffer(deviceMemoryBytes(info.memory)),
+      };
+      const supported = kvm.supportedCpuid();
+      this.vcpus = Array.from({ length: info.cpus }, (_, index) => {
+        const vcpu = this.#made(KvmVcpu.create(this.vm, index));
+        const { runPages, runBytes } = this.#shared;
+        mapRunPage(runPages, runPageOffset(index), vcpu.fd, runBytes);
+        this.#undo.push(() => unmapRunPage(runPages, runPageOffset(index), runBytes));
+        const policy = { personality: info.personality, emulatedSupervisor: this.strategy.emulatedSupervisor };
+        vcpu.setCpuid(guestCpuid(supported, policy, index, info.cpus));
+        return vcpu;
+      });
+      for (const { gpa, bytes } of image.segments) this.ram.write(Number(gpa), bytes);
+      const [first] = this.vcpus;
+      if (first) loadInitialState(first, image.cpu);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  setup(vcpu: KvmVcpu): WorkerSetup {
+    return { ...this.#shared, index: vcpu.index, vcpuFd: vcpu.fd };
+  }
+
+  get debugTable(): SharedArrayBuffer {
+    return this.#shared.debug;
+  }
+
+  /** Gives everything back. No worker may be there any more. */
+  close(): void {
+    for (const undo of this.#undo.splice(0).reverse()) undo();
+  }
+
+  #made<Part extends { close(): void }>(part: Part): Part {
+    this.#undo.push(() => part.close());
+    return part;
+  }
+}

@@ -1,0 +1,93 @@
+/** Makes a machine: host probe, RAM, chips, vCPUs with their workers, devices, kernel image, run control. */
+import { version } from '../../package.json';
+import { boot } from '../boot/boot.ts';
+import type { AddressRange, BootImage, BootRequest } from '../boot/boot-image.ts';
+import { Kvm } from '../kvm/kvm.ts';
+import type { HostReport, MachineInfo, Personality } from '../protocol/inspect.ts';
+import type { Machine } from './api.ts';
+import { ramRanges } from './guest-ram.ts';
+import { probeHost } from './host-probe.ts';
+import { KvmMachine } from './kvm-machine.ts';
+import { MachineHardware } from './machine-hardware.ts';
+
+export interface MachineOptions {
+  /** A kernel file with what goes with it, or an image made already. */
+  readonly boot: Omit<BootRequest, 'ram'> | { readonly name: string; readonly image: BootImage };
+  /** Bytes of guest RAM, a multiple of 4096. */
+  readonly memory: number;
+  readonly cpus: number;
+  /** Taken from the kernel's note when absent, else `none`. */
+  readonly personality?: Personality;
+}
+
+/** A machine cannot be made as asked. `option` is the one at fault, as `ringside run` and launch.json call it. */
+export class MachineError extends Error {
+  constructor(
+    message: string,
+    readonly option?: 'memory' | 'cpus' | 'host',
+  ) {
+    super(message);
+    this.name = 'MachineError';
+  }
+}
+
+const PAGE = 4096;
+const LEAST_MEMORY = 1 << 20;
+const MOST_CPUS = 64;
+
+function check({ memory, cpus }: MachineOptions): void {
+  if (!Number.isSafeInteger(memory) || memory % PAGE !== 0 || memory < LEAST_MEMORY) {
+    throw new MachineError(
+      `Guest memory must be at least 1 MiB and a multiple of 4 KiB, not ${memory} bytes.`,
+      'memory',
+    );
+  }
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MOST_CPUS) {
+    throw new MachineError(`The number of vCPUs must be from 1 to ${MOST_CPUS}, not ${cpus}.`, 'cpus');
+  }
+}
+
+function checkedHost(): HostReport {
+  const host = probeHost();
+  if (host.problem) throw new MachineError(`${host.problem.message} ${host.problem.remedy}`, 'host');
+  return host;
+}
+
+const addressRanges = (memory: number): AddressRange[] =>
+  ramRanges(memory).map(({ gpa, size }) => ({ start: BigInt(gpa), end: BigInt(gpa) + BigInt(size) }));
+
+/**
+ * Makes a machine that stands before its first instruction. Throws {@link MachineError} for options and hosts,
+ * `BootError` for kernels, `SystemError` for what KVM refuses.
+ */
+export async function createMachine(options: MachineOptions): Promise<Machine> {
+  check(options);
+  const host = checkedHost();
+  const { memory, cpus } = options;
+  const image = 'image' in options.boot ? options.boot.image : boot({ ...options.boot, ram: addressRanges(memory) });
+  const personality = options.personality ?? image.personality ?? 'none';
+  const info: MachineInfo = {
+    version,
+    pid: process.pid,
+    program: options.boot.name,
+    bootProtocol: image.protocol,
+    cpus,
+    memory,
+    personality,
+    host,
+  };
+  const kvm = new Kvm();
+  try {
+    const hardware = new MachineHardware(kvm, info, image);
+    const machine = new KvmMachine(hardware, image);
+    try {
+      await machine.ready;
+    } catch (error) {
+      await machine.close();
+      throw error;
+    }
+    return machine;
+  } finally {
+    kvm.close();
+  }
+}

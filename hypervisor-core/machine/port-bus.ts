@@ -1,0 +1,71 @@
+/**
+ * The port bus: which device answers which port, with all device state in one piece of shared memory and one lock
+ * around each access. Every worker and the main thread have a bus of their own over the same bytes.
+ */
+import type { DeviceHost, DeviceModel, PortHandler } from '../devices/device.ts';
+import type { PortAccess } from '../kvm/run-page.ts';
+import { LOCK_BYTES, SharedLock } from './shared-lock.ts';
+
+const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
+const FIRST_STATE = align(LOCK_BYTES);
+
+/** Bytes that the lock and the state of all models take. */
+export const busBytes = (models: readonly DeviceModel[]): number =>
+  models.reduce((sum, { stateBytes }) => sum + align(stateBytes), FIRST_STATE);
+
+export class PortBus {
+  readonly lock: SharedLock;
+  readonly #handlers = new Map<number, PortHandler>();
+  readonly #byName = new Map<string, PortHandler>();
+
+  /** `memory` holds {@link busBytes} bytes from `start` on; `reset` puts power-on values into them. */
+  constructor(
+    memory: SharedArrayBuffer,
+    start: number,
+    models: readonly DeviceModel[],
+    host: DeviceHost,
+    reset: boolean,
+  ) {
+    this.lock = new SharedLock(memory, start);
+    let offset = start + FIRST_STATE;
+    for (const model of models) {
+      const state = new DataView(memory, offset, model.stateBytes);
+      if (reset) model.reset(state);
+      const handler = model.attach(state, host);
+      this.#byName.set(model.name, handler);
+      for (const { first, last } of model.ports) {
+        for (let port = first; port <= last; port++) this.#handlers.set(port, handler);
+      }
+      offset += align(model.stateBytes);
+    }
+  }
+
+  /** The handler of a device by its model's name. */
+  device(name: string): PortHandler | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Carries out an access by the guest. Ports without a device read as all ones and swallow writes. */
+  access({ port, size, count, write, data }: PortAccess): void {
+    const handler = this.#handlers.get(port) ?? nobody;
+    this.lock.hold(() => {
+      for (let at = 0; at < size * count; at += size) {
+        if (write) handler.out(port, size, readItem(data, at, size));
+        else writeItem(data, at, size, handler.in(port, size));
+      }
+    });
+  }
+}
+
+const nobody: PortHandler = { in: () => 0xffff_ffff, out: () => {} };
+
+function readItem(data: DataView, at: number, size: number): number {
+  if (size === 1) return data.getUint8(at);
+  return size === 2 ? data.getUint16(at, true) : data.getUint32(at, true);
+}
+
+function writeItem(data: DataView, at: number, size: number, value: number): void {
+  if (size === 1) data.setUint8(at, value);
+  else if (size === 2) data.setUint16(at, value, true);
+  else data.setUint32(at, value, true);
+}

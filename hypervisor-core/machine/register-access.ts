@@ -1,0 +1,173 @@
+/**
+ * Registers of a stopped vCPU by the names of the target description, each a field of one of KVM's state structures.
+ * Structures are fetched at first use and written back at once; {@link RegisterAccess.forget} when the vCPU has run.
+ */
+import { OFFSET } from '../kvm/abi.ts';
+import type { KvmVcpu, StateName } from '../kvm/vcpu.ts';
+import { registersByName } from '../protocol/target-description.ts';
+import type { VcpuRegisters } from './api.ts';
+import { packAccessRights, packTag, unpackAccessRights, unpackTag } from './register-formats.ts';
+
+const MSR_KERNEL_GS_BASE = 0xc000_0102;
+const KVM_SEGMENT_NAMES: Readonly<Record<string, keyof typeof OFFSET.kvm_sregs>> = { ldtr: 'ldt' };
+
+/** How one register is read from and written to the structures. Values are unsigned. */
+interface Field {
+  get(access: RegisterAccess): bigint;
+  set(access: RegisterAccess, value: bigint): void;
+}
+
+export class RegisterAccess implements VcpuRegisters {
+  readonly vcpu: KvmVcpu;
+  readonly #states = new Map<StateName, DataView>();
+
+  constructor(vcpu: KvmVcpu) {
+    this.vcpu = vcpu;
+  }
+
+  forget(): void {
+    this.#states.clear();
+  }
+
+  read(name: string): Uint8Array {
+    const bytes = new Uint8Array(width(name));
+    let value = this.get(name);
+    for (let at = 0; at < bytes.length; at++, value >>= 8n) bytes[at] = Number(value & 0xffn);
+    return bytes;
+  }
+
+  write(name: string, value: Uint8Array): void {
+    if (value.length !== width(name)) throw new RangeError(`${name} has ${width(name)} bytes, not ${value.length}`);
+    this.put(
+      name,
+      value.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
+    );
+  }
+
+  /** Value of a register as an unsigned number. */
+  get(name: string): bigint {
+    return field(name).get(this);
+  }
+
+  put(name: string, value: bigint): void {
+    field(name).set(this, value);
+  }
+
+  /** A state structure, to be read. */
+  state(name: StateName): DataView {
+    const known = this.#states.get(name);
+    if (known) return known;
+    const fetched = this.vcpu.get(name);
+    this.#states.set(name, fetched);
+    return fetched;
+  }
+
+  /** Changes a state structure and gives it to KVM; what KVM refuses is forgotten. */
+  change(name: StateName, edit: (state: DataView) => void): void {
+    const state = this.state(name);
+    try {
+      edit(state);
+      this.vcpu.set(name, state);
+    } catch (error) {
+      this.#states.delete(name);
+      throw error;
+    }
+  }
+}
+
+function width(name: string): number {
+  const register = registersByName.get(name);
+  if (!register) throw new RangeError(`there is no register ${name}`);
+  return register.bits / 8;
+}
+
+function field(name: string): Field {
+  const found = fields.get(name);
+  if (!found) throw new RangeError(`there is no register ${name}`);
+  return found;
+}
+
+/** `bytes` little-endian bytes at `offset` of a structure. */
+function plain(state: StateName, offset: number, bytes: number): Field {
+  return {
+    get: (access) => {
+      const view = access.state(state);
+      let value = 0n;
+      for (let at = bytes - 1; at >= 0; at--) value = (value << 8n) | BigInt(view.getUint8(offset + at));
+      return value;
+    },
+    set: (access, value) =>
+      access.change(state, (view) => {
+        for (let at = 0; at < bytes; at++) view.setUint8(offset + at, Number((value >> BigInt(8 * at)) & 0xffn));
+      }),
+  };
+}
+
+function segmentFields(name: string): [string, Field][] {
+  const start = OFFSET.kvm_sregs[KVM_SEGMENT_NAMES[name] ?? (name as keyof typeof OFFSET.kvm_sregs)];
+  const at = OFFSET.kvm_segment;
+  const attributes: Field = {
+    get: (access) => BigInt(packAccessRights(access.state('sregs'), start)),
+    set: (access, value) => access.change('sregs', (view) => unpackAccessRights(view, start, Number(value))),
+  };
+  return [
+    [name, plain('sregs', start + at.selector, 2)],
+    [`${name}_base`, plain('sregs', start + at.base, 8)],
+    [`${name}_limit`, plain('sregs', start + at.limit, 4)],
+    [`${name}_attr`, attributes],
+  ];
+}
+
+function tableFields(name: string, start: number): [string, Field][] {
+  return [
+    [`${name}_base`, plain('sregs', start + OFFSET.kvm_dtable.base, 8)],
+    [`${name}_limit`, plain('sregs', start + OFFSET.kvm_dtable.limit, 2)],
+  ];
+}
+
+const fpu = OFFSET.kvm_fpu;
+
+/** The processor keeps one bit a register, "not empty"; the target description has the full tag word. */
+const tagWord: Field = {
+  get: (access) => BigInt(unpackTag(access.state('fpu'))),
+  set: (access, value) => access.change('fpu', (view) => view.setUint8(fpu.ftwx, packTag(Number(value)))),
+};
+
+const kernelGsBase: Field = {
+  get: ({ vcpu }) => vcpu.msrs([MSR_KERNEL_GS_BASE])[0] ?? 0n,
+  set: ({ vcpu }, value) => {
+    if (!vcpu.setMsr(MSR_KERNEL_GS_BASE, value)) throw new RangeError('KVM refuses this value for k_gs_base');
+  },
+};
+
+const sregs = OFFSET.kvm_sregs;
+const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
+  ...Object.entries(OFFSET.kvm_regs)
+    .filter(([name]) => name !== 'rflags')
+    .map(([name, offset]): [string, Field] => [name, plain('regs', offset, 8)]),
+  ['eflags', plain('regs', OFFSET.kvm_regs.rflags, 4)],
+  ...['cs', 'ss', 'ds', 'es', 'fs', 'gs', 'ldtr', 'tr'].flatMap(segmentFields),
+  ...tableFields('gdtr', sregs.gdt),
+  ...tableFields('idtr', sregs.idt),
+  ...(['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer'] as const).map((name): [string, Field] => [
+    name,
+    plain('sregs', sregs[name], 8),
+  ]),
+  ['k_gs_base', kernelGsBase],
+  ...Array.from({ length: 8 }, (_, n): [string, Field] => [`st${n}`, plain('fpu', fpu.fpr + 16 * n, 10)]),
+  ['fctrl', plain('fpu', fpu.fcw, 2)],
+  ['fstat', plain('fpu', fpu.fsw, 2)],
+  ['ftag', tagWord],
+  // In 64-bit mode the x87 keeps whole addresses; the description's 32-bit pairs hold their halves, as in QEMU's stub.
+  ['fiseg', plain('fpu', fpu.last_ip + 4, 4)],
+  ['fioff', plain('fpu', fpu.last_ip, 4)],
+  ['foseg', plain('fpu', fpu.last_dp + 4, 4)],
+  ['fooff', plain('fpu', fpu.last_dp, 4)],
+  ['fop', plain('fpu', fpu.last_opcode, 2)],
+  ...Array.from({ length: 16 }, (_, n): [string, Field] => [`xmm${n}`, plain('fpu', fpu.xmm + 16 * n, 16)]),
+  ['mxcsr', plain('fpu', fpu.mxcsr, 4)],
+  ...[0, 1, 2, 3].map((n): [string, Field] => [`dr${n}`, plain('debugregs', OFFSET.kvm_debugregs.db + 8 * n, 8)]),
+  ['dr6', plain('debugregs', OFFSET.kvm_debugregs.dr6, 8)],
+  ['dr7', plain('debugregs', OFFSET.kvm_debugregs.dr7, 8)],
+  ['xcr0', plain('xcrs', OFFSET.kvm_xcrs.xcrs + OFFSET.kvm_xcr.value, 8)],
+]);

@@ -1,0 +1,204 @@
+/**
+ * Who runs and who stands. Three states: stopped, running, ended. While running, vCPUs that stand on a trap are first
+ * stepped off it one by one with everybody else standing; then all of the plan are let go. The first vCPU with
+ * something to tell stops all; what others ran into at the same time is kept and told when they are next let go.
+ */
+import type { GuestEnd, MachineState } from '../protocol/inspect.ts';
+import type { ResumeAction, Stop } from './api.ts';
+import type { Breakpoints } from './breakpoints.ts';
+import { guestDebug } from './guest-debug.ts';
+import { Listeners } from './listeners.ts';
+import type { MachineVcpu } from './machine-vcpu.ts';
+import type { RunMode } from './mailbox.ts';
+import { classify } from './stop-reason.ts';
+import type { DebugStrategy } from './strategy.ts';
+import type { VcpuReport } from './vcpu-report.ts';
+
+export interface RunControlParts {
+  readonly vcpus: readonly MachineVcpu[];
+  readonly breakpoints: Breakpoints;
+  readonly strategy: DebugStrategy;
+  /** Guest time goes on, and stands still. */
+  readonly clock: { start(): void; stop(): void };
+}
+
+interface KeptStop {
+  readonly stop: Stop;
+  /** The stop is told only if the vCPU still stands here. */
+  readonly pc: bigint;
+}
+
+const isFatal = ({ reason: { kind } }: Stop) =>
+  kind === 'triple-fault' || kind === 'emulation-failure' || kind === 'internal-error';
+
+export class RunControl {
+  readonly onStop = new Listeners<Stop>();
+  readonly onState = new Listeners<MachineState>();
+  readonly #parts: RunControlParts;
+  #state: MachineState = { kind: 'stopped' };
+  /** How far each vCPU that was let go is to run. */
+  #plan: ReadonlyMap<MachineVcpu, RunMode> = new Map();
+  /** vCPUs of the plan that are to be stepped off a trap before all are let go. */
+  #queue: MachineVcpu[] = [];
+  #steppingOff: MachineVcpu | undefined;
+  /** What the machine stops with, once nobody runs. */
+  #stop: Stop | undefined;
+  #pause = false;
+  #end: GuestEnd | undefined;
+  readonly #kept = new Map<MachineVcpu, KeptStop>();
+
+  constructor(parts: RunControlParts) {
+    this.#parts = parts;
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  resume(actions: readonly ResumeAction[]): void {
+    if (this.#state.kind !== 'stopped') throw new Error(`The guest cannot be resumed: it is ${this.#state.kind}.`);
+    const plan = new Map(actions.map(({ vcpu, action }) => [this.#vcpu(vcpu), action] as const));
+    if (plan.size === 0) throw new Error('No vCPU was named to be resumed.');
+    this.#plan = plan;
+    this.#pause = false;
+    this.#stop = undefined;
+    for (const vcpu of plan.keys()) this.#recall(vcpu);
+    this.#enter({ kind: 'running' });
+    // Listeners are never called from inside `resume`, so what is known already is told later.
+    if (this.#stop || this.#end) setImmediate(() => this.#settle());
+    else this.#start();
+  }
+
+  interrupt(): void {
+    if (this.#state.kind !== 'running') return;
+    this.#pause = true;
+    this.#stopAll();
+  }
+
+  /** Ends the guest as soon as no vCPU runs. */
+  end(end: GuestEnd): void {
+    if (this.#state.kind === 'ended') return;
+    this.#end ??= end;
+    this.#stopAll();
+    if (!this.#anyRunning) this.#settle();
+  }
+
+  /** To be called with what a vCPU's worker says when it parks. */
+  parked(vcpu: MachineVcpu, report: VcpuReport): void {
+    if (report.kind === 'end') this.#end ??= report.end;
+    const steppedOff = this.#steppingOff === vcpu && report.kind === 'stepped';
+    this.#steppingOff = undefined;
+    const mode = this.#plan.get(vcpu) ?? { kind: 'continue' };
+    const found = steppedOff ? afterStepOff(vcpu, mode) : classify(vcpu, report, this.#parts);
+    if (found === 'go-on' && !this.#stopping) {
+      this.#run(vcpu, mode);
+      return;
+    }
+    if (found === 'step-off') this.#queue.push(vcpu);
+    else if (found && found !== 'go-on') this.#tell(vcpu, { vcpu: vcpu.index, reason: found });
+    if (this.#stopping || found === 'step-off') this.#stopAll();
+    if (!this.#anyRunning) this.#settle();
+  }
+
+  get #stopping(): boolean {
+    return this.#stop !== undefined || this.#end !== undefined || this.#pause;
+  }
+
+  get #anyRunning(): boolean {
+    return this.#parts.vcpus.some(({ thread }) => thread.running);
+  }
+
+  #vcpu(index: number): MachineVcpu {
+    const vcpu = this.#parts.vcpus[index];
+    if (!vcpu) throw new RangeError(`There is no vCPU ${index}; the machine has ${this.#parts.vcpus.length}.`);
+    return vcpu;
+  }
+
+  #start(): void {
+    this.#parts.clock.start();
+    this.#parts.breakpoints.arm();
+    this.#queue = [...this.#plan.keys()].filter((vcpu) => this.#parts.breakpoints.blocks(vcpu.pc));
+    this.#letGo();
+  }
+
+  /** Steps the next vCPU off its trap, or lets all of the plan go when none is left. */
+  #letGo(): void {
+    const next = this.#queue.shift();
+    this.#steppingOff = next;
+    this.#parts.breakpoints.arm(next?.pc);
+    if (next) this.#run(next, { kind: 'step' });
+    else for (const [vcpu, mode] of this.#plan) this.#run(vcpu, mode);
+  }
+
+  #run(vcpu: MachineVcpu, mode: RunMode): void {
+    const { breakpoints, strategy } = this.#parts;
+    vcpu.kvm.setGuestDebug(guestDebug(breakpoints, strategy, mode.kind !== 'continue'));
+    vcpu.registers.forget();
+    vcpu.thread.run(mode);
+  }
+
+  #stopAll(): void {
+    for (const { thread } of this.#parts.vcpus) if (thread.running) thread.requestStop();
+  }
+
+  /** The first stop is the machine's; others that would be lost are kept for later. */
+  #tell(vcpu: MachineVcpu, stop: Stop): void {
+    if (isFatal(stop)) this.#kept.set(vcpu, { stop, pc: vcpu.pc });
+    else if (this.#stop && stop.reason.kind !== 'step') this.#kept.set(vcpu, { stop, pc: vcpu.pc });
+    this.#stop ??= stop;
+  }
+
+  /** Looks at what was kept of a vCPU that is to run: a stop to be told now, or a fault that nothing was done about. */
+  #recall(vcpu: MachineVcpu): void {
+    const kept = this.#kept.get(vcpu);
+    if (!kept) return;
+    this.#kept.delete(vcpu);
+    const { reason } = kept.stop;
+    if (reason.kind === 'triple-fault') this.#end ??= endOf(reason);
+    else if (kept.pc !== vcpu.pc) return;
+    else if (isFatal(kept.stop)) this.#end ??= endOf(reason);
+    else if (reason.kind !== 'breakpoint' || this.#parts.breakpoints.wants(reason.address)) this.#tell(vcpu, kept.stop);
+  }
+
+  /** Nobody runs: stop, end, or go on after something that was nobody's business. */
+  #settle(): void {
+    const [first] = this.#plan.keys();
+    if (this.#end) {
+      this.#rest({ kind: 'ended', end: this.#end });
+      return;
+    }
+    if (!this.#stop && this.#pause && first) this.#stop = { vcpu: first.index, reason: { kind: 'pause' } };
+    const stop = this.#stop;
+    if (!stop) {
+      this.#letGo();
+      return;
+    }
+    this.#rest({ kind: 'stopped' });
+    this.onStop.emit(stop);
+  }
+
+  #rest(state: MachineState): void {
+    this.#queue = [];
+    this.#parts.clock.stop();
+    for (const { kvm } of this.#parts.vcpus) kvm.noteClockPaused();
+    this.#enter(state);
+  }
+
+  #enter(state: MachineState): void {
+    this.#state = state;
+    this.onState.emit(state);
+  }
+}
+
+/** What a step off a trap means for a vCPU that was to run so far. */
+function afterStepOff(vcpu: MachineVcpu, mode: RunMode): Stop['reason'] | undefined {
+  if (mode.kind === 'continue') return undefined;
+  const { pc } = vcpu;
+  return mode.kind === 'range-step' && pc >= mode.start && pc < mode.end ? undefined : { kind: 'step' };
+}
+
+/** How the guest ends when it is let go after a fault without a change to its registers. */
+function endOf(reason: Stop['reason']): GuestEnd {
+  const cause = reason.kind === 'triple-fault' ? 'triple-fault' : 'error';
+  return { cause, exitStatus: 1, message: 'message' in reason ? reason.message : 'The guest cannot go on.' };
+}

@@ -1,0 +1,25 @@
+/**
+ * The memory that the main thread and all vCPU workers share: run pages, mailboxes, traps, watches, device state,
+ * console. One layout, computed alike on both sides.
+ */
+import { RUN_PAGE_STRIDE } from '../kvm/run-page.ts';
+import { MAILBOX_BYTES } from './mailbox.ts';
+
+/** Everything that a worker is told when it starts. */
+export interface WorkerSetup {
+  readonly index: number;
+  readonly vcpuFd: number;
+  readonly vmFd: number;
+  readonly ramFd: number;
+  readonly ramSize: number;
+  readonly runBytes: number;
+  /** Shared WebAssembly memory: one run page per vCPU. */
+  readonly runPages: SharedArrayBuffer;
+  /** One mailbox per vCPU. */
+  readonly mailboxes: SharedArrayBuffer;
+  readonly debug: SharedArrayBuffer;
+  readonly devices: SharedArrayBuffer;
+}
+
+export const runPageOffset = (index: number): number => index * RUN_PAGE_STRIDE;
+export const mailboxOffset = (index: number): number => index * MAILBOX_BYTES;

@@ -1,0 +1,99 @@
+/** Makes a stop that a debugger understands of what a vCPU's worker reports, or sees that it is none. */
+import type { Stop } from './api.ts';
+import type { Breakpoints } from './breakpoints.ts';
+import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
+import type { MachineVcpu } from './machine-vcpu.ts';
+import type { DebugStrategy } from './strategy.ts';
+import type { VcpuReport } from './vcpu-report.ts';
+
+/** `go-on`: nothing happened that anybody asked for. `step-off`: the same, but the vCPU stands on a trap. */
+type Finding = Stop['reason'] | 'go-on' | 'step-off' | undefined;
+
+const DB_VECTOR = 1;
+const BP_VECTOR = 3;
+const INT3 = 0xcc;
+const DR6_SINGLE_STEP = 1n << 14n;
+
+const hex = (value: bigint) => `0x${value.toString(16)}`;
+
+export function classify(
+  vcpu: MachineVcpu,
+  report: VcpuReport,
+  { breakpoints, strategy }: { readonly breakpoints: Breakpoints; readonly strategy: DebugStrategy },
+): Finding {
+  switch (report.kind) {
+    case 'interrupted':
+    case 'end':
+      return undefined;
+    case 'stepped':
+      return { kind: 'step' };
+    case 'trapped':
+      return atTrap(report.pc, breakpoints) ?? 'go-on';
+    case 'debug':
+      return report.exception === BP_VECTOR
+        ? (atTrap(report.pc, breakpoints) ?? reflect(vcpu, BP_VECTOR))
+        : debugException(vcpu, report, breakpoints);
+    case 'written': {
+      const address = breakpoints.watched(report.gpa, report.size);
+      return address === undefined ? 'go-on' : { kind: 'watchpoint', address, access: 'write', value: report.value };
+    }
+    case 'emulation-failure':
+      return emulationFailure(vcpu, report.instruction, breakpoints, strategy);
+    case 'internal-error':
+      return { kind: 'internal-error', message: `The guest stopped at ${hex(vcpu.pc)}: ${report.message}.` };
+    case 'triple-fault':
+      return {
+        kind: 'triple-fault',
+        message: `The guest raised a triple fault at ${hex(vcpu.pc)}: an exception could not be delivered, because the IDT or its handlers could not be used.`,
+      };
+  }
+}
+
+/** A trap instruction was run into at `pc`: ours for this address, ours for another name of the same byte, or not ours. */
+function atTrap(pc: bigint, breakpoints: Breakpoints): Finding {
+  if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
+  return breakpoints.isAlias(pc) ? 'step-off' : undefined;
+}
+
+/** Lets the guest have its own exception. */
+function reflect(vcpu: MachineVcpu, vector: number): 'go-on' {
+  injectException(vcpu.kvm, vector);
+  return 'go-on';
+}
+
+function debugException(
+  vcpu: MachineVcpu,
+  { pc, dr6 }: { readonly pc: bigint; readonly dr6: bigint },
+  breakpoints: Breakpoints,
+): Finding {
+  const register = breakpoints.hit(dr6);
+  if (register?.type === 'execute') {
+    return { kind: 'breakpoint', address: pc, hardware: breakpoints.isHardware(pc) };
+  }
+  if (register) return { kind: 'watchpoint', address: register.address, access: register.type };
+  // ICEBP is reported as #DB without a bit in DR6, with RIP on the instruction.
+  return atTrap(pc, breakpoints) ?? ((dr6 & DR6_SINGLE_STEP) !== 0n ? { kind: 'step' } : reflect(vcpu, DB_VECTOR));
+}
+
+function emulationFailure(
+  vcpu: MachineVcpu,
+  instruction: Uint8Array,
+  breakpoints: Breakpoints,
+  strategy: DebugStrategy,
+): Finding {
+  dropQueuedUndefinedOpcode(vcpu.kvm);
+  const { pc } = vcpu;
+  const trap = atTrap(pc, breakpoints);
+  if (trap) return trap;
+  if (instruction[0] === INT3 && strategy.emulatedSupervisor) {
+    // The processor's #BP points behind the instruction; here nothing has been executed yet.
+    vcpu.registers.put('rip', vcpu.registers.get('rip') + 1n);
+    return reflect(vcpu, BP_VECTOR);
+  }
+  const bytes = Array.from(instruction, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  return {
+    kind: 'emulation-failure',
+    message: `KVM cannot emulate the instruction at ${hex(pc)}${bytes && ` (${bytes})`}. This host's KVM interprets supervisor code and lacks this instruction.`,
+    instruction,
+  };
+}

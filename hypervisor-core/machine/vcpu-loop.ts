@@ -1,0 +1,176 @@
+/**
+ * The run loop of one vCPU, on its worker: enter the guest, handle the exit here, enter again, until there is something
+ * that the main thread must decide. Exits that KVM completes at the next entry (port and memory accesses) are always
+ * completed before the vCPU parks: the loop then enters once more with `immediate_exit` set.
+ */
+import { KVM, OFFSET } from '../kvm/abi.ts';
+import type { KickReceiver } from '../kvm/kick.ts';
+import type { RunPage } from '../kvm/run-page.ts';
+import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
+import type { GuestEnd } from '../protocol/inspect.ts';
+import type { DebugTable } from './debug-table.ts';
+import type { RamFile } from './guest-ram.ts';
+import { linearPc } from './linear-pc.ts';
+import type { Mailbox, RunMode } from './mailbox.ts';
+import type { PortBus } from './port-bus.ts';
+import type { VcpuReport } from './vcpu-report.ts';
+
+const EINTR = 4;
+const EAGAIN = 11;
+const DR6_SINGLE_STEP = 1n << 14n;
+const DEBUG_EXCEPTION = 1;
+
+export interface LoopParts {
+  readonly vcpu: KvmVcpu;
+  readonly page: RunPage;
+  readonly mailbox: Mailbox;
+  readonly kicks: KickReceiver;
+  readonly ports: PortBus;
+  readonly ram: RamFile;
+  readonly debug: DebugTable;
+}
+
+export class VcpuLoop {
+  readonly #parts: LoopParts;
+  /** Set by a device: the guest ends once the exit is handled. */
+  #end: GuestEnd | undefined;
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+  }
+
+  end(end: GuestEnd): void {
+    this.#end = end;
+  }
+
+  /** Runs the vCPU as ordered and says why it came to rest. */
+  run(mode: RunMode): VcpuReport {
+    const { vcpu, page, mailbox, kicks } = this.#parts;
+    /** What to say when the current exit is completed. */
+    let finish: VcpuReport | undefined;
+    for (;;) {
+      const result = runVcpu(vcpu.fd);
+      if (result === -EINTR || result === -EAGAIN) {
+        kicks.take();
+        page.immediateExit = false;
+        if (finish?.kind === 'stepped' && this.#inRange(mode)) finish = undefined;
+        else if (finish) return finish;
+        if (mailbox.stopRequested) return { kind: 'interrupted' };
+        continue;
+      }
+      if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
+      const report = this.#handleExit();
+      if (report?.kind === 'written' || report?.kind === 'end') finish = report;
+      else if (report?.kind === 'debug' && finish) return this.#settle(finish);
+      else if (report?.kind === 'debug' && this.#onlyStepped(report) && this.#inRange(mode)) continue;
+      else if (report) return this.#settle(report);
+      else if (mode.kind !== 'continue') finish ??= { kind: 'stepped' };
+      if (finish) page.immediateExit = true;
+    }
+  }
+
+  /** A stop that KVM reported by itself leaves nothing to complete at the next entry. */
+  #settle(report: VcpuReport): VcpuReport {
+    this.#parts.page.immediateExit = false;
+    return report.kind === 'debug' && this.#onlyStepped(report) ? { kind: 'stepped' } : report;
+  }
+
+  /** True for a single step that hit no debug register; the processor sets B0 to B3 for disabled ones too. */
+  #onlyStepped({ exception, dr6 }: { readonly exception: number; readonly dr6: bigint }): boolean {
+    const hits = dr6 & BigInt(this.#parts.debug.hardwareMask);
+    return exception === DEBUG_EXCEPTION && (dr6 & DR6_SINGLE_STEP) !== 0n && hits === 0n;
+  }
+
+  /** True when a range step is to go on from where the vCPU stands. */
+  #inRange(mode: RunMode): boolean {
+    if (mode.kind !== 'range-step') return false;
+    const pc = linearPc(this.#parts.vcpu, this.#parts.page.register('rip'));
+    return pc >= mode.start && pc < mode.end;
+  }
+
+  /** What the main thread must know of this exit; undefined when it is handled. */
+  #handleExit(): VcpuReport | undefined {
+    const { page } = this.#parts;
+    switch (page.exitReason) {
+      case KVM.EXIT_IO:
+        return this.#handlePort();
+      case KVM.EXIT_MMIO:
+        return this.#handleMmio();
+      case KVM.EXIT_DEBUG:
+        return { kind: 'debug', ...page.debugExit() };
+      case KVM.EXIT_INTR:
+        return undefined;
+      case KVM.EXIT_SHUTDOWN:
+        return { kind: 'triple-fault' };
+      case KVM.EXIT_SYSTEM_EVENT:
+        return { kind: 'end', end: systemEvent(page.systemEvent) };
+      case KVM.EXIT_INTERNAL_ERROR: {
+        const { suberror, instruction } = page.internalError();
+        if (suberror === KVM.INTERNAL_ERROR_EMULATION) return { kind: 'emulation-failure', instruction };
+        return { kind: 'internal-error', message: `KVM reports an internal error, suberror ${suberror}` };
+      }
+      case KVM.EXIT_FAIL_ENTRY:
+        return {
+          kind: 'internal-error',
+          message: `the processor refused the guest's state, reason 0x${page.failEntryReason.toString(16)}`,
+        };
+      default:
+        return { kind: 'internal-error', message: `KVM left the guest for an unknown reason, ${page.exitReason}` };
+    }
+  }
+
+  #handlePort(): VcpuReport | undefined {
+    const { page, debug, ports } = this.#parts;
+    const access = page.portAccess();
+    if (!access.write && access.size === 1 && debug.hasTraps()) {
+      const trapped = this.#portTrap();
+      if (trapped) return trapped;
+    }
+    ports.access(access);
+    return this.#end && { kind: 'end', end: this.#end };
+  }
+
+  /**
+   * Tells a planted `in al,dx` from the guest's own. KVM completes the read at the next entry, so it is answered with
+   * what AL holds already, completed here, and RIP is put back on the trap.
+   */
+  #portTrap(): VcpuReport | undefined {
+    const { vcpu, page, debug, kicks } = this.#parts;
+    const rip = page.register('rip');
+    const pc = linearPc(vcpu, rip);
+    if (!debug.hasTrap(pc)) return undefined;
+    const { data } = page.portAccess();
+    data.setUint8(0, Number(page.register('rax') & 0xffn));
+    page.immediateExit = true;
+    runVcpu(vcpu.fd);
+    kicks.take();
+    page.immediateExit = false;
+    const registers = vcpu.get('regs');
+    registers.setBigUint64(OFFSET.kvm_regs.rip, rip, true);
+    vcpu.set('regs', registers);
+    return { kind: 'trapped', pc };
+  }
+
+  #handleMmio(): VcpuReport | undefined {
+    const { page, ram, debug } = this.#parts;
+    const { gpa, data, write } = page.mmioAccess();
+    if (!write) {
+      data.fill(0xff);
+      return undefined;
+    }
+    // A write to RAM leaves KVM only on a page that is read-only because something on it is watched.
+    if (!ram.has(gpa)) return undefined;
+    ram.write(gpa, data);
+    if (!debug.watches(gpa, data.length)) return undefined;
+    const value = data.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+    return { kind: 'written', gpa, size: data.length, value };
+  }
+}
+
+function systemEvent(type: number): GuestEnd {
+  if (type === KVM.SYSTEM_EVENT_SHUTDOWN) {
+    return { cause: 'power-off', exitStatus: 0, message: 'The guest powered itself off.' };
+  }
+  if (type === KVM.SYSTEM_EVENT_RESET) return { cause: 'reset', exitStatus: 0, message: 'The guest reset itself.' };
+  return { cause: 'error', exitStatus: 1, message: `The guest raised system event ${type}.` };
+}

@@ -1,0 +1,27 @@
+/** What a vCPU worker says to the main thread when it parks, and in between. */
+import type { GuestEnd } from '../protocol/inspect.ts';
+
+/** Why a vCPU came to rest. Registers are whole and nothing is half done when it is sent. */
+export type VcpuReport =
+  /** It was asked to stop. */
+  | { readonly kind: 'interrupted' }
+  /** The step, or range step, is done. */
+  | { readonly kind: 'stepped' }
+  /** KVM_EXIT_DEBUG; `pc` is linear. */
+  | { readonly kind: 'debug'; readonly exception: number; readonly pc: bigint; readonly dr6: bigint }
+  /** It ran into a planted port trap and stands on it. */
+  | { readonly kind: 'trapped'; readonly pc: bigint }
+  /** The write is done; the instruction too. */
+  | { readonly kind: 'written'; readonly gpa: number; readonly size: number; readonly value: bigint }
+  /** KVM could not emulate; RIP stands on the instruction. `instruction` may be empty. */
+  | { readonly kind: 'emulation-failure'; readonly instruction: Uint8Array }
+  | { readonly kind: 'internal-error'; readonly message: string }
+  | { readonly kind: 'triple-fault' }
+  | { readonly kind: 'end'; readonly end: GuestEnd };
+
+export type WorkerMessage =
+  /** The worker waits for its first order. */
+  | { readonly type: 'ready' }
+  | { readonly type: 'parked'; readonly report: VcpuReport }
+  /** There are new bytes in the console ring. */
+  | { readonly type: 'console' };

@@ -1,0 +1,80 @@
+/** The main thread's end of one vCPU worker. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { kick } from '../kvm/kick.ts';
+import { RunPage } from '../kvm/run-page.ts';
+import { Mailbox, type RunMode } from './mailbox.ts';
+import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
+import type { VcpuReport, WorkerMessage } from './vcpu-report.ts';
+
+export interface VcpuThreadEvents {
+  parked(report: VcpuReport): void;
+  /** There are new bytes in the console ring. */
+  console(): void;
+}
+
+/** dist/vcpu.js: beside the bundle that this is in, or one folder up for a test's bundle. */
+function workerFile(): string {
+  const beside = join(__dirname, 'vcpu.js');
+  return existsSync(beside) ? beside : join(__dirname, '..', 'vcpu.js');
+}
+
+export class VcpuThread {
+  readonly #mailbox: Mailbox;
+  readonly #page: RunPage;
+  readonly #worker: Worker;
+  readonly #gone: Promise<unknown>;
+  /** Resolves when the worker waits for its first order. */
+  readonly ready: Promise<void>;
+  #running = false;
+
+  constructor(setup: WorkerSetup, events: VcpuThreadEvents) {
+    this.#mailbox = new Mailbox(setup.mailboxes, mailboxOffset(setup.index));
+    this.#page = new RunPage(setup.runPages, runPageOffset(setup.index), setup.runBytes);
+    this.#worker = new Worker(workerFile(), { workerData: setup, name: `vcpu${setup.index}` });
+    this.#gone = new Promise((resolve) => this.#worker.once('exit', resolve));
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.once('error', reject);
+      this.#worker.on('message', (message: WorkerMessage) => {
+        if (message.type === 'ready') resolve();
+        else if (message.type === 'console') events.console();
+        else this.#park(events, message.report);
+      });
+    });
+    this.#worker.on('error', (error) => {
+      this.#park(events, { kind: 'internal-error', message: `the vCPU's worker failed: ${error.message}` });
+    });
+  }
+
+  /** True from {@link run} until the report of its end has arrived. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  run(mode: RunMode): void {
+    this.#running = true;
+    this.#mailbox.run(mode);
+  }
+
+  /** Makes a running vCPU park soon; what it says may be something else that happened first. */
+  requestStop(): void {
+    this.#mailbox.requestStop();
+    this.#page.immediateExit = true;
+    const { tid } = this.#mailbox;
+    if (tid !== 0) kick(tid);
+  }
+
+  /** Ends the worker and resolves when its thread is gone. */
+  async quit(): Promise<void> {
+    this.requestStop();
+    this.#mailbox.quit();
+    await this.#gone;
+  }
+
+  #park(events: VcpuThreadEvents, report: VcpuReport): void {
+    if (!this.#running) return;
+    this.#running = false;
+    events.parked(report);
+  }
+}

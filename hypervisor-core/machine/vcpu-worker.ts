@@ -1,0 +1,49 @@
+/** Entry point of the worker thread that runs one vCPU (dist/vcpu.js). It sleeps on its mailbox between runs. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { KickReceiver } from '../kvm/kick.ts';
+import { RunPage } from '../kvm/run-page.ts';
+import { KvmVcpu } from '../kvm/vcpu.ts';
+import { attachDevices } from './attach-devices.ts';
+import { DebugTable } from './debug-table.ts';
+import { RamFile } from './guest-ram.ts';
+import { Mailbox } from './mailbox.ts';
+import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
+import { VcpuLoop } from './vcpu-loop.ts';
+import type { WorkerMessage } from './vcpu-report.ts';
+
+/** Milliseconds between two looks at the mailbox by a vCPU that nobody kicks: the safety net under the kick. */
+const HEARTBEAT = 100;
+
+function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void {
+  const { index } = setup;
+  const mailbox = new Mailbox(setup.mailboxes, mailboxOffset(index));
+  const page = new RunPage(setup.runPages, runPageOffset(index), setup.runBytes);
+  page.syncRegisters();
+  const kicks = new KickReceiver(setup.vcpuFd, HEARTBEAT);
+  try {
+    const { ports } = attachDevices(setup, {
+      transmitted: () => send({ type: 'console' }),
+      ended: (end) => loop.end(end),
+    });
+    const loop = new VcpuLoop({
+      vcpu: new KvmVcpu(setup.vcpuFd, index),
+      page,
+      mailbox,
+      kicks,
+      ports,
+      ram: new RamFile(setup.ramFd, setup.ramSize),
+      debug: new DebugTable(setup.debug),
+    });
+    mailbox.tid = kicks.tid;
+    send({ type: 'ready' });
+    for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
+      send({ type: 'parked', report: loop.run(order) });
+    }
+  } finally {
+    mailbox.tid = 0;
+    kicks.dispose();
+  }
+}
+
+const port = parentPort;
+if (port) main(workerData, (message) => port.postMessage(message));
