@@ -1,0 +1,33 @@
+/** The conventions by name, and the record that the inspect channel shows. */
+import { hex } from '../protocol/hex.ts';
+import type { HypercallAbiName, HypercallEvent } from '../protocol/hypercall-event.ts';
+import type { HypercallRecord, Personality } from '../protocol/inspect.ts';
+import type { HypercallAbi } from './abi.ts';
+import { hyperv } from './hyperv.ts';
+import { kvm } from './kvm.ts';
+import { xen } from './xen.ts';
+
+const conventions: Readonly<Record<HypercallAbiName, HypercallAbi>> = { kvm, xen, hyperv };
+
+/** The convention that a personality answers; undefined when it answers none. */
+export function conventionOf(personality: Personality): HypercallAbi | undefined {
+  return personality === 'none' ? undefined : conventions[personality];
+}
+
+/** Puts names to a recorded call. */
+export function hypercallRecord(sequence: number, event: HypercallEvent): HypercallRecord {
+  const { time, vcpu, cpl, rip, caller, abi, number, result, duration } = event;
+  return {
+    sequence,
+    time,
+    vcpu,
+    cpl,
+    rip: hex(rip),
+    ...(caller !== undefined && { caller: hex(caller) }),
+    abi,
+    number: hex(number),
+    ...conventions[abi].describe(event),
+    result: hex(result),
+    duration,
+  };
+}
