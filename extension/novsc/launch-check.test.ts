@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { checkLaunch, memoryBytes } from './launch-check.ts';
+
+const good = { type: 'kvm', request: 'launch', name: 'x', program: '/kernel' };
+const attributes = (configuration: Record<string, unknown>) =>
+  checkLaunch(configuration).map((problem) => problem.attribute);
+
+describe('checkLaunch', () => {
+  test('takes a configuration with nothing but a program, and one with everything', () => {
+    assert.deepEqual(checkLaunch(good), []);
+    const all = {
+      ...good,
+      memory: '1G',
+      cpus: 4,
+      args: ['console=ttyS0'],
+      initrd: '/initrd',
+      stopOnEntry: true,
+      symbols: '/symbols',
+      sourceMap: { '/build': '/home' },
+      gdb: 'tcp:1234',
+      personality: 'xen',
+      console: 'internalConsole',
+    };
+    assert.deepEqual(checkLaunch(all), []);
+  });
+
+  test('names the attribute that is wrong', () => {
+    const wrong: readonly [string, unknown][] = [
+      ['program', undefined],
+      ['program', ''],
+      ['program', 7],
+      ['memory', 'lots'],
+      ['memory', -1],
+      ['memory', '4K'],
+      ['memory', null],
+      ['cpus', 0],
+      ['cpus', 1.5],
+      ['cpus', '2'],
+      ['args', [1]],
+      ['initrd', false],
+      ['stopOnEntry', 'yes'],
+      ['symbols', {}],
+      ['sourceMap', []],
+      ['sourceMap', { a: 1 }],
+      ['gdb', 'localhost'],
+      ['gdb', 'tcp:x'],
+      ['personality', 'vmware'],
+      ['console', 'externalTerminal'],
+    ];
+    for (const [attribute, value] of wrong) {
+      assert.deepEqual(attributes({ ...good, [attribute]: value }), [attribute], `${attribute}: ${String(value)}`);
+    }
+  });
+
+  test('agrees with the schema in package.json on which attributes there are', () => {
+    const manifest = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8'));
+    const { launch } = manifest.contributes.debuggers[0].configurationAttributes;
+    const broken = Object.fromEntries(Object.keys(launch.properties).map((name) => [name, null]));
+    assert.deepEqual(attributes({ ...good, ...broken }), Object.keys(launch.properties));
+    const defaults = Object.entries(launch.properties as Record<string, { default?: unknown }>)
+      .filter(([, { default: value }]) => value !== undefined)
+      .map(([name, { default: value }]) => [name, value]);
+    assert.deepEqual(checkLaunch(Object.fromEntries(defaults)), []);
+  });
+});
+
+test('memoryBytes reads sizes', () => {
+  assert.equal(memoryBytes('256M'), 256 * 1024 * 1024);
+  assert.equal(memoryBytes('1 GiB'), 1024 ** 3);
+  assert.equal(memoryBytes('2k'), 2048);
+  assert.equal(memoryBytes(4096), 4096);
+  for (const bad of ['', 'M', '1T', '0', '1.5G', '999999999999999G', 0.5, Number.NaN, null]) {
+    assert.equal(memoryBytes(bad), undefined, String(bad));
+  }
+});

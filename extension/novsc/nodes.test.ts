@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { interrupts, memoryMap, pageTable, pageTables, registers, walk } from '../../test/e2e/fake/snapshot.ts';
+import { interruptsNodes } from './interrupts-nodes.ts';
+import { memoryMapNodes } from './memory-map-nodes.ts';
+import { pageTablesNodes, walkNode } from './page-tables-nodes.ts';
+import { registersNodes } from './registers-nodes.ts';
+import { changedBelow, isChanged, type StateNode, valuesOf } from './state-node.ts';
+
+/** Indented labels and descriptions of all rows that are there without being read. */
+function outline(nodes: readonly StateNode[], indent = ''): string[] {
+  return nodes.flatMap((node) => [
+    `${indent}${node.label}: ${node.description ?? ''}`,
+    ...(Array.isArray(node.children) ? outline(node.children as readonly StateNode[], `${indent}  `) : []),
+  ]);
+}
+
+function find(nodes: readonly StateNode[], id: string): StateNode {
+  for (const node of nodes) {
+    if (node.id === id) return node;
+    if (Array.isArray(node.children) && id.startsWith(node.id)) return find(node.children as readonly StateNode[], id);
+  }
+  throw new Error(`no row ${id}`);
+}
+
+describe('registers', () => {
+  test('show value, symbol and the bits that are set', () => {
+    const rows = outline(registersNodes(registers(1)));
+    assert.ok(rows.includes('  rip: 0xffffffff80001004  kernel_main+0x4'));
+    assert.ok(rows.includes('  rflags: 0x246  ZF IF'));
+    assert.ok(rows.includes('    CF: 0  carry'));
+  });
+
+  test('mark what another stop changed, and count it in the group', () => {
+    const before = valuesOf(registersNodes(registers(1)));
+    const after = registersNodes(registers(2));
+    assert.equal(isChanged(find(after, 'registers/General/rax'), before), true);
+    assert.equal(isChanged(find(after, 'registers/General/rbx'), before), false);
+    assert.equal(changedBelow(find(after, 'registers/General'), before), 2);
+    assert.equal(changedBelow(find(after, 'registers/Control'), before), 0);
+    assert.equal(changedBelow(find(after, 'registers/General'), new Map()), 0, 'the first stop marks nothing');
+  });
+});
+
+describe('page tables', () => {
+  test('read a table when its row is expanded, by the path from the root', async () => {
+    const asked: (readonly number[])[] = [];
+    const read = async (path: readonly number[]) => {
+      asked.push(path);
+      return pageTable(path);
+    };
+    let rows: readonly StateNode[] = pageTablesNodes(pageTables, read);
+    assert.deepEqual(asked, []);
+    for (const id of ['pages/511', 'pages/511.1', 'pages/511.1.0']) {
+      const row = find(rows, id);
+      if (typeof row.children !== 'function') break;
+      rows = await row.children();
+    }
+    assert.deepEqual(asked, [[511], [511, 1]]);
+    assert.equal(rows[0]?.label, 'PDE[0]');
+    assert.match(rows[0]?.description ?? '', /^0x0 {2}→ 0x0 {2}2 MiB {2}W A D PS G {2}kernel_start$/);
+  });
+
+  test('a walk shows each step and what came of it', () => {
+    const row = walkNode('$rip', walk(0xffffffff80001234n));
+    assert.deepEqual(outline([row]), [
+      'Walk of $rip = 0xffffffff80001234: → 0x1234',
+      '  PML4E[511]: 0x107003 at 0x103ff8  P W A',
+      '  PDPTE[510]: 0x104003 at 0x107ff0  P W A',
+      '  PDE[0]: 0x104003 at 0x108000  P W A D PS',
+      '  mapped: guest-physical 0x1234, 2 MiB page, W X',
+    ]);
+  });
+
+  test('a walk that faults says why', () => {
+    const fault = { ...walk(0n), result: { kind: 'fault', reason: 'PDE not present' } } as const;
+    const rows = outline([walkNode('0x0', fault)]);
+    assert.equal(rows[0], 'Walk of 0x0: PDE not present');
+    assert.equal(rows.at(-1), '  fault: PDE not present');
+  });
+});
+
+test('interrupts name vectors by their handlers', () => {
+  const rows = outline(interruptsNodes(interrupts));
+  for (const row of [
+    'Pending: interrupt',
+    '  interrupt: 0x20 timer_entry',
+    '  IRR: 0x20 timer_entry',
+    '  ISR: none',
+    '  LVT Timer: 0x20 timer_entry, fixed',
+    '  LVT LINT0: 0x00, ExtINT, masked',
+    'I/O APIC: id 0, 1 of 24 pins unmasked',
+    '  pin 4: 0x24 serial_entry, fixed, edge, physical 0',
+    'PIC master: vectors 0x20 to 0x27',
+    'IDT: 3 of 3 entries present',
+    '  0x0e #PF: page_fault_entry  interrupt gate  DPL 0  IST 1',
+  ]) {
+    assert.ok(rows.includes(row), `${row}\nis not in\n${rows.join('\n')}`);
+  }
+});
+
+test('the memory map puts images inside the RAM that holds them', () => {
+  assert.deepEqual(outline(memoryMapNodes(memoryMap)), [
+    'low RAM: 0x00000000–0x0009ffff  640 KiB',
+    'RAM: 0x00100000–0x0fffffff  255 MiB',
+    '  kernel.elf: 0x00100000–0x0011bfff  112 KiB  .text .rodata .data',
+    'I/O APIC: 0xfec00000–0xfec00fff  4 KiB',
+    'Local APIC: 0xfee00000–0xfee00fff  4 KiB',
+    'I/O ports: 2 ranges',
+    '  debug exit: 0xf4',
+    '  16550 serial port COM1: 0x3f8–0x3ff',
+  ]);
+});
+
+test('rows that stand for the same thing have the same id at every stop, and no two rows share one', () => {
+  const ids = (nodes: readonly StateNode[]): string[] =>
+    nodes.flatMap((node) => [node.id, ...(Array.isArray(node.children) ? ids(node.children as StateNode[]) : [])]);
+  const all = (stop: number) => [
+    ...ids(registersNodes(registers(stop))),
+    ...ids(interruptsNodes(interrupts)),
+    ...ids(memoryMapNodes(memoryMap)),
+  ];
+  assert.deepEqual(all(1), all(2));
+  assert.equal(new Set(all(1)).size, all(1).length);
+});
