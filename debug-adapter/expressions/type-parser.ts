@@ -35,7 +35,8 @@ export class TypeParser {
   }
 
   typeName(): TypeNode {
-    return this.declarator()(this.specifiers());
+    const base = this.specifiers();
+    return this.declarator()(base);
   }
 
   private specifiers(): TypeNode {
