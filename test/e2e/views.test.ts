@@ -1,0 +1,163 @@
+/** The views against an adapter with canned state: what is asked for and when, what is marked, what stays at the end. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { screenshot } from './harness/artifacts.ts';
+import { type StagedExtension, stageExtension } from './harness/staged-extension.ts';
+import { VsCodeServer } from './harness/vscode-server.ts';
+import { startBrowser, Workbench } from './harness/workbench.ts';
+
+interface Logged {
+  readonly command: string;
+  readonly arguments?: { readonly parts?: readonly string[]; readonly data?: string; readonly on?: boolean };
+}
+
+describe('views', () => {
+  let staged: StagedExtension;
+  let server: VsCodeServer;
+  let browser: Browser;
+  let workbench: Workbench;
+
+  const requests = (command: string) =>
+    readFileSync(staged.log, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Logged)
+      .filter((request) => request.command === command);
+
+  before(async () => {
+    staged = stageExtension();
+    server = await VsCodeServer.start({
+      folder: staged.folder,
+      environment: { FAKE_ADAPTER_LOG: staged.log },
+      settings: { 'workbench.colorTheme': 'Default Dark Modern' },
+    });
+    browser = await startBrowser();
+    workbench = await Workbench.open(browser, server.page(staged.workspace));
+  });
+
+  after(async () => {
+    if (workbench) await screenshot(workbench, 'views-last');
+    await browser?.close();
+    await server?.stop();
+    staged?.remove();
+  });
+
+  test('F5 with no launch.json boots the only kernel of the folder', async () => {
+    await workbench.openFile('kernel.c');
+    await workbench.press('F5');
+    await workbench.stoppedAt(1);
+    const [launch] = requests('launch');
+    assert.match(JSON.stringify(launch?.arguments), /"program":"[^"]*\/kernel\.elf"/);
+  });
+
+  test('hidden views ask for nothing; each visible one is filled', async () => {
+    assert.deepEqual(requests('ringside/snapshot'), []);
+    await workbench.showDebugSideBar();
+    await workbench.widenSideBar(200);
+    for (const title of ['Watch', 'Variables', 'Breakpoints']) await workbench.collapse(title);
+    const registers = await workbench.view('vCPU Registers');
+    await workbench.row(registers, 'rip').waitFor();
+    const pages = await workbench.view('Page Tables');
+    await workbench.row(pages, 'CR3').waitFor();
+    const asked = requests('ringside/snapshot').flatMap((request) => request.arguments?.parts ?? []);
+    assert.deepEqual(asked, ['registers', 'pageTables']);
+  });
+
+  test('a step makes one request for all visible views and marks what changed', async () => {
+    const before = requests('ringside/snapshot').length;
+    await workbench.debugButton('step-over').click();
+    await workbench.stoppedAt(2);
+    const registers = await workbench.view('vCPU Registers');
+    await registers.locator('.monaco-list-row[aria-label*="rax 0x2, changed"]').waitFor();
+    const made = requests('ringside/snapshot').slice(before);
+    assert.deepEqual(
+      made.map((request) => request.arguments?.parts),
+      [['registers', 'pageTables']],
+    );
+    assert.equal(await registers.locator('.monaco-list-row[aria-label*="rbx"][aria-label*="changed"]').count(), 0);
+  });
+
+  test('page tables are read as they are expanded', async () => {
+    const pages = await workbench.view('Page Tables');
+    assert.equal(requests('ringside/pageTable').length, 0);
+    await workbench.row(pages, 'PML4E[511]').click();
+    await workbench.row(pages, 'PDPTE[1]').waitFor();
+    assert.equal(requests('ringside/pageTable').length, 1);
+  });
+
+  test('a walk shows its steps', async () => {
+    await workbench.command('Ringside: Walk Page Tables of an Address');
+    await workbench.answer('$rip');
+    const pages = await workbench.view('Page Tables');
+    await workbench.row(pages, 'Walk of $rip = 0xffffffff80001000').waitFor();
+    await workbench.row(pages, 'mapped').waitFor();
+  });
+
+  test('a register is set in place', async () => {
+    const registers = await workbench.view('vCPU Registers');
+    const row = workbench.row(registers, 'rax');
+    await row.hover();
+    await row.locator('.action-label.codicon-edit').click();
+    await workbench.answer('0x1234');
+    await registers.locator('.monaco-list-row[aria-label*="rax 0x1234, changed"]').waitFor();
+  });
+
+  test('interrupts and the memory map are filled', async () => {
+    for (const title of ['vCPU Registers', 'Page Tables', 'Call Stack']) await workbench.collapse(title);
+    const interrupts = await workbench.view('Interrupts');
+    await interrupts.locator('.monaco-list-row[aria-label*="IRR 0x20 timer_entry"]').waitFor();
+    const map = await workbench.view('Memory Map');
+    await workbench.row(map, 'kernel.elf').waitFor();
+  });
+
+  test('hypercalls flow while the guest runs, and only while the view is visible', async () => {
+    for (const title of ['Interrupts', 'Memory Map']) await workbench.collapse(title);
+    assert.equal(requests('ringside/watchHypercalls').length, 0);
+    await workbench.view('Hypercalls');
+    const table = workbench.webview();
+    await table.getByText(/^[0-9]+ calls$/).waitFor();
+    await workbench.debugButton('continue').click();
+    const seen = async () => Number.parseInt(await table.locator('.count').innerText(), 10);
+    const first = await seen();
+    await table.getByText(`${first + 9} calls`).waitFor();
+    await table.getByRole('searchbox').fill('sched_op');
+    await table.getByText(/^[0-9]+ of [0-9]+ calls$/).waitFor();
+    assert.equal(await table.locator('.row:not(.head) .call').first().innerText(), 'sched_op');
+    await table.locator('.row:not(.head)').first().click();
+    await table.getByRole('region', { name: 'Details of the hypercall' }).getByText('say_hello+0x34').waitFor();
+    await screenshot(workbench, 'hypercalls-running');
+    await workbench.collapse('Hypercalls');
+    await workbench.debugButton('pause').click();
+    await workbench.stoppedAt(3);
+    assert.deepEqual(
+      requests('ringside/watchHypercalls').map((request) => request.arguments?.on),
+      [true, false],
+    );
+  });
+
+  test('the serial terminal works both ways', async () => {
+    await workbench.terminalSays('fake guest ready');
+    await workbench.page.locator('.terminal-wrapper.active .xterm-screen').click();
+    await workbench.page.keyboard.type('hi');
+    await workbench.terminalSays('hi');
+    const typed = requests('ringside/consoleInput').map((request) => request.arguments?.data ?? '');
+    assert.equal(typed.map((data) => Buffer.from(data, 'base64').toString()).join(''), 'hi');
+  });
+
+  test('after the end the last state stays, and the terminal says how it ended', async () => {
+    const registers = await workbench.view('vCPU Registers');
+    await workbench.row(registers, 'rip').waitFor();
+    await workbench.debugButton('stop').click();
+    await registers.locator('.message').getByText('The guest was ended by the debugger.').waitFor();
+    await workbench.row(registers, 'rip').waitFor();
+    await workbench.terminalSays('The guest was ended by the debugger.');
+    await screenshot(workbench, 'views-ended');
+  });
+
+  test('Check Host shows the report of doctor', async () => {
+    await workbench.command('Ringside: Check Host');
+    await workbench.page.locator('.panel').getByText('fake host report').first().waitFor();
+  });
+});
