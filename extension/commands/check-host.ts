@@ -15,8 +15,7 @@ export async function checkHost(context: ExtensionContext): Promise<void> {
     { location: ProgressLocation.Notification, title: 'Ringside: asking KVM what it can do' },
     () => doctor(program),
   );
-  channel.clear();
-  channel.append(report);
+  channel.replace(report);
   channel.show();
 }
 

@@ -24,7 +24,8 @@ export function interruptsNodes(part: InterruptsPart): StateNode[] {
 }
 
 function row(parent: string, label: string, description: string, more: Partial<StateNode> = {}): StateNode {
-  return { id: `${parent}/${label}`, label, description, value: description, copy: description, ...more };
+  const id = `${parent}/${label}`;
+  return { id, label, description, icon: 'circle-small-filled', value: description, copy: description, ...more };
 }
 
 function vectorName(vector: number, idt: Idt): string {

@@ -6,6 +6,7 @@ export function registersNodes(groups: readonly RegisterGroup[]): StateNode[] {
   return groups.map((group, index) => ({
     id: `registers/${group.name}`,
     label: group.name,
+    icon: 'symbol-namespace',
     expanded: index === 0,
     children: group.registers.map((register) => registerNode(`registers/${group.name}`, register)),
   }));
@@ -21,6 +22,7 @@ function registerNode(parent: string, register: RegisterValue): StateNode {
     label: register.name,
     description: [register.value, ...remarks].join('  '),
     tooltip: [`${register.name} = ${register.value}`, decimal(register), register.symbol].filter(Boolean).join('\n'),
+    icon: 'symbol-variable',
     value: register.value,
     copy: register.value,
     ...(register.writable ? { register: register.name } : {}),

@@ -10,8 +10,8 @@ export interface StateNode {
   readonly label: string;
   readonly description?: string;
   readonly tooltip?: string;
-  /** A codicon's name. */
-  readonly icon?: string;
+  /** A codicon's name. Without one VS Code shows a file's icon at marked rows. */
+  readonly icon: string;
   /** Compared from stop to stop; absent for rows that cannot change. */
   readonly value?: string;
   /** What "Copy Value" copies. */

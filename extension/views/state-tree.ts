@@ -108,9 +108,7 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     item.tooltip = node.tooltip ?? `${node.label} ${node.description ?? ''}`;
     if (changed && !this.#ended) item.resourceUri = markUri('changed', node.id);
     else if (this.#ended) item.resourceUri = markUri('ended', node.id);
-    if (node.icon) {
-      item.iconPath = new ThemeIcon(node.icon, changed ? new ThemeColor('ringside.changedForeground') : undefined);
-    }
+    item.iconPath = new ThemeIcon(node.icon, changed ? new ThemeColor('ringside.changedForeground') : undefined);
     item.contextValue = contextWords(node);
     item.accessibilityInformation = {
       label: `${node.label} ${item.description}${changed ? ', changed' : ''}`,
