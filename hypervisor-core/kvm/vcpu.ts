@@ -8,7 +8,7 @@ import type { KvmVm } from './vm.ts';
 const structures = {
   regs: { bytes: SIZE.kvm_regs, get: KVM.GET_REGS, set: KVM.SET_REGS },
   sregs: { bytes: SIZE.kvm_sregs, get: KVM.GET_SREGS, set: KVM.SET_SREGS },
-  fpu: { bytes: SIZE.kvm_fpu, get: KVM.GET_FPU, set: KVM.SET_FPU },
+  xsave: { bytes: SIZE.kvm_xsave, get: KVM.GET_XSAVE, set: KVM.SET_XSAVE },
   debugregs: { bytes: SIZE.kvm_debugregs, get: KVM.GET_DEBUGREGS, set: KVM.SET_DEBUGREGS },
   xcrs: { bytes: SIZE.kvm_xcrs, get: KVM.GET_XCRS, set: KVM.SET_XCRS },
   vcpu_events: { bytes: SIZE.kvm_vcpu_events, get: KVM.GET_VCPU_EVENTS, set: KVM.SET_VCPU_EVENTS },

@@ -6,7 +6,7 @@ import { OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu, StateName } from '../kvm/vcpu.ts';
 import { registersByName } from '../protocol/target-description.ts';
 import type { VcpuRegisters } from './api.ts';
-import { packAccessRights, packTag, unpackAccessRights, unpackTag } from './register-formats.ts';
+import { markPresent, packAccessRights, packTag, unpackAccessRights, unpackTag, XSAVE } from './register-formats.ts';
 
 const MSR_KERNEL_GS_BASE = 0xc000_0102;
 const KVM_SEGMENT_NAMES: Readonly<Record<string, keyof typeof OFFSET.kvm_sregs>> = { ldtr: 'ldt' };
@@ -67,6 +67,7 @@ export class RegisterAccess implements VcpuRegisters {
     const state = this.state(name);
     try {
       edit(state);
+      if (name === 'xsave') markPresent(state);
       this.vcpu.set(name, state);
     } catch (error) {
       this.#states.delete(name);
@@ -125,12 +126,10 @@ function tableFields(name: string, start: number): [string, Field][] {
   ];
 }
 
-const fpu = OFFSET.kvm_fpu;
-
 /** The processor keeps one bit a register, "not empty"; the target description has the full tag word. */
 const tagWord: Field = {
-  get: (access) => BigInt(unpackTag(access.state('fpu'))),
-  set: (access, value) => access.change('fpu', (view) => view.setUint8(fpu.ftwx, packTag(Number(value)))),
+  get: (access) => BigInt(unpackTag(access.state('xsave'))),
+  set: (access, value) => access.change('xsave', (view) => view.setUint8(XSAVE.ftw, packTag(Number(value)))),
 };
 
 const kernelGsBase: Field = {
@@ -154,18 +153,18 @@ const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
     plain('sregs', sregs[name], 8),
   ]),
   ['k_gs_base', kernelGsBase],
-  ...Array.from({ length: 8 }, (_, n): [string, Field] => [`st${n}`, plain('fpu', fpu.fpr + 16 * n, 10)]),
-  ['fctrl', plain('fpu', fpu.fcw, 2)],
-  ['fstat', plain('fpu', fpu.fsw, 2)],
+  ...Array.from({ length: 8 }, (_, n): [string, Field] => [`st${n}`, plain('xsave', XSAVE.st + 16 * n, 10)]),
+  ['fctrl', plain('xsave', XSAVE.fcw, 2)],
+  ['fstat', plain('xsave', XSAVE.fsw, 2)],
   ['ftag', tagWord],
   // In 64-bit mode the x87 keeps whole addresses; the description's 32-bit pairs hold their halves, as in QEMU's stub.
-  ['fiseg', plain('fpu', fpu.last_ip + 4, 4)],
-  ['fioff', plain('fpu', fpu.last_ip, 4)],
-  ['foseg', plain('fpu', fpu.last_dp + 4, 4)],
-  ['fooff', plain('fpu', fpu.last_dp, 4)],
-  ['fop', plain('fpu', fpu.last_opcode, 2)],
-  ...Array.from({ length: 16 }, (_, n): [string, Field] => [`xmm${n}`, plain('fpu', fpu.xmm + 16 * n, 16)]),
-  ['mxcsr', plain('fpu', fpu.mxcsr, 4)],
+  ['fiseg', plain('xsave', XSAVE.fip + 4, 4)],
+  ['fioff', plain('xsave', XSAVE.fip, 4)],
+  ['foseg', plain('xsave', XSAVE.fdp + 4, 4)],
+  ['fooff', plain('xsave', XSAVE.fdp, 4)],
+  ['fop', plain('xsave', XSAVE.fop, 2)],
+  ...Array.from({ length: 16 }, (_, n): [string, Field] => [`xmm${n}`, plain('xsave', XSAVE.xmm + 16 * n, 16)]),
+  ['mxcsr', plain('xsave', XSAVE.mxcsr, 4)],
   ...[0, 1, 2, 3].map((n): [string, Field] => [`dr${n}`, plain('debugregs', OFFSET.kvm_debugregs.db + 8 * n, 8)]),
   ['dr6', plain('debugregs', OFFSET.kvm_debugregs.dr6, 8)],
   ['dr7', plain('debugregs', OFFSET.kvm_debugregs.dr7, 8)],

@@ -25,7 +25,26 @@ export function unpackAccessRights(sregs: DataView, start: number, value: number
   for (const { offset, shift, mask } of rights) sregs.setUint8(start + offset, (value >>> shift) & mask);
 }
 
-const fpu = OFFSET.kvm_fpu;
+/** The legacy region of an XSAVE area (Intel SDM vol. 1 table 13-1 and 10.5.1), and the header word after it. */
+export const XSAVE = {
+  fcw: 0,
+  fsw: 2,
+  ftw: 4,
+  fop: 6,
+  fip: 8,
+  fdp: 16,
+  mxcsr: 24,
+  st: 32,
+  xmm: 160,
+  bitmap: 512,
+} as const;
+
+/** Marks x87 and SSE state as present, without which the processor would take their initial values instead. */
+export function markPresent(xsave: DataView): void {
+  const X87_AND_SSE = 3n;
+  xsave.setBigUint64(XSAVE.bitmap, xsave.getBigUint64(XSAVE.bitmap, true) | X87_AND_SSE, true);
+}
+
 const VALID = 0;
 const ZERO = 1;
 const SPECIAL = 2;
@@ -33,12 +52,12 @@ const EMPTY = 3;
 
 /** The full x87 tag word (Intel SDM vol. 1 8.1.7): two bits for each physical register, worked out from its value. */
 export function unpackTag(state: DataView): number {
-  const top = (state.getUint16(fpu.fsw, true) >> 11) & 7;
-  const present = state.getUint8(fpu.ftwx);
+  const top = (state.getUint16(XSAVE.fsw, true) >> 11) & 7;
+  const present = state.getUint8(XSAVE.ftw);
   let word = 0;
   for (let physical = 0; physical < 8; physical++) {
     const st = (physical - top) & 7;
-    const tag = (present >> physical) & 1 ? classify(state, fpu.fpr + 16 * st) : EMPTY;
+    const tag = (present >> physical) & 1 ? classify(state, XSAVE.st + 16 * st) : EMPTY;
     word |= tag << (2 * physical);
   }
   return word;
