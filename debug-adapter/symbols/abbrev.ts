@@ -7,6 +7,9 @@ export interface AttributeSpec {
   readonly form: number;
   /** For DW_FORM_implicit_const. */
   readonly implicit: bigint;
+  /** Where it begins: after the first `steps` of {@link Abbrev.skips} and `bytes` more bytes. */
+  readonly steps: number;
+  readonly bytes: number;
 }
 
 export interface Abbrev {
@@ -15,17 +18,10 @@ export interface Abbrev {
   readonly attributes: readonly AttributeSpec[];
   /** What to skip: a count of bytes, or one of {@link skip}'s negative codes. */
   readonly skips: Int32Array;
-  /** Index in {@link skips} to run up to, and so the way, to the attributes that a scan wants. */
-  readonly name: Waypoint | undefined;
-  readonly siblingAt: Waypoint | undefined;
+  /** DW_AT_name and DW_AT_sibling, which scans look for. */
+  readonly name: AttributeSpec | undefined;
+  readonly sibling: AttributeSpec | undefined;
   readonly isDeclaration: boolean;
-}
-
-/** Where in an entry an attribute begins: after the first `steps` skips and `bytes` more bytes. */
-export interface Waypoint {
-  readonly steps: number;
-  readonly bytes: number;
-  readonly form: number;
 }
 
 export const skip = { leb: -1, block: -2, string: -3, block1: -4, block2: -5, block4: -6, indirect: -7 } as const;
@@ -54,17 +50,17 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
   const attributes: AttributeSpec[] = [];
   const skips: number[] = [];
   let bytes = 0;
-  let name: Waypoint | undefined;
-  let siblingAt: Waypoint | undefined;
+  let name: AttributeSpec | undefined;
+  let sibling: AttributeSpec | undefined;
   let isDeclaration = false;
   for (;;) {
-    const spec = { name: cursor.uleb(), form: cursor.uleb(), implicit: 0n };
-    if (spec.form === form.implicitConst) spec.implicit = cursor.slebBig();
+    const head = { name: cursor.uleb(), form: cursor.uleb() };
+    const implicit = head.form === form.implicitConst ? cursor.slebBig() : 0n;
+    const spec = { ...head, implicit, steps: skips.length, bytes };
     if (spec.name === 0 && spec.form === 0) break;
     attributes.push(spec);
-    const here = { steps: skips.length, bytes, form: spec.form };
-    if (spec.name === attribute.name) name = here;
-    else if (spec.name === attribute.sibling) siblingAt = here;
+    if (spec.name === attribute.name) name = spec;
+    else if (spec.name === attribute.sibling) sibling = spec;
     else if (spec.name === attribute.declaration) isDeclaration = true;
     const size = formSize(spec.form, sizes);
     if (size === undefined) cursor.fail(`form 0x${spec.form.toString(16)} is not known`);
@@ -75,7 +71,7 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
     }
   }
   if (bytes > 0) skips.push(bytes);
-  return { tag, hasChildren, attributes, skips: Int32Array.from(skips), name, siblingAt, isDeclaration };
+  return { tag, hasChildren, attributes, skips: Int32Array.from(skips), name, sibling, isDeclaration };
 }
 
 /** Bytes that a form takes, or one of {@link skip}'s codes. */

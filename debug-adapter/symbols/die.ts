@@ -1,5 +1,5 @@
 /** One debugging information entry and its attributes, read when asked. */
-import { type Abbrev, readU32, skipAttributes } from './abbrev.ts';
+import { type Abbrev, type AttributeSpec, readU32, skipAttributes } from './abbrev.ts';
 import type { Cursor } from './bytes.ts';
 import { attribute, form } from './dwarf-constants.ts';
 import { type FormValue, readForm } from './forms.ts';
@@ -42,14 +42,13 @@ export class Die {
   }
 
   value(name: number): FormValue | undefined {
-    const { attributes } = this.abbrev;
-    if (!this.has(name)) return undefined;
-    const cursor = this.unit.cursor(this.attributesAt);
-    for (const spec of attributes) {
-      const value = readForm(cursor, spec.form, spec.implicit, this.unit);
-      if (spec.name === name) return value;
-    }
-    return undefined;
+    const spec = this.abbrev.attributes.find((each) => each.name === name);
+    return spec && readForm(this.unit.cursor(this.positionOf(spec)), spec.form, spec.implicit, this.unit);
+  }
+
+  private positionOf(spec: AttributeSpec): number {
+    const { bytes, header } = this.unit;
+    return skipAttributes(this.abbrev.skips, spec.steps, bytes, this.attributesAt, header) + spec.bytes;
   }
 
   string(name: number): string | undefined {
@@ -153,10 +152,10 @@ export class Die {
 
   /** DW_AT_sibling, where it is there and leads forward. */
   private siblingPosition(): number | undefined {
-    const way = this.abbrev.siblingAt;
-    if (way?.form !== form.ref4) return undefined;
-    const { bytes, header } = this.unit;
-    const at = skipAttributes(this.abbrev.skips, way.steps, bytes, this.attributesAt, header) + way.bytes;
+    const spec = this.abbrev.sibling;
+    if (spec?.form !== form.ref4) return undefined;
+    const { bytes } = this.unit;
+    const at = this.positionOf(spec);
     const sibling = readU32(bytes, at);
     return sibling > at && sibling <= bytes.length ? sibling : undefined;
   }

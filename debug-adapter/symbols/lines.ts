@@ -164,7 +164,7 @@ export class Lines {
         for (const path of new Set(this.header(unit)?.files)) {
           const units = this.unitsBySource.get(path);
           if (units) units.push(unit);
-          else if (path !== '') this.unitsBySource.set(path, [unit]);
+          else if (path !== '' && !path.endsWith('>')) this.unitsBySource.set(path, [unit]);
         }
       }
     }

@@ -2,7 +2,7 @@
  * What the image's DWARF defines at file level, by name: one scan over all units into columns of numbers, with the hash
  * of a name in place of the name. A name is compared only when its hash is asked for.
  */
-import { type Abbrev, readU32, skipAttributes, type Waypoint } from './abbrev.ts';
+import { type Abbrev, type AttributeSpec, readU32, skipAttributes } from './abbrev.ts';
 import type { DebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute, form, tag } from './dwarf-constants.ts';
@@ -133,7 +133,7 @@ export class Names {
     unit: Unit,
     bytes: Uint8Array,
     abbrev: Abbrev,
-    way: Waypoint,
+    way: AttributeSpec,
     start: number,
     attributesAt: number,
   ): number {
@@ -176,7 +176,7 @@ function hashOf(bytes: Uint8Array, from: number, to: number): number {
 }
 
 function siblingOf(abbrev: Abbrev, bytes: Uint8Array, at: number, sizes: Unit['header']): number {
-  const way = abbrev.siblingAt;
+  const way = abbrev.sibling;
   if (way?.form !== form.ref4) return 0;
   return readU32(bytes, skipAttributes(abbrev.skips, way.steps, bytes, at, sizes) + way.bytes);
 }

@@ -7,6 +7,7 @@ import type { Lines, Statement } from './lines.ts';
 import { type Names, nameKinds } from './names.ts';
 import { prologueEnd } from './prologue.ts';
 import type { Scope, Scopes } from './scopes.ts';
+import type { SymbolTable } from './symtab.ts';
 import type { Unit } from './unit.ts';
 
 export class Places {
@@ -14,6 +15,7 @@ export class Places {
     private readonly info: DebugInfo,
     private readonly lines: Lines,
     private readonly scopes: Scopes,
+    private readonly symbols: SymbolTable,
     private readonly names: () => Names,
   ) {}
 
@@ -39,7 +41,16 @@ export class Places {
     }
     for (const die of dies)
       if (die.has(attribute.inline)) for (const distance of this.inlinedCopies(die)) distances.add(distance);
+    if (dies.length === 0) for (const distance of this.assembled(name)) distances.add(distance);
     return [...distances].flatMap((distance) => this.place(distance));
+  }
+
+  /** Functions of assembly sources, of which some assemblers describe the lines alone. */
+  private assembled(name: string): number[] {
+    const code = this.symbols.named(name).filter(({ kind }) => kind !== 'object');
+    return code
+      .map(({ address }) => this.info.addresses.toDistance(address))
+      .filter((distance) => this.info.isLoaded(distance));
   }
 
   /** The lowest address of each copy: in one scope, later runs of the same line are the same statement gone on. */

@@ -81,7 +81,7 @@ class ElfSymbols implements OpenSymbols {
     this.frames = new Frames(this.info, new CallFrames(this.info));
     const names = () => this.names;
     this.variables = new Variables(this.info, this.lines, this.scopes, this.types, this.frames, this.symbols, names);
-    this.places = new Places(this.info, this.lines, this.scopes, names);
+    this.places = new Places(this.info, this.lines, this.scopes, this.symbols, names);
   }
 
   close(): void {

@@ -56,6 +56,7 @@ export class Unit {
   private loaded: Uint8Array | undefined;
   private table: AbbrevTable | undefined;
   private rootDie: Die | undefined;
+  private readonly bases = new Map<number, number>();
 
   constructor(
     readonly info: DebugInfo,
@@ -95,13 +96,9 @@ export class Unit {
     return new Cursor(this.bytes, at, '.debug_info', this.bytes.length, this.header.offset);
   }
 
-  /** Distance of DW_AT_low_pc, to which range and location lists are relative; 0-based where the root has none. */
+  /** Distance of DW_AT_low_pc, to which range and location lists are relative; undefined where the root has none. */
   get base(): number | undefined {
     return this.root.address(attribute.lowPc);
-  }
-
-  get name(): string {
-    return this.root.string(attribute.name) ?? '';
   }
 
   get directory(): string {
@@ -116,24 +113,29 @@ export class Unit {
     return this.root.sectionOffset(attribute.stmtList);
   }
 
-  /** A section's contribution for this unit; `fallback` is the first one's, behind its header. */
-  private baseOf(name: number, fallback: number): number {
-    return this.root.sectionOffset(name) ?? fallback;
-  }
-
   get strOffsetsBase(): number {
-    return this.baseOf(attribute.strOffsetsBase, this.header.offsetSize === 8 ? 16 : 8);
+    return this.baseOf(attribute.strOffsetsBase, 8);
   }
 
   get addrBase(): number {
-    return this.baseOf(attribute.addrBase, this.header.offsetSize === 8 ? 16 : 8);
+    return this.baseOf(attribute.addrBase, 8);
   }
 
   get rnglistsBase(): number {
-    return this.baseOf(attribute.rnglistsBase, this.header.offsetSize === 8 ? 20 : 12);
+    return this.baseOf(attribute.rnglistsBase, 12);
   }
 
   get loclistsBase(): number {
-    return this.baseOf(attribute.loclistsBase, this.header.offsetSize === 8 ? 20 : 12);
+    return this.baseOf(attribute.loclistsBase, 12);
+  }
+
+  /** Where this unit's part of a section begins; without a word on it, behind the section's first header. */
+  private baseOf(name: number, headerSize: number): number {
+    let base = this.bases.get(name);
+    if (base === undefined) {
+      base = this.root.sectionOffset(name) ?? headerSize + (this.header.offsetSize === 8 ? 8 : 0);
+      this.bases.set(name, base);
+    }
+    return base;
   }
 }

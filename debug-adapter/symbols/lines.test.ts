@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { build, everyVariant, fixtures, gdb, nameOf, run } from './fixtures/toolchain.ts';
+import { openSymbols } from './symbols.ts';
+
+const sources = ['program.c', 'second.c', 'program.h', 'stub.S'];
+
+/** Addresses of all rows, as binutils reads the line programs. */
+function rowAddresses(program: string): bigint[] {
+  const text = run('readelf', ['--debug-dump=decodedline', '--wide', program]);
+  return [...new Set([...text.matchAll(/^\S+\s+\d+\s+(0x[0-9a-f]+)/gm)].map((match) => BigInt(match[1] as string)))];
+}
+
+describe('lines as gdb and readelf have them', () => {
+  for (const variant of everyVariant) {
+    test(nameOf(variant), async () => {
+      const program = build(variant);
+      const symbols = await openSymbols(program);
+      const addresses = rowAddresses(program).filter((address) => address > 0xffff_0000n);
+      assert.ok(addresses.length > 50);
+      const text = gdb(
+        program,
+        addresses.map((address) => `info line *${address}`),
+      );
+      const answers = [...text.matchAll(/^(?:Line (\d+) of "([^"]+)"|Address \S+.* is at address|No line number)/gm)];
+      assert.equal(answers.length, addresses.length);
+      const ours: string[] = [];
+      const theirs: string[] = [];
+      answers.forEach((answer, index) => {
+        const address = addresses[index] as bigint;
+        const line = symbols.lineAt(address);
+        const at = `0x${address.toString(16)} `;
+        ours.push(at + (line ? `${line.file.split('/').at(-1)}:${line.line}` : 'none'));
+        theirs.push(at + (answer[1] ? `${answer[2]?.split('/').at(-1)}:${answer[1]}` : 'none'));
+        if (line) assert.ok(line.low <= address && address < line.high, at);
+      });
+      assert.deepEqual(ours, theirs);
+      symbols.close();
+    });
+  }
+});
+
+const separator = '@@next';
+
+/** For each thing to break at, the addresses that `info breakpoints` then lists. */
+function breakpointAddresses(program: string, asked: readonly string[]): bigint[][] {
+  const commands = asked.flatMap((what) => ['delete', `break ${what}`, 'info breakpoints', `echo \n${separator}\n`]);
+  const parts = gdb(program, commands).split(separator).slice(0, asked.length);
+  return parts.map((part) =>
+    [...part.matchAll(/^\d+(?:\.\d+)?\s+(?:breakpoint\s+keep\s+)?y\s+(0x[0-9a-f]+)/gm)].map((match) =>
+      BigInt(match[1] as string),
+    ),
+  );
+}
+
+/**
+ * Where rows of several files share an address gdb 13 forgets all but the last file's, and so moves a breakpoint that
+ * belongs there to a later line.
+ */
+function fileChanges(program: string): bigint[] {
+  const files = new Map<string, Set<string>>();
+  const text = run('readelf', ['--debug-dump=decodedline', '--wide', program]);
+  for (const [, file, address] of text.matchAll(/^(\S+)\s+\d+\s+(0x[0-9a-f]+)/gm))
+    files.set(address as string, (files.get(address as string) ?? new Set()).add(file as string));
+  return [...files].filter(([, names]) => names.size > 1).map(([address]) => BigInt(address));
+}
+
+/** Where inlined copies are entered: gdb 13 takes their lowest range instead. */
+function entryAddresses(program: string): bigint[] {
+  const text = run('readelf', ['--debug-dump=info', '--wide', program]);
+  return [...text.matchAll(/DW_AT_entry_pc\s*:\s*(?:\(\w+\) )?(0x[0-9a-f]+)/g)].map((match) =>
+    BigInt(match[1] as string),
+  );
+}
+
+const sorted = (list: Iterable<bigint>) =>
+  [...new Set(list)].sort((a, b) => (a < b ? -1 : 1)).map((at) => at.toString(16));
+
+describe('places for breakpoints as gdb has them', () => {
+  for (const variant of everyVariant) {
+    test(nameOf(variant), async () => {
+      const program = build(variant);
+      const symbols = await openSymbols(program);
+      const asked: { what: string; places: readonly { address: bigint }[] }[] = [];
+      for (const source of sources) {
+        const lines = symbols.linesWithCode(`${fixtures}/${source}`, 1, 1000);
+        assert.ok(lines.length > 0 || source === 'program.h', source);
+        for (const line of lines)
+          asked.push({ what: `${source}:${line}`, places: symbols.placesFor(`${fixtures}/${source}`, line) });
+      }
+      for (const name of [
+        'run',
+        'recursive',
+        'middle',
+        'leaf',
+        'walk',
+        'clamp',
+        'twice',
+        'second_entry',
+        'assembly_add',
+      ])
+        asked.push({ what: name, places: symbols.placesForFunction(name) });
+      const theirs = breakpointAddresses(
+        program,
+        asked.map(({ what }) => what),
+      );
+      assert.equal(theirs.length, asked.length);
+      const excused = new Set(
+        [...fileChanges(program), ...entryAddresses(program)].map((address) => address.toString(16)),
+      );
+      const differences = asked.flatMap(({ what, places }, index) => {
+        const mine = sorted(places.map(({ address }) => address));
+        const other = sorted(theirs[index] ?? []);
+        return mine.join() === other.join() || mine.some((address) => excused.has(address))
+          ? []
+          : [`${what}: ${mine} instead of ${other}`];
+      });
+      assert.deepEqual(differences, []);
+      symbols.close();
+    });
+  }
+});
