@@ -1,10 +1,11 @@
 /** The debug adapter as a program part: `ringside dap`, and whoever else has two streams. */
 import { areas } from '../session/areas.ts';
 import { DapServer } from '../session/server.ts';
+import { startCore } from '../target/core-target.ts';
 
 /** Serves one client; resolves when it has gone and its guest with it. */
 export async function serve(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<void> {
-  const server = new DapServer(areas);
+  const server = new DapServer(areas, startCore);
   const gone = new Promise<void>((resolve) => {
     input.once('end', resolve);
     input.once('close', resolve);

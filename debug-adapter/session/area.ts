@@ -55,7 +55,7 @@ interface StandardRequests {
   exceptionInfo: Request<DebugProtocol.ExceptionInfoArguments, DebugProtocol.ExceptionInfoResponse>;
 }
 
-type Requests = StandardRequests & RingsideRequests;
+export type Requests = StandardRequests & RingsideRequests;
 
 /** Arguments are what the client claims: a handler checks each field it relies on. */
 type Handlers = {

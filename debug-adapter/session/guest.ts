@@ -1,6 +1,5 @@
 /** A guest under a target with the symbols it runs with: all that is new at each launch and restart. */
 import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
-import { startCore } from '../target/core-target.ts';
 import { type Target, TargetError, type TargetThread } from '../target/target.ts';
 import { coreNotStarted, unusableImage } from './errors.ts';
 import type { LaunchArguments } from './launch-arguments.ts';
@@ -32,13 +31,16 @@ export class Guest {
   }
 }
 
+/** Boots a guest and leaves it at its first instruction. Throws `TargetError`. */
+export type StartTarget = (args: LaunchArguments) => Promise<Target>;
+
 /** Opens the symbols, boots the guest and leaves it at its first instruction. Throws a `UserError`. */
-export async function startGuest(args: LaunchArguments): Promise<Guest> {
+export async function startGuest(args: LaunchArguments, startTarget: StartTarget): Promise<Guest> {
   const image = args.symbols ?? args.program;
   const symbols = await openSymbols(image).catch((error: Error) => {
     throw unusableImage(args.symbols ? 'symbols' : 'program', image, error.message);
   });
-  const target = await startCore(args).catch((error: unknown) => {
+  const target = await startTarget(args).catch((error: unknown) => {
     symbols.close();
     throw error instanceof TargetError ? coreNotStarted(error.message) : error;
   });

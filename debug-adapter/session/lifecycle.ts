@@ -53,7 +53,7 @@ export const lifecycle: Area = {
 };
 
 async function boot(session: Session, args: LaunchArguments): Promise<void> {
-  const guest = await startGuest(args);
+  const guest = await startGuest(args, session.startTarget);
   try {
     await session.adopt(guest);
     await followConsole(session, guest, args.console);

@@ -8,6 +8,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { RingsideEventName, RingsideEvents } from '../protocol/custom.ts';
 import type { Area } from './area.ts';
 import { describeError, type UserError, unknownRequest } from './errors.ts';
+import type { StartTarget } from './guest.ts';
 import { type EventSink, Session } from './session.ts';
 
 const URGENT: ReadonlySet<string> = new Set(['pause', 'disconnect', 'terminate', 'ringside/consoleInput']);
@@ -22,10 +23,10 @@ export class DapServer extends ProtocolServer implements EventSink {
   private readonly session: Session;
   private queue: Promise<void> = Promise.resolve();
 
-  constructor(areas: readonly Area[]) {
+  constructor(areas: readonly Area[], startTarget: StartTarget) {
     super();
     const capabilities = Object.assign({}, ...areas.map((area) => area.capabilities)) as DebugProtocol.Capabilities;
-    this.session = new Session(this, capabilities);
+    this.session = new Session(this, capabilities, startTarget);
     for (const area of areas) {
       for (const [name, handler] of Object.entries(area.handlers)) this.handlers.set(name, handler as Handler);
     }

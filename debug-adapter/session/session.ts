@@ -12,7 +12,7 @@ import type { TargetEnd, TargetStop } from '../target/target.ts';
 import { describeBreakpoint } from './breakpoint-description.ts';
 import { BreakpointTable } from './breakpoint-table.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
-import type { Guest } from './guest.ts';
+import type { Guest, StartTarget } from './guest.ts';
 import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
 import type { LaunchArguments } from './launch-arguments.ts';
@@ -60,6 +60,7 @@ export class Session {
   constructor(
     readonly send: EventSink,
     readonly capabilities: DebugProtocol.Capabilities,
+    readonly startTarget: StartTarget,
   ) {}
 
   get launched(): boolean {
