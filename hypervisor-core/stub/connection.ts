@@ -99,8 +99,10 @@ export class Connection implements Client {
     for (let at = 0; at < text.length; at += PRINT_PIECE) this.#send(`O${textToHex(text.slice(at, at + PRINT_PIECE))}`);
   }
 
+  /** With another stub on the same machine, the guest may run already; then only the next stop is waited for. */
   resume(actions: readonly ResumeAction[]): void {
     this.#running = true;
+    if (this.machine.state.kind === 'running') return;
     try {
       this.machine.resume(actions);
     } catch (error) {
@@ -115,7 +117,7 @@ export class Connection implements Client {
 
   #take(event: RspEvent): void {
     if (this.#leaving) return;
-    if (event.kind === 'interrupt') this.machine.interrupt();
+    if (event.kind === 'interrupt') this.#interrupt();
     else if (event.kind === 'nak') this.#socket.write(this.#lastSent);
     else if (event.kind === 'packet') this.#answer(event.payload);
     else if (event.kind === 'bad') {
@@ -123,6 +125,12 @@ export class Connection implements Client {
       if (this.#acknowledge) this.#socket.write('-');
       else this.#fail(new PacketError(ErrorCode.invalid, `damaged packet: ${event.reason}`), '');
     }
+  }
+
+  #interrupt(): void {
+    if (this.machine.state.kind !== 'running') return;
+    this.#running = true;
+    this.machine.interrupt();
   }
 
   #answer(payload: string): void {

@@ -24,6 +24,11 @@ export class Stub {
     ];
   }
 
+  /** Whether a client is connected. */
+  get taken(): boolean {
+    return this.#connection !== undefined;
+  }
+
   /** Takes a new client over `socket`; while another is there, tells it so and closes. */
   accept(socket: Duplex): void {
     socket.on('error', () => socket.destroy());

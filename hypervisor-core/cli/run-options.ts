@@ -1,0 +1,127 @@
+/** The command line of `ringside run`. */
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { MachineOptions } from '../machine/machine.ts';
+import type { Personality } from '../protocol/inspect.ts';
+import { type Endpoint, parseEndpoint } from './endpoint.ts';
+import { UsageError } from './usage-error.ts';
+
+export interface RunOptions {
+  readonly machine: MachineOptions;
+  readonly gdb: readonly Endpoint[];
+  readonly inspect: readonly Endpoint[];
+  /** Start stopped, until a debugger lets the guest go. */
+  readonly wait: boolean;
+  /** Standard input is no console but a lifeline: the core ends when it closes, and not before. */
+  readonly lifeline: boolean;
+}
+
+export const RUN_USAGE = `Usage: ringside run KERNEL [options]
+
+Boots a guest kernel on KVM. Its first serial port is this terminal: Ctrl-A X ends the guest, Ctrl-A H lists more.
+The exit status is what the guest's debug-exit port gives ((value << 1) | 1, port 0xf4), or 0 at power-off.
+
+  --append STRING       kernel command line
+  --initrd FILE         initial RAM disk, or multiboot module
+  --memory SIZE         guest RAM, e.g. 256M or 1G (default 256M)
+  --cpus N              virtual CPUs (default 1)
+  --personality NAME    hypercall interface: none, kvm, xen or hyperv (default: what the kernel asks for)
+  --gdb ADDRESS         serve gdb or lldb at unix:PATH, tcp:PORT (this machine only) or tcp:HOST:PORT; may be repeated
+  --inspect ADDRESS     serve Ringside's inspect channel, likewise
+  --wait                start stopped, until a debugger continues
+  --lifeline            for programs that drive the core: no console; end when standard input closes
+  --help                this text
+`;
+
+const PERSONALITIES: readonly Personality[] = ['none', 'kvm', 'xen', 'hyperv'];
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** Throws a {@link UsageError} on anything that cannot be followed; undefined when only help was asked for. */
+export function parseRunOptions(args: readonly string[]): RunOptions | undefined {
+  const { values, positionals } = parse(args);
+  if (values.help) return undefined;
+  const [kernel, ...more] = positionals;
+  if (kernel === undefined) throw new UsageError('which kernel? Usage: ringside run KERNEL [options]');
+  if (more.length > 0) throw new UsageError(`one kernel at a time; what is "${more[0]}"?`);
+  return {
+    machine: {
+      boot: {
+        name: basename(kernel),
+        file: readInput('the kernel', kernel),
+        commandLine: values.append ?? '',
+        ...(values.initrd === undefined
+          ? {}
+          : { initrd: { name: basename(values.initrd), file: readInput('--initrd', values.initrd) } }),
+      },
+      memory: parseMemory(values.memory ?? '256M'),
+      cpus: parseCpus(values.cpus ?? '1'),
+      ...(values.personality === undefined ? {} : { personality: parsePersonality(values.personality) }),
+    },
+    gdb: (values.gdb ?? []).map((text) => parseEndpoint('--gdb', text)),
+    inspect: (values.inspect ?? []).map((text) => parseEndpoint('--inspect', text)),
+    wait: values.wait ?? false,
+    lifeline: values.lifeline ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        append: { type: 'string' },
+        initrd: { type: 'string' },
+        memory: { type: 'string' },
+        cpus: { type: 'string' },
+        personality: { type: 'string' },
+        gdb: { type: 'string', multiple: true },
+        inspect: { type: 'string', multiple: true },
+        wait: { type: 'boolean' },
+        lifeline: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${message.split('. ')[0]}. "ringside run --help" lists the options.`);
+  }
+}
+
+function readInput(what: string, path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: 'there is no such file',
+      EISDIR: 'it is a folder',
+      EACCES: 'permission denied',
+      ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB',
+    };
+    throw new UsageError(`${what}: cannot read ${path}: ${reasons[code] ?? String(error)}`);
+  }
+}
+
+function parseMemory(text: string): number {
+  const match = /^(\d{1,15})([KMGT]?)(?:i?B)?$/i.exec(text);
+  const bytes = Number(match?.[1] ?? Number.NaN) * (UNITS[match?.[2]?.toUpperCase() ?? ''] ?? 1);
+  if (!match || bytes === 0) throw new UsageError(`--memory must be a size such as 256M or 1G, not "${text}"`);
+  if (bytes > totalmem()) {
+    throw new UsageError(`--memory ${text}: this machine has ${Math.floor(totalmem() / 2 ** 20)} MiB`);
+  }
+  return bytes;
+}
+
+function parseCpus(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new UsageError(`--cpus must be a number of virtual CPUs, not "${text}"`);
+  return Number(text);
+}
+
+function parsePersonality(text: string): Personality {
+  const found = PERSONALITIES.find((name) => name === text);
+  if (!found) throw new UsageError(`--personality must be one of ${PERSONALITIES.join(', ')}, not "${text}"`);
+  return found;
+}
