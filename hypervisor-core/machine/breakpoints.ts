@@ -86,8 +86,9 @@ export class Breakpoints {
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     const trap = strategy.trap?.byte ?? 0;
-    traps.set(new Map([...planted.values()].filter((gpa) => gpa !== skipped).map((gpa) => [gpa, trap])));
-    table.setTraps(strategy.trap?.kind === 'in-dx' ? [...planted.keys()] : []);
+    const places = [...new Set(planted.values())].filter((gpa) => gpa !== skipped);
+    traps.set(new Map(places.map((gpa) => [gpa, trap])));
+    table.setTraps(strategy.trap?.kind === 'in-dx' ? places : []);
     table.hardwareMask = (1 << registers.length) - 1;
     this.#watches = wanted.filter((entry) => this.#needsSlot(entry)).flatMap((entry) => this.#physical(entry));
     table.setWatches(this.#watches);

@@ -4,6 +4,8 @@
  * only while no vCPU runs.
  */
 
+import { PAGE } from './memory-slots.ts';
+
 const MOST = 1024;
 /** Words: number of traps, number of watches, mask of debug registers, then traps, then start and end of each watch. */
 const TRAPS = 3;
@@ -20,18 +22,16 @@ export interface Watch {
 
 export class DebugTable {
   readonly #words: Float64Array;
-  readonly #addresses: BigUint64Array;
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Float64Array(memory);
-    this.#addresses = new BigUint64Array(memory);
   }
 
-  /** Linear addresses of planted port traps. */
-  setTraps(addresses: readonly bigint[]): void {
+  /** Guest-physical addresses of planted port traps. */
+  setTraps(addresses: readonly number[]): void {
     if (addresses.length > MOST) throw new RangeError(`more than ${MOST} breakpoints`);
     this.#words[0] = addresses.length;
-    this.#addresses.set(addresses, TRAPS);
+    this.#words.set(addresses, TRAPS);
   }
 
   setWatches(watches: readonly Watch[]): void {
@@ -49,13 +49,13 @@ export class DebugTable {
     this.#words[2] = mask;
   }
 
-  hasTraps(): boolean {
-    return this.#words[0] !== 0;
+  /** True when a trap is at this offset of some page: worth finding out which page. */
+  mayHaveTrap(pageOffset: number): boolean {
+    return this.#traps().some((address) => address % PAGE === pageOffset);
   }
 
-  hasTrap(address: bigint): boolean {
-    const count = this.#words[0] ?? 0;
-    return this.#addresses.subarray(TRAPS, TRAPS + count).includes(address);
+  hasTrap(address: number): boolean {
+    return this.#traps().includes(address);
   }
 
   /** True when a write of `length` bytes at `gpa` touches a watched byte. */
@@ -65,5 +65,9 @@ export class DebugTable {
       if (gpa < (this.#words[at + 1] ?? 0) && gpa + length > (this.#words[at] ?? 0)) return true;
     }
     return false;
+  }
+
+  #traps(): Float64Array {
+    return this.#words.subarray(TRAPS, TRAPS + (this.#words[0] ?? 0));
   }
 }

@@ -12,6 +12,7 @@ import type { DebugTable } from './debug-table.ts';
 import type { RamFile } from './guest-ram.ts';
 import { linearPc } from './linear-pc.ts';
 import type { Mailbox, RunMode } from './mailbox.ts';
+import { PAGE } from './memory-slots.ts';
 import type { PortBus } from './port-bus.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
@@ -122,8 +123,9 @@ export class VcpuLoop {
   #handlePort(): VcpuReport | undefined {
     const { page, debug, ports } = this.#parts;
     const access = page.portAccess();
-    if (!access.write && access.size === 1 && debug.hasTraps()) {
-      const trapped = this.#portTrap();
+    if (!access.write && access.size === 1) {
+      const rip = page.register('rip');
+      const trapped = debug.mayHaveTrap(Number(rip % BigInt(PAGE))) && this.#portTrap(rip);
       if (trapped) return trapped;
     }
     ports.access(access);
@@ -134,11 +136,11 @@ export class VcpuLoop {
    * Tells a planted `in al,dx` from the guest's own. KVM completes the read at the next entry, so it is answered with
    * what AL holds already, completed here, and RIP is put back on the trap.
    */
-  #portTrap(): VcpuReport | undefined {
+  #portTrap(rip: bigint): VcpuReport | undefined {
     const { vcpu, page, debug, kicks } = this.#parts;
-    const rip = page.register('rip');
     const pc = linearPc(vcpu, rip);
-    if (!debug.hasTrap(pc)) return undefined;
+    const gpa = vcpu.translate(pc);
+    if (gpa === undefined || !debug.hasTrap(Number(gpa))) return undefined;
     const { data } = page.portAccess();
     data.setUint8(0, Number(page.register('rax') & 0xffn));
     page.immediateExit = true;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
 import { probeHost } from '../../hypervisor-core/machine/host-probe.ts';
 import { CODE, DATA, HANDLER, HIGH, imm32, withSession } from './tiny-guest.ts';
@@ -226,23 +227,29 @@ describe('watchpoints', () => {
 
 describe('pausing and ending', () => {
   test('a spinning guest pauses, stays, and goes on', () =>
-    withSession({ code: [...INC_EAX, ...jumpBack(2)] }, async (session) => {
-      let last = -1n;
+    // inc dword [rdi]; jmp back
+    withSession({ code: [0xff, 0x07, ...jumpBack(2)] }, async (session) => {
+      const count = () => Buffer.from(session.machine.memory.read(DATA, 4)).readUInt32LE();
       for (let turn = 0; turn < 20; turn++) {
-        setTimeout(() => session.machine.interrupt(), 2);
-        assert.deepEqual(await session.go(), { kind: 'pause' });
-        const now = session.register('rax');
-        assert.notEqual(now, last);
-        assert.equal(session.register('rax'), now);
-        last = now;
+        const before = count();
+        const stopped = session.go();
+        while (count() === before) await nextTurn();
+        session.machine.interrupt();
+        assert.deepEqual(await stopped, { kind: 'pause' });
+        const after = count();
+        await nextTurn();
+        assert.equal(count(), after);
       }
     }));
 
   test('a halted guest pauses', () =>
-    withSession({ code: [0xf4, ...jumpBack(1)] }, async (session) => {
-      setTimeout(() => session.machine.interrupt(), 5);
-      assert.deepEqual(await session.go(), { kind: 'pause' });
-      assert.equal(session.register('rip'), CODE + 1n);
+    // out 0xe9, al; hlt; jmp back
+    withSession({ code: [0xe6, 0xe9, 0xf4, ...jumpBack(1)] }, async (session) => {
+      const said = new Promise((resolve) => session.machine.console.onOutput(resolve));
+      const stopped = session.go();
+      await said;
+      session.machine.interrupt();
+      assert.deepEqual(await stopped, { kind: 'pause' });
     }));
 
   test('registers of a running vCPU are refused', () =>
