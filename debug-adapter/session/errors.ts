@@ -2,9 +2,13 @@
  * Every error that a user can meet in a session: one factory each, with the number that DAP shows and what to do next.
  * Numbers are never reused. Handlers throw these; {@link describeError} turns anything else into one of them.
  */
+import { ConnectionError, ResponseError } from 'vscode-jsonrpc';
 import { ExpressionError } from '../expressions/api.ts';
 import { SymbolFileError } from '../symbols/api.ts';
 import { TargetError } from '../target/target.ts';
+
+/** The guest ended, or was lost, while an operation waited for it to stop. */
+export class GuestGone extends Error {}
 
 export class UserError extends Error {
   constructor(
@@ -71,6 +75,7 @@ export const noSource = (what: string) =>
 export const onlyOurCore = (what: string) => quiet(1309, `${what} can only be seen on Ringside's own core.`);
 export const badExpression = (message: string) => quiet(1310, message);
 export const targetRefused = (message: string) => shown(1311, message);
+const coreRefused = (message: string) => quiet(1313, message);
 export const disassemblyFailed = (reason: string) => quiet(1312, `Cannot disassemble here: ${reason}`);
 
 /** A defect of ours; the message carries what a bug report needs. */
@@ -81,6 +86,8 @@ export function describeError(error: unknown): UserError {
   if (error instanceof UserError) return error;
   if (error instanceof ExpressionError) return badExpression(error.message);
   if (error instanceof TargetError) return targetRefused(error.message);
+  if (error instanceof ResponseError) return coreRefused(error.message);
+  if (error instanceof ConnectionError || error instanceof GuestGone) return guestEnded();
   if (error instanceof SymbolFileError) return unusableImage('program', 'the file', error.message);
   return internalError(error);
 }

@@ -4,12 +4,10 @@
  * seeing a stop.
  */
 import type { ResumeKind, Target, TargetStop } from '../target/target.ts';
+import { GuestGone } from './errors.ts';
 
 /** Resumes and resolves with the next stop that is not just for waiting work. */
 export type Go = (thread: number, how: ResumeKind, others: 'continue' | 'stay') => Promise<TargetStop>;
-
-/** The guest ended, or was lost, while an operation waited for it to stop. */
-export class GuestGone extends Error {}
 
 interface Work {
   run(): Promise<void>;

@@ -1,10 +1,30 @@
 /** The Interrupts view: controllers and pending events from the core, and the IDT with its handlers' names. */
+import { decodeIdt, IDT_ENTRY_BYTES, idtFormat } from '../../../hypervisor-core/interrupts/idt.ts';
+import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
-import type { InterruptsPart } from '../../protocol/custom.ts';
+import type { IdtEntry, InterruptsPart } from '../../protocol/custom.ts';
 import { onlyOurCore } from '../errors.ts';
 import type { StopState } from '../stop-state.ts';
+import { symbolName } from './symbol-name.ts';
 
-export async function interruptsPart({ target }: StopState, thread: number): Promise<InterruptsPart> {
-  if (!target.inspect) throw onlyOurCore('Interrupt controllers');
-  return { ...(await target.inspect.sendRequest(inspect.interrupts, { vcpu: thread - 1 })), idt: [] };
+const VECTORS = 256;
+
+export async function interruptsPart(state: StopState, thread: number): Promise<InterruptsPart> {
+  const { inspect: connection } = state.target;
+  if (!connection) throw onlyOurCore('Interrupt controllers');
+  const controllers = await connection.sendRequest(inspect.interrupts, { vcpu: thread - 1 });
+  return { ...controllers, idt: await descriptorTable(state, thread) };
+}
+
+/** The interrupt descriptor table that IDTR points to. */
+async function descriptorTable(state: StopState, thread: number): Promise<readonly IdtEntry[]> {
+  const values = await state.values(thread);
+  const value = (name: string) => values.get(name) ?? 0n;
+  const format = idtFormat(value('cr0'), value('efer'));
+  const limit = Number(value('idtr_limit') & 0xffffn);
+  const bytes = await state.read(thread, value('idtr_base'), Math.min(limit + 1, VECTORS * IDT_ENTRY_BYTES[format]));
+  return decodeIdt(format, bytes, limit).map((gate) => {
+    const symbol = symbolName(state.symbols, gate.handler);
+    return { ...gate, handler: hex(gate.handler), ...(symbol === undefined ? {} : { symbol }) };
+  });
 }
