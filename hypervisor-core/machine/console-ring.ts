@@ -39,9 +39,8 @@ export class ConsoleRing {
     Atomics.store(this.#words, ANNOUNCED, 0);
   }
 
-  /** The bytes after the first `from` ones, as far as they are still there. */
-  since(from: number): Uint8Array {
-    const written = this.written;
+  /** The bytes after the first `from` ones and up to `written`, as far as they are still there. */
+  since(from: number, written = this.written): Uint8Array {
     const count = Math.min((written - from) >>> 0, CAPACITY);
     const start = (written - count) >>> 0;
     return Uint8Array.from({ length: count }, (_, index) => this.#bytes[(start + index) % CAPACITY] ?? 0);

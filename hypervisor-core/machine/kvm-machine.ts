@@ -162,8 +162,10 @@ export class KvmMachine implements Machine {
   #drainConsole(): void {
     const ring = this.#devices.console;
     ring.acknowledge();
-    const bytes = ring.since(this.#printed);
-    this.#printed = ring.written;
+    // The guest may print on meanwhile.
+    const { written } = ring;
+    const bytes = ring.since(this.#printed, written);
+    this.#printed = written;
     if (bytes.length > 0) this.#output.emit(bytes);
   }
 
