@@ -102,8 +102,12 @@ export class Session {
     });
   }
 
-  static async start(guest: TinyGuest, options: Partial<MachineOptions> = {}): Promise<Session> {
-    const boot = { name: 'test guest', image: tinyImage(guest) };
+  static start(guest: TinyGuest, options: Partial<MachineOptions> = {}): Promise<Session> {
+    return Session.startImage(tinyImage(guest), options);
+  }
+
+  static async startImage(image: BootImage, options: Partial<MachineOptions> = {}): Promise<Session> {
+    const boot = { name: 'test guest', image };
     return new Session(await createMachine({ boot, memory: 4 << 20, cpus: 1, ...options }));
   }
 
