@@ -119,12 +119,12 @@ describe('views', () => {
     const table = workbench.webview();
     await table.getByText(/^[0-9]+ calls$/).waitFor();
     await workbench.debugButton('continue').click();
-    const seen = async () => Number.parseInt(await table.locator('.count').innerText(), 10);
+    const seen = async () => Number.parseInt((await table.locator('.count').textContent()) ?? '', 10);
     const first = await seen();
     await table.getByText(`${first + 9} calls`).waitFor();
     await table.getByRole('searchbox').fill('sched_op');
     await table.getByText(/^[0-9]+ of [0-9]+ calls$/).waitFor();
-    assert.equal(await table.locator('.row:not(.head) .call').first().innerText(), 'sched_op');
+    assert.equal(await table.locator('.row:not(.head) .call').first().textContent(), 'sched_op');
     await table.locator('.row:not(.head)').first().click();
     await table.getByRole('region', { name: 'Details of the hypercall' }).getByText('say_hello+0x34').waitFor();
     await screenshot(workbench, 'hypercalls-running');

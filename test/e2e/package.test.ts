@@ -1,0 +1,85 @@
+/** What is in the vsix, and that it is small. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type Packaged, packageExtension } from './harness/package.ts';
+import { root } from './harness/staged-extension.ts';
+
+const MAX_BYTES = 6 * 1024 * 1024;
+
+const expected = [
+  /^(package\.json|readme\.md|LICENSE\.txt|changelog\.md)$/i,
+  /^dist\/(core|vcpu|adapter|ringside|extension)\.js$/,
+  /^dist\/webviews\/[a-z-]+\.(js|css)$/,
+  /^dist\/(koffi|iced-x86|@koromix\/koffi-linux-x64)\/[^.][^ ]*$/,
+  /^media\/(ringside\.svg|icon\.png)$/,
+  /^media\/images\/[a-z-]+\.png$/,
+  /^media\/sample\/ringside-sample\.elf$/,
+  /^test\/guests\/sample\/([a-z_-]+\.(c|h|S|ld)|Makefile)$/,
+];
+
+describe('the vsix', () => {
+  let packaged: Packaged;
+  let unpacked: string;
+  let files: string[];
+
+  before(() => {
+    packaged = packageExtension();
+    unpacked = mkdtempSync(join(tmpdir(), 'ringside-vsix-'));
+    const unzip = spawnSync('python3', ['-m', 'zipfile', '-e', packaged.vsix, unpacked], { encoding: 'utf8' });
+    assert.equal(unzip.status, 0, unzip.stderr);
+    files = readdirSync(join(unpacked, 'extension'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+      statSync(join(unpacked, 'extension', file)).isFile(),
+    );
+  });
+
+  after(() => {
+    packaged?.remove();
+    if (unpacked) rmSync(unpacked, { recursive: true, force: true });
+  });
+
+  test('is smaller than 6 MB', () => {
+    const { size } = statSync(packaged.vsix);
+    assert.ok(size < MAX_BYTES, `${size} bytes`);
+  });
+
+  test('holds what is needed and nothing else', () => {
+    const stray = files.filter((file) => !expected.some((pattern) => pattern.test(file)));
+    assert.deepEqual(stray, []);
+    for (const pattern of expected.filter((one) => !one.source.includes('images'))) {
+      assert.ok(
+        files.some((file) => pattern.test(file)),
+        `nothing matches ${pattern} in\n${files.join('\n')}`,
+      );
+    }
+    for (const program of ['core', 'vcpu', 'adapter', 'ringside', 'extension']) {
+      assert.ok(files.includes(`dist/${program}.js`), program);
+    }
+  });
+
+  test('holds all sources of the sample guest', () => {
+    const sources = readdirSync(join(root, 'test/guests/sample')).filter((name) =>
+      /\.(c|h|S|ld)$|^Makefile$/.test(name),
+    );
+    for (const source of sources) assert.ok(files.includes(`test/guests/sample/${source}`), source);
+  });
+
+  test('every file that package.json names is there', () => {
+    const manifest = JSON.parse(readFileSync(join(unpacked, 'extension/package.json'), 'utf8'));
+    const named = [manifest.main, manifest.icon, ...Object.values(manifest.bin)];
+    named.push(...manifest.contributes.views.debug.map((view: { icon: string }) => view.icon));
+    for (const file of named) assert.ok(files.includes(file.replace(/^\.\//, '')), file);
+  });
+
+  test('the programs in it need no module from outside', () => {
+    const run = spawnSync(process.execPath, [join(unpacked, 'extension/dist/ringside.js'), 'doctor', '--json'], {
+      cwd: tmpdir(),
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] },
+    });
+    assert.equal(JSON.parse(run.stdout).apiVersion, 12, run.stderr);
+  });
+});
