@@ -110,9 +110,13 @@ export async function childrenOf(
   return (await pointerChildren(value, plain.target, context)).slice(first, last);
 }
 
+function ifUnavailable(error: unknown): undefined {
+  if (!(error instanceof UnavailableError)) throw error;
+}
+
 async function pointerChildren(value: Value, target: Type, context: EvaluationContext): Promise<readonly Child[]> {
-  const bytes = await readValue(value, context, 0);
-  const address = decodeScalar(bytes, value.type) as bigint;
+  const bytes = await readValue(value, context, 0).catch(ifUnavailable);
+  const address = bytes ? (decodeScalar(bytes, value.type) as bigint) : 0n;
   if (address === 0n) return [];
   const place = { kind: 'memory', address } as const;
   const plain = strip(target);

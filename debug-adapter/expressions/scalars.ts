@@ -2,6 +2,7 @@
 import type { Type } from '../symbols/api.ts';
 import { ExpressionError } from './api.ts';
 import { type BitRange, decodeFloat, encodeFloat, extractBits, fromBigInt, toBigInt } from './bytes.ts';
+import { isFlagsRegister } from './registers.ts';
 import {
   type BaseType,
   type DataModel,
@@ -48,7 +49,11 @@ export function promote({ type, value }: Scalar, model: DataModel, bits?: BitRan
   if (typeof value === 'number' || !isInteger(plain)) return { type: plain, value };
   if (bits && (bits.size < 32 || (bits.size === 32 && isSigned(plain)))) return { type: model.int, value };
   if (plain.size < 4) return { type: model.int, value };
-  if (plain.kind === 'base' && (plain.encoding === 'signed' || plain.encoding === 'unsigned')) {
+  if (
+    plain.kind === 'base' &&
+    !isFlagsRegister(plain) &&
+    (plain.encoding === 'signed' || plain.encoding === 'unsigned')
+  ) {
     return { type: plain, value };
   }
   return { type: standardInteger(plain, model), value };
