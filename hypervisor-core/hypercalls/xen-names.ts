@@ -99,7 +99,6 @@ const eventChannelOperations = [
   'init_control',
   'expand_array',
   'set_priority',
-  'reset_cont',
 ];
 
 const physicalDeviceOperations: Readonly<Record<number, string>> = {
@@ -224,7 +223,6 @@ export const xenErrors: Readonly<Record<number, string>> = {
   1: 'EPERM',
   2: 'ENOENT',
   3: 'ESRCH',
-  4: 'EINTR',
   5: 'EIO',
   6: 'ENXIO',
   7: 'E2BIG',
@@ -243,6 +241,5 @@ export const xenErrors: Readonly<Record<number, string>> = {
   61: 'ENODATA',
   62: 'ETIME',
   75: 'EOVERFLOW',
-  85: 'ERESTART',
   95: 'EOPNOTSUPP',
 };

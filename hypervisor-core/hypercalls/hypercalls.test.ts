@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { HypercallEvent } from '../protocol/hypercall-event.ts';
+import type { Answer, CallRegisters, GuestMemory } from './abi.ts';
+import { HYPERCALL_MSR_BYTES, HYPERCALL_MSRS, readHypercallMsr, writeHypercallMsr } from './hypercall-msrs.ts';
+import { HYPERCALL_PORT } from './hypercall-page.ts';
+import { conventionOf, hypercallRecord } from './hypercalls.ts';
+import { hyperv } from './hyperv.ts';
+import { kvm } from './kvm.ts';
+import { xen } from './xen.ts';
+import { xenCalls, xenErrors } from './xen-names.ts';
+
+const none: CallRegisters = {
+  rax: 0n,
+  rbx: 0n,
+  rcx: 0n,
+  rdx: 0n,
+  rsi: 0n,
+  rdi: 0n,
+  rbp: 0n,
+  r8: 0n,
+  r9: 0n,
+  r10: 0n,
+  longMode: true,
+  cpl: 0,
+};
+
+/** One mapped page at 0x1000. */
+function page(content = ''): GuestMemory & { bytes: Buffer } {
+  const bytes = Buffer.alloc(4096);
+  bytes.write(content, 'latin1');
+  const clip = (address: bigint, length: number) => {
+    const start = address - 0x1000n;
+    return start < 0n || start >= 4096n ? bytes.subarray(0, 0) : bytes.subarray(Number(start), Number(start) + length);
+  };
+  return {
+    bytes,
+    readVirtual: clip,
+    writeVirtual(address, data) {
+      const target = clip(address, data.length);
+      target.set(data.subarray(0, target.length));
+      return target.length;
+    },
+  };
+}
+
+const signed = (answer: Answer) => BigInt.asIntN(64, answer.result);
+const callXen = (registers: Partial<CallRegisters>, memory: GuestMemory = page()) =>
+  xen.answer(xen.decode({ ...none, ...registers }), memory);
+
+describe('Xen answers', () => {
+  test('its version, by value and by string', () => {
+    assert.equal(callXen({ rax: 17n }).result, 0x4_0011n);
+    const memory = page();
+    assert.equal(callXen({ rax: 17n, rdi: 1n, rsi: 0x1000n }, memory).result, 0n);
+    assert.match(memory.bytes.toString('latin1', 0, 16), /^\.0-ringside\0+$/);
+    assert.equal(callXen({ rax: 17n, rdi: 3n, rsi: 0x1000n }, memory).result, 0n);
+    assert.match(memory.bytes.toString('latin1'), /hvm-3\.0-x86_64\0/);
+    assert.equal(callXen({ rax: 17n, rdi: 7n }).result, 4096n);
+  });
+
+  test('console output', () => {
+    const answer = callXen({ rax: 18n, rsi: 6n, rdx: 0x1000n }, page('hello\n'));
+    assert.equal(answer.result, 0n);
+    assert.equal(Buffer.from(answer.console!).toString(), 'hello\n');
+    assert.equal(answer.text, 'hello\\n');
+  });
+
+  test('power-off, reset and crash', () => {
+    const reason = (number: number) => callXen({ rax: 29n, rdi: 2n, rsi: 0x1000n }, page(String.fromCharCode(number)));
+    assert.deepEqual([reason(0).end?.cause, reason(0).end?.exitStatus], ['power-off', 0]);
+    assert.equal(reason(1).end?.cause, 'reset');
+    assert.equal(reason(3).end?.cause, 'error');
+    assert.equal(reason(2).end, undefined);
+    assert.equal(signed(reason(9)), -22n);
+  });
+
+  test('errors for what is unknown, unmapped or not allowed', () => {
+    assert.equal(signed(callXen({ rax: 12n })), -38n);
+    assert.equal(signed(callXen({ rax: 0xffff_ffff_ffff_ffffn })), -38n);
+    assert.equal(signed(callXen({ rax: 17n, cpl: 3 })), -1n);
+    assert.equal(signed(callXen({ rax: 17n, rdi: 1n, rsi: 0xdead_0000n })), -14n);
+    assert.equal(signed(callXen({ rax: 18n, rsi: 6n, rdx: 0x1ffen })), -14n);
+    assert.equal(signed(callXen({ rax: 18n, rsi: 0xffff_ffffn, rdx: 0x1000n })), -22n);
+    assert.equal(signed(callXen({ rax: 29n, rdi: 2n, rsi: 0n })), -14n);
+  });
+
+  test('32-bit callers use other registers', () => {
+    const call = xen.decode({
+      ...none,
+      rax: 0xffff_0000_0000_0012n,
+      rbx: 1n,
+      rcx: 2n,
+      rdx: 3n,
+      rsi: 4n,
+      rdi: 5n,
+      longMode: false,
+    });
+    assert.deepEqual([call.number, call.arguments, call.wordBytes], [18n, [1n, 2n, 3n, 4n, 5n], 4]);
+  });
+
+  test('nothing throws, whatever the registers are', () => {
+    const word = fc.oneof(
+      fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+      fc.bigInt({ min: 0n, max: 60n }),
+      fc.constant(0x1ff8n),
+    );
+    const registers = fc.record({
+      rax: word,
+      rbx: word,
+      rcx: word,
+      rdx: word,
+      rsi: word,
+      rdi: word,
+      rbp: word,
+      r8: word,
+      r9: word,
+      r10: word,
+      longMode: fc.boolean(),
+      cpl: fc.constantFrom(0, 3),
+    });
+    fc.assert(
+      fc.property(registers, fc.string({ maxLength: 40 }), (values, content) => {
+        for (const abi of [xen, kvm, hyperv]) {
+          const call = abi.decode(values);
+          const { result, text } = abi.answer(call, page(content));
+          assert.ok(result >= 0n && result < 1n << 64n);
+          const event = { ...recorded, abi: abi.name, number: call.number, arguments: call.arguments, result };
+          assert.ok(abi.describe({ ...event, ...(text !== undefined && { text }) }).name.length > 0);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+const recorded: HypercallEvent = {
+  time: 10,
+  vcpu: 0,
+  cpl: 0,
+  rip: 0xffff_8000n,
+  caller: 0x1234n,
+  abi: 'xen',
+  number: 18n,
+  arguments: [0n, 6n, 0x1000n, 7n, 8n],
+  result: 0n,
+  duration: 1.5,
+  text: 'hello\\n',
+};
+
+describe('names', () => {
+  test('of a Xen call, its operation, arguments and error', () => {
+    assert.deepEqual(hypercallRecord(5, recorded), {
+      sequence: 5,
+      time: 10,
+      vcpu: 0,
+      cpl: 0,
+      rip: '0xffff8000',
+      caller: '0x1234',
+      abi: 'xen',
+      number: '0x12',
+      name: 'console_io: write',
+      arguments: [
+        { name: 'cmd', value: '0x0', text: 'write' },
+        { name: 'count', value: '0x6' },
+        { name: 'buffer', value: '0x1000', text: 'hello\\n' },
+      ],
+      result: '0x0',
+      duration: 1.5,
+    });
+    const { text: _, ...bare } = recorded;
+    const failed = hypercallRecord(0, {
+      ...bare,
+      number: 12n,
+      arguments: [0x1009n, 0n],
+      result: 0xffff_ffff_ffff_ffdan,
+    });
+    assert.equal(failed.name, 'memory_op: memory_map');
+    assert.equal(failed.resultText, '-ENOSYS');
+    assert.equal(hypercallRecord(0, { ...bare, number: 1000n }).name, 'hypercall 1000');
+  });
+
+  test('of a Hyper-V call', () => {
+    const record = hypercallRecord(0, { ...recorded, abi: 'hyperv', number: 0x3_0001_0002n, result: 0x2_0000_0002n });
+    assert.equal(record.name, 'HvCallFlushVirtualAddressSpace');
+    assert.equal(record.arguments[0]?.text, 'fast, 3 repetitions');
+    assert.equal(record.resultText, 'HV_STATUS_INVALID_HYPERCALL_CODE, 2 of 3 done');
+  });
+
+  test('of KVM calls are those of the kernel header', () => {
+    const macros = execFileSync('gcc', ['-E', '-dM', '-include', 'linux/kvm_para.h', '-x', 'c', '/dev/null'], {
+      encoding: 'utf8',
+    });
+    const names = [...macros.matchAll(/#define (KVM_HC_\w+) (\d+)/g)];
+    assert.ok(names.length >= 12);
+    for (const [, name, number] of names) {
+      assert.equal(kvm.describe({ ...recorded, abi: 'kvm', number: BigInt(number!) }).name, name);
+    }
+  });
+
+  const xenHeaders = '/usr/include/xen/xen.h';
+  test('of Xen calls are those of Xen’s headers', {
+    skip: !existsSync(xenHeaders) && 'libxen-dev is not installed',
+  }, () => {
+    const headers = [
+      'xen',
+      'memory',
+      'sched',
+      'version',
+      'vcpu',
+      'event_channel',
+      'physdev',
+      'grant_table',
+      'hvm/hvm_op',
+    ];
+    const includes = headers.flatMap((header) => ['-include', `xen/${header}.h`]);
+    // Some names are only for tools, and others only in old versions of the interface, which tools cannot have.
+    const macros = ['__XEN_TOOLS__', '__XEN_INTERFACE_VERSION__=0x00040600'].map((define) => {
+      const flags = ['-E', '-dM', `-D${define}`, '-include', 'stdint.h'];
+      return execFileSync('gcc', [...flags, ...includes, '-x', 'c', '/dev/null'], { encoding: 'utf8' });
+    });
+    const matches = macros.flatMap((text) => [...text.matchAll(/#define (\w+) +\(?(\d+)\)?$/gm)]);
+    const defined = new Map(matches.map((match) => [match[1], Number(match[2])]));
+    const prefixes: Record<string, string> = {
+      memory_op: 'XENMEM_',
+      xen_version: 'XENVER_',
+      console_io: 'CONSOLEIO_',
+      sched_op: 'SCHEDOP_',
+      vcpu_op: 'VCPUOP_',
+      event_channel_op: 'EVTCHNOP_',
+      physdev_op: 'PHYSDEVOP_',
+      grant_table_op: 'GNTTABOP_',
+      hvm_op: 'HVMOP_',
+    };
+    for (const [number, call] of Object.entries(xenCalls)) {
+      assert.equal(defined.get(`__HYPERVISOR_${call.name}`), Number(number), call.name);
+      if (!call.operations) continue;
+      for (const [operation, name] of Object.entries(call.operations.names)) {
+        assert.equal(defined.get(`${prefixes[call.name]}${name}`), Number(operation), `${call.name}: ${name}`);
+      }
+    }
+    const errors = execFileSync('gcc', ['-E', '-P', '-include', 'xen/errno.h', '-x', 'c', '/dev/null'], {
+      encoding: 'utf8',
+    });
+    for (const [number, name] of Object.entries(xenErrors)) {
+      assert.match(errors, new RegExp(`XEN_${name} = ${number},`));
+    }
+  });
+});
+
+describe('hypercall pages and MSRs', () => {
+  /** Instructions of a page as objdump sees them. */
+  const disassemble = (bytes: Uint8Array) =>
+    execFileSync(
+      'sh',
+      ['-c', 'f=$(mktemp); cat > $f; objdump -D -b binary -m i386:x86-64 --no-show-raw-insn $f; rm $f'],
+      {
+        input: bytes,
+        encoding: 'utf8',
+      },
+    );
+
+  test('Xen: 128 entries of 32 bytes', () => {
+    const text = disassemble(xen.page!());
+    const at = (address: string) => new RegExp(`^ +${address}:\\s+(.*?)\\s*$`, 'm').exec(text)?.[1];
+    const port = `0x${HYPERCALL_PORT.toString(16)}`;
+    assert.deepEqual([at('240'), at('245'), at('247')], ['mov    $0x12,%eax', `out    %al,$${port}`, 'ret']);
+    assert.equal(at('2e0'), 'ud2');
+    assert.equal(at('fe0'), 'mov    $0x7f,%eax');
+  });
+
+  test('Xen fills the page that the guest names', () => {
+    const state = new DataView(new ArrayBuffer(HYPERCALL_MSR_BYTES));
+    const effect = writeHypercallMsr('xen', state, HYPERCALL_MSRS.first, 0x12_3000n);
+    assert.equal(effect?.fill?.gpa, 0x12_3000n);
+    assert.equal(effect?.fill?.bytes.length, 4096);
+    assert.equal(writeHypercallMsr('xen', state, HYPERCALL_MSRS.first, 0x12_3001n), undefined);
+    assert.equal(writeHypercallMsr('xen', state, HYPERCALL_MSRS.first + 1, 0n), undefined);
+    assert.equal(readHypercallMsr('xen', state, HYPERCALL_MSRS.first, 0), undefined);
+    assert.equal(writeHypercallMsr('none', state, HYPERCALL_MSRS.first, 0n), undefined);
+  });
+
+  test('Hyper-V wants the guest OS id first, and keeps a locked page', () => {
+    const state = new DataView(new ArrayBuffer(HYPERCALL_MSR_BYTES));
+    const write = (index: number, value: bigint) => writeHypercallMsr('hyperv', state, index, value);
+    const read = (index: number) => readHypercallMsr('hyperv', state, index, 3);
+    assert.deepEqual(write(0x4000_0001, 0x5001n), {});
+    assert.equal(read(0x4000_0001), 0x5000n);
+    write(0x4000_0000, 0x8100n);
+    assert.equal(write(0x4000_0001, 0x5003n)?.fill?.gpa, 0x5000n);
+    assert.deepEqual(write(0x4000_0001, 0x6001n), {});
+    assert.deepEqual([read(0x4000_0000), read(0x4000_0001), read(0x4000_0002)], [0x8100n, 0x5003n, 3n]);
+    assert.equal(read(0x4000_0003), undefined);
+  });
+
+  test('CPUID spells the signatures', () => {
+    const text = (leaf?: { ebx: number; ecx: number; edx: number }) =>
+      Buffer.from(Uint32Array.of(leaf?.ebx ?? 0, leaf?.ecx ?? 0, leaf?.edx ?? 0).buffer).toString();
+    assert.equal(text(xen.cpuid[0]), 'XenVMMXenVMM');
+    assert.equal(text(hyperv.cpuid[0]), 'Microsoft Hv');
+    assert.equal(conventionOf('none'), undefined);
+    assert.equal(conventionOf('xen'), xen);
+  });
+});
