@@ -113,18 +113,24 @@ export class Scopes {
         }
       }
     }
-    variables.push(...inherited(die, variables));
+    if (kind !== 'block') variables.push(...inherited(die, mentionedIn(scope)));
     return scope;
   }
 }
 
+/** Of what variables of an abstract instance a scope and the blocks in it have a copy. */
+function mentionedIn(scope: Scope): Set<number | undefined> {
+  const mentioned = new Set(scope.variables.map((variable) => variable.reference(attribute.abstractOrigin)?.offset));
+  for (const child of scope.children)
+    if (child.kind === 'block') for (const offset of mentionedIn(child)) mentioned.add(offset);
+  return mentioned;
+}
+
 /** Variables of the abstract instance that this instance does not mention, because nothing is left of them. */
-function inherited(die: Die, own: readonly Die[]): Die[] {
+function inherited(die: Die, mentioned: ReadonlySet<number | undefined>): Die[] {
   const origin = die.reference(attribute.abstractOrigin);
-  if (!origin) return [];
-  const mentioned = new Set(own.map((variable) => variable.reference(attribute.abstractOrigin)?.offset));
   const found: Die[] = [];
-  for (const child of origin.children()) {
+  for (const child of origin?.children() ?? []) {
     const isVariable = child.tag === tag.formalParameter || child.tag === tag.variable;
     if (isVariable && !mentioned.has(child.offset)) found.push(child);
   }
