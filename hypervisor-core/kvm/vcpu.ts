@@ -58,6 +58,19 @@ export class KvmVcpu {
     return Array.from({ length: done }, (_, position) => buffer.readBigUInt64LE(msrAt(position, 'data')));
   }
 
+  /** The MSRs of the list that KVM lets be read on this processor, with their values. */
+  readableMsrs(indices: readonly number[]): { readonly index: number; readonly value: bigint }[] {
+    const readable: { readonly index: number; readonly value: bigint }[] = [];
+    for (let from = 0; from < indices.length; ) {
+      const rest = indices.slice(from);
+      const values = this.msrs(rest);
+      for (const [position, value] of values.entries()) readable.push({ index: rest[position] ?? 0, value });
+      // KVM stops at one that it refuses.
+      from += values.length + 1;
+    }
+    return readable;
+  }
+
   /** False when KVM refuses the value. */
   setMsr(index: number, value: bigint): boolean {
     const buffer = msrList([{ index, value }]);

@@ -77,12 +77,12 @@ export class KvmVm {
     ioctl('KVM_X86_SET_MSR_FILTER', this.fd, KVM.X86_SET_MSR_FILTER, filter);
   }
 
-  /** PIC master (0), slave (1) or I/O APIC (2) as struct kvm_irqchip has it, from its `chip` field on. */
+  /** struct kvm_irqchip of the PIC master (0), the slave (1) or the I/O APIC (2). */
   irqchip(chip: number): Uint8Array {
     const buffer = Buffer.alloc(SIZE.kvm_irqchip);
     buffer.writeUInt32LE(chip, OFFSET.kvm_irqchip.chip_id);
     ioctl(`KVM_GET_IRQCHIP ${chip}`, this.fd, KVM.GET_IRQCHIP, buffer);
-    return buffer.subarray(OFFSET.kvm_irqchip.chip);
+    return buffer;
   }
 
   /** struct kvm_pit_state2. */

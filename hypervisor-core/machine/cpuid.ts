@@ -2,6 +2,7 @@
  * The CPUID leaves that a guest sees: what this KVM can do, less what its emulator cannot keep, plus the vCPU's own
  * number. Intel SDM vol. 2A, CPUID; AMD APM vol. 3 appendix E.
  */
+import { conventionOf } from '../hypercalls/hypercalls.ts';
 import type { CpuidEntry } from '../kvm/kvm.ts';
 import type { Personality } from '../protocol/inspect.ts';
 
@@ -40,21 +41,27 @@ export interface CpuidPolicy {
   readonly personality: Personality;
   /** The host probe: supervisor code is interpreted by KVM's emulator. */
   readonly emulatedSupervisor: boolean;
+  /** The host probe: the instruction that guests of KVM call it by comes back. */
+  readonly vmcallReturns: boolean;
 }
 
 /** The leaves of vCPU `index` of `cpus`. */
 export function guestCpuid(
   supported: readonly CpuidEntry[],
-  { personality, emulatedSupervisor }: CpuidPolicy,
+  { personality, emulatedSupervisor, vmcallReturns }: CpuidPolicy,
   index: number,
   cpus: number,
 ): CpuidEntry[] {
   const hiddenLeaves = (leaf: number) =>
-    (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES + 0x100 && personality !== 'kvm') ||
+    (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES + 0x100 && !(personality === 'kvm' && vmcallReturns)) ||
     (emulatedSupervisor && leaf === XSAVE_LEAF);
+  const announced = (conventionOf(personality)?.cpuid ?? []).map(
+    ({ leaf, ...registers }): CpuidEntry => ({ function: leaf, index: 0, flags: 0, ...registers }),
+  );
   return supported
     .filter(({ function: leaf }) => !hiddenLeaves(leaf >>> 0))
-    .map((entry) => numbered(emulatedSupervisor ? without(entry, beyondEmulator) : { ...entry }, index, cpus));
+    .map((entry) => numbered(emulatedSupervisor ? without(entry, beyondEmulator) : { ...entry }, index, cpus))
+    .concat(announced);
 }
 
 function without(entry: CpuidEntry, features: readonly Feature[]): CpuidEntry {

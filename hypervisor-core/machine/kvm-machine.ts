@@ -1,12 +1,13 @@
 /** The machine that the servers and the command line see; it joins the parts of this room. */
 import type { BootImage } from '../boot/boot-image.ts';
 import type { SerialHandler } from '../devices/serial16550.ts';
-import type { GuestEnd, HypercallRecord, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
+import type { GuestEnd, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
 import type { BreakpointKind, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
 import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { DebugTable } from './debug-table.ts';
+import { HypercallTrace } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineHardware } from './machine-hardware.ts';
@@ -33,6 +34,7 @@ export class KvmMachine implements Machine {
   readonly #breakpoints: Breakpoints;
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
+  readonly #trace: HypercallTrace;
   readonly #output = new Listeners<Uint8Array>();
   #printed = 0;
   #closed: Promise<void> | undefined;
@@ -45,8 +47,9 @@ export class KvmMachine implements Machine {
       const events = {
         parked: (report: Parameters<RunControl['parked']>[1]) => this.#run.parked(this.#vcpu(kvm.index), report),
         console: () => this.#drainConsole(),
+        hypercalls: () => this.#trace.recorded(),
       };
-      return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events));
+      return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events), hardware.vm, hardware.msrIndices);
     });
     const first = this.#vcpu(0);
     const shared = hardware.setup(first.kvm);
@@ -81,10 +84,8 @@ export class KvmMachine implements Machine {
       input: (data) => this.#typed(data),
       onOutput: (listener) => this.#output.add(listener),
     };
-    this.hypercalls = {
-      read: () => ({ records: [] as HypercallRecord[], dropped: 0, total: 0 }),
-      onRecorded: () => ({ dispose: () => {} }),
-    };
+    this.#trace = new HypercallTrace(shared.hypercalls);
+    this.hypercalls = this.#trace.api;
     this.ready = Promise.all(this.vcpus.map(({ thread }) => thread.ready));
   }
 
@@ -141,6 +142,7 @@ export class KvmMachine implements Machine {
 
   async #close(): Promise<void> {
     await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
+    this.#trace.dispose();
     this.#hardware.close();
   }
 

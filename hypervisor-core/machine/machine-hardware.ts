@@ -1,5 +1,7 @@
 /** What KVM holds of a machine, and the memory shared with the workers: made together and given back together. */
 import type { BootImage } from '../boot/boot-image.ts';
+import { HYPERCALL_MSRS } from '../hypercalls/hypercall-msrs.ts';
+import { conventionOf } from '../hypercalls/hypercalls.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import { allocateRunPages, mapRunPage, unmapRunPage } from '../kvm/run-page.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
@@ -9,6 +11,7 @@ import { deviceMemoryBytes } from './attach-devices.ts';
 import { guestCpuid } from './cpuid.ts';
 import { DEBUG_TABLE_BYTES } from './debug-table.ts';
 import { GuestRam } from './guest-ram.ts';
+import { hypercallMemoryBytes } from './hypercall-trace.ts';
 import { loadInitialState } from './initial-state.ts';
 import { MemorySlots } from './memory-slots.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
@@ -20,7 +23,8 @@ export class MachineHardware {
   readonly ram: GuestRam;
   readonly vm: KvmVm;
   readonly slots: MemorySlots;
-  readonly vcpus: readonly KvmVcpu[] = [];
+  readonly vcpus: readonly KvmVcpu[];
+  readonly msrIndices: readonly number[];
   readonly #shared: Omit<WorkerSetup, 'index' | 'vcpuFd'>;
   /** How to give back what was made, last first. */
   readonly #undo: (() => void)[] = [];
@@ -32,6 +36,7 @@ export class MachineHardware {
       this.ram = this.#made(new GuestRam(info.memory));
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
+      if (conventionOf(info.personality)?.page) this.vm.filterMsrs([HYPERCALL_MSRS]);
       this.slots = new MemorySlots((slot) => this.vm.setMemorySlot(slot), this.ram.ranges, this.ram.address);
       this.#shared = {
         vmFd: this.vm.fd,
@@ -42,15 +47,17 @@ export class MachineHardware {
         mailboxes: new SharedArrayBuffer(mailboxOffset(info.cpus)),
         debug: new SharedArrayBuffer(DEBUG_TABLE_BYTES),
         devices: new SharedArrayBuffer(deviceMemoryBytes(info.memory)),
+        hypercalls: new SharedArrayBuffer(hypercallMemoryBytes()),
+        personality: info.personality,
       };
+      this.msrIndices = kvm.msrIndices();
       const supported = kvm.supportedCpuid();
       this.vcpus = Array.from({ length: info.cpus }, (_, index) => {
         const vcpu = this.#made(KvmVcpu.create(this.vm, index));
         const { runPages, runBytes } = this.#shared;
         mapRunPage(runPages, runPageOffset(index), vcpu.fd, runBytes);
         this.#undo.push(() => unmapRunPage(runPages, runPageOffset(index), runBytes));
-        const policy = { personality: info.personality, emulatedSupervisor: this.strategy.emulatedSupervisor };
-        vcpu.setCpuid(guestCpuid(supported, policy, index, info.cpus));
+        vcpu.setCpuid(guestCpuid(supported, { ...this.strategy, personality: info.personality }, index, info.cpus));
         return vcpu;
       });
       for (const { gpa, bytes } of image.segments) this.ram.write(Number(gpa), bytes);

@@ -1,6 +1,12 @@
 /** One vCPU as the servers see it. */
+
+import { decodeInterruptState } from '../interrupts/interrupt-state.ts';
+import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
+import type { KvmVm } from '../kvm/vm.ts';
+import { hex } from '../protocol/hex.ts';
 import type { InterruptState, Msr } from '../protocol/inspect.ts';
+import { msrName } from '../protocol/msr-names.ts';
 import type { Vcpu } from './api.ts';
 import { linearPc } from './linear-pc.ts';
 import { RegisterAccess } from './register-access.ts';
@@ -11,11 +17,16 @@ export class MachineVcpu implements Vcpu {
   readonly kvm: KvmVcpu;
   readonly thread: VcpuThread;
   readonly #registers: RegisterAccess;
+  readonly #vm: KvmVm;
+  readonly #msrIndices: readonly number[];
 
-  constructor(kvm: KvmVcpu, thread: VcpuThread) {
+  /** `msrIndices`: the MSRs that this KVM says it can save. */
+  constructor(kvm: KvmVcpu, thread: VcpuThread, vm: KvmVm, msrIndices: readonly number[]) {
     this.index = kvm.index;
     this.kvm = kvm;
     this.thread = thread;
+    this.#vm = vm;
+    this.#msrIndices = msrIndices;
     this.#registers = new RegisterAccess(kvm);
   }
 
@@ -31,12 +42,27 @@ export class MachineVcpu implements Vcpu {
 
   interrupts(): InterruptState {
     this.#mustBeStopped();
-    throw new Error('not yet');
+    const { registers } = this;
+    const events = registers.state('vcpu_events');
+    return decodeInterruptState(this.index, {
+      lapic: {
+        page: this.kvm.lapic(),
+        base: registers.state('sregs').getBigUint64(OFFSET.kvm_sregs.apic_base, true),
+      },
+      picMaster: this.#vm.irqchip(KVM.IRQCHIP_PIC_MASTER),
+      picSlave: this.#vm.irqchip(KVM.IRQCHIP_PIC_SLAVE),
+      ioapic: this.#vm.irqchip(KVM.IRQCHIP_IOAPIC),
+      pit: this.#vm.pit(),
+      events: new Uint8Array(events.buffer, events.byteOffset, events.byteLength),
+      mpState: this.kvm.mpState,
+    });
   }
 
   msrs(): readonly Msr[] {
     this.#mustBeStopped();
-    return [];
+    return this.kvm
+      .readableMsrs(this.#msrIndices)
+      .map(({ index, value }) => ({ index, name: msrName(index), value: hex(value) }));
   }
 
   writeMsr(index: number, value: bigint): void {

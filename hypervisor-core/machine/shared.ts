@@ -3,6 +3,7 @@
  * console. One layout, computed alike on both sides.
  */
 import { RUN_PAGE_STRIDE } from '../kvm/run-page.ts';
+import type { Personality } from '../protocol/inspect.ts';
 import { MAILBOX_BYTES } from './mailbox.ts';
 
 /** Everything that a worker is told when it starts. */
@@ -19,6 +20,8 @@ export interface WorkerSetup {
   readonly mailboxes: SharedArrayBuffer;
   readonly debug: SharedArrayBuffer;
   readonly devices: SharedArrayBuffer;
+  readonly hypercalls: SharedArrayBuffer;
+  readonly personality: Personality;
 }
 
 export const runPageOffset = (index: number): number => index * RUN_PAGE_STRIDE;

@@ -12,6 +12,8 @@ export interface DebugStrategy {
   readonly blockInterrupts: boolean;
   /** Supervisor code is interpreted by KVM's emulator. */
   readonly emulatedSupervisor: boolean;
+  /** VMCALL comes back to the guest. */
+  readonly vmcallReturns: boolean;
 }
 
 /** Opcodes: INT3, ICEBP (INT1) and IN AL,DX; Intel SDM vol. 2A. */
@@ -26,5 +28,6 @@ export function debugStrategy(report: HostReport): DebugStrategy {
     dataRegisters: yes('data-registers'),
     blockInterrupts: yes('block-interrupts'),
     emulatedSupervisor: yes('emulated-supervisor'),
+    vmcallReturns: yes('vmcall-returns'),
   };
 }

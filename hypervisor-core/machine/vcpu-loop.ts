@@ -3,6 +3,7 @@
  * that the main thread must decide. Exits that KVM completes at the next entry (port and memory accesses) are always
  * completed before the vCPU parks: the loop then enters once more with `immediate_exit` set.
  */
+import { HYPERCALL_PORT } from '../hypercalls/hypercall-page.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KickReceiver } from '../kvm/kick.ts';
 import type { RunPage } from '../kvm/run-page.ts';
@@ -10,6 +11,7 @@ import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
 import type { DebugTable } from './debug-table.ts';
 import type { RamFile } from './guest-ram.ts';
+import type { HypercallServer } from './hypercall-server.ts';
 import { linearPc } from './linear-pc.ts';
 import type { Mailbox, RunMode } from './mailbox.ts';
 import { PAGE } from './memory-slots.ts';
@@ -27,6 +29,7 @@ export interface LoopParts {
   readonly mailbox: Mailbox;
   readonly kicks: KickReceiver;
   readonly ports: PortBus;
+  readonly hypercalls: HypercallServer;
   readonly ram: RamFile;
   readonly debug: DebugTable;
 }
@@ -97,6 +100,12 @@ export class VcpuLoop {
         return this.#handlePort();
       case KVM.EXIT_MMIO:
         return this.#handleMmio();
+      case KVM.EXIT_X86_RDMSR:
+        this.#parts.hypercalls.readMsr();
+        return undefined;
+      case KVM.EXIT_X86_WRMSR:
+        this.#parts.hypercalls.writeMsr();
+        return undefined;
       case KVM.EXIT_DEBUG:
         return { kind: 'debug', ...page.debugExit() };
       case KVM.EXIT_INTR:
@@ -121,14 +130,14 @@ export class VcpuLoop {
   }
 
   #handlePort(): VcpuReport | undefined {
-    const { page, debug, ports } = this.#parts;
+    const { page, debug, ports, hypercalls } = this.#parts;
     const access = page.portAccess();
     if (!access.write && access.size === 1) {
       const rip = page.register('rip');
       const trapped = debug.mayHaveTrap(Number(rip % BigInt(PAGE))) && this.#portTrap(rip);
       if (trapped) return trapped;
     }
-    ports.access(access);
+    if (!access.write || access.port !== HYPERCALL_PORT || !hypercalls.call()) ports.access(access);
     return this.#end && { kind: 'end', end: this.#end };
   }
 

@@ -24,4 +24,6 @@ export type WorkerMessage =
   | { readonly type: 'ready' }
   | { readonly type: 'parked'; readonly report: VcpuReport }
   /** There are new bytes in the console ring. */
-  | { readonly type: 'console' };
+  | { readonly type: 'console' }
+  /** There are new hypercalls in the ring. */
+  | { readonly type: 'hypercalls' };

@@ -12,6 +12,8 @@ export interface VcpuThreadEvents {
   parked(report: VcpuReport): void;
   /** There are new bytes in the console ring. */
   console(): void;
+  /** There are new hypercalls in the ring. */
+  hypercalls(): void;
 }
 
 /** dist/vcpu.js: beside the bundle that this is in, or one folder up for a test's bundle. */
@@ -39,6 +41,7 @@ export class VcpuThread {
       this.#worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
         else if (message.type === 'console') events.console();
+        else if (message.type === 'hypercalls') events.hypercalls();
         else this.#park(events, message.report);
       });
     });

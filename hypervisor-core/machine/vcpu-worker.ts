@@ -3,9 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { KickReceiver } from '../kvm/kick.ts';
 import { RunPage } from '../kvm/run-page.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
+import type { GuestEnd } from '../protocol/inspect.ts';
 import { attachDevices } from './attach-devices.ts';
 import { DebugTable } from './debug-table.ts';
 import { RamFile } from './guest-ram.ts';
+import { HypercallServer } from './hypercall-server.ts';
+import { hypercallMsrState, hypercallRing } from './hypercall-trace.ts';
 import { Mailbox } from './mailbox.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
@@ -21,19 +24,23 @@ function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void 
   page.syncRegisters();
   const kicks = new KickReceiver(setup.vcpuFd, HEARTBEAT);
   try {
-    const { ports } = attachDevices(setup, {
+    const vcpu = new KvmVcpu(setup.vcpuFd, index);
+    const ram = new RamFile(setup.ramFd, setup.ramSize);
+    const events = {
       transmitted: () => send({ type: 'console' }),
-      ended: (end) => loop.end(end),
+      recorded: () => send({ type: 'hypercalls' }),
+      ended: (end: GuestEnd) => loop.end(end),
+    };
+    const { ports, console, clock } = attachDevices(setup, events);
+    const hypercalls = new HypercallServer({
+      ...{ vcpu, page, ram, clock, console, events },
+      personality: setup.personality,
+      ring: hypercallRing(setup.hypercalls),
+      msrs: hypercallMsrState(setup.hypercalls),
+      lock: ports.lock,
     });
-    const loop = new VcpuLoop({
-      vcpu: new KvmVcpu(setup.vcpuFd, index),
-      page,
-      mailbox,
-      kicks,
-      ports,
-      ram: new RamFile(setup.ramFd, setup.ramSize),
-      debug: new DebugTable(setup.debug),
-    });
+    const debug = new DebugTable(setup.debug);
+    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, ram, debug });
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
