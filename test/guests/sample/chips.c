@@ -98,10 +98,11 @@ void lapic_init(void)
     write_msr(MSR_APIC_BASE, read_msr(MSR_APIC_BASE) | 1 << 11);
     cpu->apic_id = lapic_id();
     lapic_write(LAPIC_TASK_PRIORITY, 0);
+    /* Enabled first: while it is not, every entry of the vector table is kept masked. */
+    lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_LAPIC_SPURIOUS);
     lapic_write(LAPIC_LVT_LINT0, cpu->index == 0 ? LVT_EXTINT : LVT_EXTINT | LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
     lapic_write(LAPIC_LVT_ERROR, VECTOR_LAPIC_ERROR);
-    lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_LAPIC_SPURIOUS);
     lapic_write(LAPIC_TIMER_DIVIDE, 3); /* by 16 */
     lapic_write(LAPIC_LVT_TIMER, LVT_PERIODIC | VECTOR_LAPIC_TIMER);
     lapic_write(LAPIC_TIMER_INITIAL, 6250000); //#MARKER lapic-init
