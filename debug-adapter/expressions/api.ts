@@ -44,6 +44,11 @@ export interface ValueFormat {
   readonly radix: 'natural' | 'hex' | 'decimal' | 'binary' | 'octal' | 'character' | 'string';
 }
 
+export interface Completion {
+  readonly name: string;
+  readonly kind: 'register' | 'member' | 'variable' | 'symbol';
+}
+
 /** The room's one entry, made by `createExpressions()` in expressions.ts. */
 export interface Expressions {
   /** Throws `ExpressionError`, with a caret position, for what C or this evaluator does not allow. */
@@ -54,6 +59,13 @@ export interface Expressions {
   assign(target: Value, source: string, context: EvaluationContext): Promise<Value>;
   /** Takes a format suffix off a written expression: `flags,x` is `flags` in hex. Letters as gdb's: x d b t o c s. */
   splitFormat(source: string): { readonly source: string; readonly format?: ValueFormat };
+  /** What can stand at `column` of a text that is being written, and the column at which the word there starts. */
+  complete(
+    text: string,
+    column: number,
+    context: EvaluationContext,
+    limit: number,
+  ): Promise<{ readonly start: number; readonly completions: readonly Completion[] }>;
   /** The type as C writes it: `struct task *[4]`, `int (*)(void *, size_t)`. */
   typeName(type: Type): string;
 }

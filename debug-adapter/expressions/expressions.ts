@@ -1,6 +1,7 @@
 /** The room's entry: C expressions over symbols, registers and memory. */
 import { type EvaluationContext, ExpressionError, type Expressions, type Value, type ValueFormat } from './api.ts';
 import { assignTo } from './assignment.ts';
+import { complete } from './complete.ts';
 import { Evaluator } from './evaluator.ts';
 import { childrenOf, formatValue } from './formatting.ts';
 import { isTypedefName } from './lookup.ts';
@@ -18,6 +19,7 @@ export function createExpressions(limits: SummaryLimits = usualLimits): Expressi
     children: childrenOf,
     assign: (target, source, context) => withColumn(() => assign(target, source, context)),
     splitFormat,
+    complete: (text, column, context, limit) => complete(text, column, context, limit, evaluate),
     typeName,
   };
 }
