@@ -4,6 +4,7 @@ import type { Area } from './area.ts';
 import { address, integer, optionalInteger } from './arguments.ts';
 import { disassemble } from './disassembler.ts';
 import { disassemblyFailed } from './errors.ts';
+import { instructionStarts } from './instruction-starts.ts';
 import type { Session } from './session.ts';
 import { describeSource } from './stacks.ts';
 import { symbolName } from './state/symbol-name.ts';
@@ -39,7 +40,7 @@ export const disassembly: Area = {
       const rows = await disassemble(request, {
         read: state.reader(thread),
         symbol: (at) => symbolName(state.symbols, at),
-        starts: (low, high) => knownStarts(state, low, high),
+        starts: (low, high) => instructionStarts(state.symbols, low, high),
       }).catch((error: Error) => {
         throw disassemblyFailed(error.message);
       });
@@ -69,21 +70,6 @@ async function codeSize(state: StopState, thread: number): Promise<16 | 32 | 64>
   // A stub without hidden segment parts (QEMU) is taken to run 64-bit code.
   if (attributes === undefined || attributes & LONG) return 64;
   return attributes & DEFAULT_32 ? 32 : 16;
-}
-
-/** Starts of line ranges and symbols, so that decoding backwards finds the right boundaries. */
-function knownStarts({ symbols }: StopState, low: bigint, high: bigint): readonly bigint[] {
-  const starts: bigint[] = [];
-  for (let at = low; symbols && at < high; ) {
-    const range = symbols.lineAt(at);
-    if (range && range.low >= low) starts.push(range.low);
-    const symbol = symbols.symbolAt(at);
-    if (symbol && symbol.address >= low && symbol.address < high && starts.at(-1) !== symbol.address) {
-      starts.push(symbol.address);
-    }
-    at = range && range.high > at ? range.high : at + 1n;
-  }
-  return [...new Set(starts)].sort((a, b) => (a < b ? -1 : 1));
 }
 
 /** The source line of each first instruction of a run. */
