@@ -29,8 +29,10 @@ export function memberBits(
 /** DWARF 3 counts from the most significant bit of a storage unit, whose size is given apart or is the type's. */
 function legacyBitOffset(die: Die, size: number, sizeOfType: () => number | undefined): number {
   const start = memberOffset(die) * 8;
-  const fromTop = die.number(attribute.bitOffset);
-  if (fromTop === undefined) return start;
+  const raw = die.constant(attribute.bitOffset);
+  if (raw === undefined) return start;
+  // Clang writes a field that crosses its storage unit with a negative offset in an unsigned form.
+  const fromTop = Number(BigInt.asIntN(64, raw));
   const storage = die.number(attribute.byteSize) ?? sizeOfType() ?? 4;
   return start + storage * 8 - fromTop - size;
 }

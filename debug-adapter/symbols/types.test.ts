@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Type } from './api.ts';
+import { build, compilers, everyVariant, gdb, nameOf, type Variant } from './fixtures/toolchain.ts';
+import { openSymbols } from './symbols.ts';
+
+const layouts = ['node', 'packed', 'completed_elsewhere', 'point'];
+const variants: readonly Variant[] = [
+  ...everyVariant.filter(({ optimisation }) => optimisation === 0),
+  ...compilers.flatMap((compiler) => [
+    { compiler, optimisation: 0, dwarf: 4, flags: ['-fdebug-types-section'] } as const,
+    { compiler, optimisation: 0, dwarf: 5, flags: ['-fdebug-types-section'] } as const,
+    { compiler, optimisation: 0, dwarf: 5, flags: ['-gz=zlib'] } as const,
+  ]),
+  { compiler: 'gcc', optimisation: 0, dwarf: 4, flags: ['-gstrict-dwarf', '-gdwarf-3'] },
+  { compiler: 'gcc', optimisation: 1, dwarf: 5, flags: ['-gdwarf64'] },
+  { compiler: 'gcc', optimisation: 1, dwarf: 5, narrow: true },
+];
+
+function stripped(type: Type): Type {
+  let inner = type;
+  while ('target' in inner && inner.kind !== 'pointer') inner = inner.target;
+  return inner;
+}
+
+function sizeOf(start: Type): number {
+  const type = stripped(start);
+  if (type.kind === 'array') return (type.count ?? 0) * sizeOf(type.element);
+  return 'size' in type ? type.size : 0;
+}
+
+const isAggregate = (type: Type) => type.kind === 'struct' || type.kind === 'union';
+
+/** `name bit size` of every member that is not itself an aggregate; gdb gives none for what lies directly in a union. */
+function layout(type: Type, base = 0): string[] {
+  assert.ok(type.kind === 'struct' || type.kind === 'union');
+  return type.members.flatMap((member) => {
+    const inner = stripped(member.type);
+    const at = base + member.offset * 8 + (member.bits?.offset ?? 0);
+    if (isAggregate(inner)) return layout(inner, at);
+    const width = member.bits ? ` ${member.bits.size} bits` : '';
+    return [`${member.name} ${type.kind === 'union' ? '' : at} ${sizeOf(inner)}${width}`];
+  });
+}
+
+function gdbLayout(text: string): string[] {
+  const rows = text.matchAll(/^\/\*\s+(?:(\d+)(?::\s*(\d+))?\s*\|)?\s*(\d+)\s*\*\/\s+(.*);$/gm);
+  return [...rows].map(([, byte, bit, size, declaration = '']) => {
+    const name = /\(\*(\w+)\)|(\w+)(?:\[\d*\])*(?: : \d+)?$/.exec(declaration);
+    const width = / : (\d+)$/.exec(declaration)?.[1];
+    const at = byte === undefined ? '' : Number(byte) * 8 + Number(bit ?? 0);
+    return `${name?.[1] ?? name?.[2]} ${at} ${size}${width ? ` ${width} bits` : ''}`;
+  });
+}
+
+describe('layouts as gdb has them', () => {
+  for (const variant of variants) {
+    test(nameOf(variant), async () => {
+      const program = build(variant);
+      const symbols = await openSymbols(program);
+      for (const name of layouts) {
+        const type = symbols.typeNamed(name, 'struct');
+        assert.ok(type?.kind === 'struct' && !type.declaration, name);
+        const text = gdb(program, [`ptype /o struct ${name}`]);
+        assert.deepEqual(layout(type), gdbLayout(text));
+        assert.equal(type.size, Number(/total size \(bytes\):\s+(\d+) \*\/\n\s+}\s*$/.exec(text)?.[1]));
+      }
+      assert.deepEqual(symbols.problems, []);
+      symbols.close();
+    });
+  }
+});
+
+test('what C programs are made of', async () => {
+  const symbols = await openSymbols(build({ compiler: 'gcc', optimisation: 0, dwarf: 5 }));
+  const node = symbols.typeNamed('node', 'struct');
+  assert.ok(node?.kind === 'struct');
+  const member = (name: string): Type => node.members.find((each) => each.name === name)!.type;
+
+  const other = member('other');
+  assert.ok(other.kind === 'pointer' && other.target.kind === 'struct');
+  assert.deepEqual([other.target.declaration, other.target.size, other.target.members.length], [false, 24, 2]);
+  const hidden = member('hidden');
+  assert.ok(hidden.kind === 'pointer' && hidden.target.kind === 'struct' && hidden.target.declaration);
+
+  const compare = member('compare');
+  assert.ok(compare.kind === 'pointer' && compare.target.kind === 'function');
+  assert.deepEqual([compare.target.parameters.length, compare.target.variadic], [2, true]);
+  const grid = member('grid');
+  assert.ok(grid.kind === 'array' && grid.count === 3 && grid.element.kind === 'array' && grid.element.count === 4);
+  const tail = member('tail');
+  assert.ok(tail.kind === 'array' && !('count' in tail));
+
+  const signed = symbols.enumerator('BEFORE');
+  assert.ok(signed?.value === -2n && signed.type.kind === 'enum' && signed.type.signed);
+  const colour = symbols.enumerator('BLUE');
+  assert.ok(colour?.value === 8n && colour.type.kind === 'enum' && !colour.type.signed);
+  assert.equal(symbols.typeNamed('u64')?.kind, 'typedef');
+  assert.equal(symbols.typeNamed('nothing_of_that_name', 'struct'), undefined);
+
+  const counters = symbols
+    .globals('counter')
+    .map(({ kind, declared }) => `${kind} ${declared?.file.split('/').at(-1)}`);
+  assert.deepEqual(counters.sort(), ['global program.c', 'static second.c']);
+  symbols.close();
+});
