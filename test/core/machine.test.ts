@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BootError } from '../../hypervisor-core/boot/boot-image.ts';
+import { createMachine } from '../../hypervisor-core/machine/machine.ts';
+import { DATA, imm32, Session, tinyImage, withSession } from './tiny-guest.ts';
+
+const GIB = 1 << 30;
+const continueAll = { kind: 'continue' } as const;
+
+/** inc dword [rdi]; jmp back */
+const counter = { code: [0xff, 0x07, 0xeb, 0xfc] };
+
+const descriptors = () =>
+  readdirSync('/proc/self/fd')
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    })
+    .filter((target) => /kvm|memfd/.test(target));
+const threads = () => readdirSync('/proc/self/task').length;
+
+describe('a machine leaves nothing behind', () => {
+  test('after 50 launches and closes, running, stopped and ended', { timeout: 120_000 }, async () => {
+    const round = async (turn: number) => {
+      const session = await Session.start(counter, { cpus: 1 + (turn % 2) });
+      if (turn % 3 !== 0) session.machine.resume([{ vcpu: 0, action: continueAll }]);
+      if (turn % 3 === 2) session.machine.kill();
+      await session.machine.close();
+    };
+    await round(1);
+    const before = { descriptors: descriptors(), threads: threads() };
+    for (let turn = 0; turn < 50; turn++) await round(turn);
+    assert.deepEqual({ descriptors: descriptors(), threads: threads() }, before);
+    assert.deepEqual(before.descriptors, []);
+  });
+
+  test('when the kernel does not fit', async () => {
+    const image = { ...tinyImage(counter), cpu: { ...tinyImage(counter).cpu, cr4: 0xffff_ffffn } };
+    await assert.rejects(createMachine({ boot: { name: 'bad', image }, memory: 4 << 20, cpus: 1 }), /KVM_SET_SREGS/);
+    assert.deepEqual(descriptors(), []);
+  });
+
+  test('and close may be called twice', async () => {
+    const session = await Session.start(counter);
+    await Promise.all([session.machine.close(), session.machine.close()]);
+  });
+});
+
+test('no kick is lost', { timeout: 120_000 }, () =>
+  withSession(counter, async (session) => {
+    const { RINGSIDE_KICKS = '500' } = process.env;
+    const kicks = Number(RINGSIDE_KICKS);
+    for (let kick = 0; kick < kicks; kick++) {
+      const stopped = session.go();
+      // Some come before the guest is entered, some while it runs.
+      for (let turn = kick % 4; turn > 0; turn--) await nextTurn();
+      session.machine.interrupt();
+      assert.equal((await stopped).kind, 'pause');
+    }
+  }),
+);
+
+test('a guest has RAM above 4 GiB', () => {
+  // mov rax, 0x40000000 (mapped to 4 GiB); mov dword [rax + 8], 0x11223344; out 0xf4, al
+  const code = [0x48, 0xb8, ...imm32(0x4000_0000), 0, 0, 0, 0, 0xc7, 0x40, 8, ...imm32(0x1122_3344), 0xe6, 0xf4];
+  const at1GiB = 0x1_0000_0000n | 0x83n;
+  return withSession(
+    { code, at1GiB },
+    async (session) => {
+      assert.equal((await session.goToEnd()).cause, 'debug-exit');
+      const { memory } = session.machine;
+      assert.deepEqual([...memory.read(0x1_0000_0008n, 4)], imm32(0x1122_3344));
+      assert.equal(memory.read(0xffff_0000n, 16).length, 0);
+      assert.equal(memory.read(0x1_8000_0000n - 4n, 16).length, 0);
+      assert.equal(memory.write(0xbfff_fffen, Uint8Array.of(1, 2, 3, 4)), 2);
+      const regions = session.machine.memoryMap().regions.filter(({ kind }) => kind === 'ram');
+      assert.deepEqual(
+        regions.map(({ start, end }) => [start, end]),
+        [
+          ['0x0', '0xc0000000'],
+          ['0x100000000', '0x140000000'],
+        ],
+      );
+    },
+    { memory: 4 * GIB },
+  );
+});
+
+describe('two vCPUs', () => {
+  /**
+   * Vector 0 starts the second one by INIT and SIPI through the local APIC at 0xfee00300, waits for its mark, and both
+   * count for ever. The second starts in real mode at 0x70000.
+   */
+  const LAPIC_ICR = 0xfee0_0300;
+  const MARK = 0x6000;
+  const starter = [
+    // mov eax, 0xfee00300 (zero-extended); mov dword [rax], value
+    ...[0xb8, ...imm32(LAPIC_ICR), 0xc7, 0x00, ...imm32(0xc_4500), 0xc7, 0x00, ...imm32(0xc_4670)],
+    // wait: cmp dword [MARK], 0; je wait
+    ...[0x83, 0x3c, 0x25, ...imm32(MARK), 0, 0x74, 0xf6],
+    // count: inc dword [rdi]; jmp count
+    ...[0xff, 0x07, 0xeb, 0xfc],
+  ];
+  // xor ax, ax; mov ds, ax; count: inc dword [MARK]; jmp count
+  const secondary = [0x31, 0xc0, 0x8e, 0xd8, 0x66, 0xff, 0x06, MARK & 0xff, MARK >> 8, 0xeb, 0xf9];
+  const guest = { code: starter, more: [{ gpa: 0x70000n, bytes: Uint8Array.from(secondary), name: 'secondary' }] };
+
+  test('start, run side by side and stop together', { timeout: 60_000 }, () =>
+    withSession(
+      guest,
+      async (session) => {
+        const { memory } = session.machine;
+        const count = (at: bigint) => Buffer.from(memory.read(at, 4)).readUInt32LE();
+        const stopped = session.go();
+        while (count(BigInt(MARK)) < 5 || count(DATA) < 5) await nextTurn();
+        session.machine.interrupt();
+        assert.equal((await stopped).kind, 'pause');
+        const before = [count(BigInt(MARK)), count(DATA)];
+        await nextTurn();
+        assert.deepEqual([count(BigInt(MARK)), count(DATA)], before);
+        assert.equal(session.register('rip', 1) < 0x10000n, true);
+        // One alone: the other stands.
+        const second = [count(BigInt(MARK))];
+        assert.equal((await session.go({ kind: 'step' })).kind, 'step');
+        assert.deepEqual([count(BigInt(MARK))], second);
+      },
+      { cpus: 2 },
+    ),
+  );
+
+  test('a breakpoint of one stops both, in real mode too', { timeout: 60_000 }, () =>
+    withSession(
+      guest,
+      async (session) => {
+        // Linear address of the secondary's loop.
+        session.machine.insertBreakpoint('software', 0x70004n, 1);
+        for (let turn = 0; turn < 3; turn++) {
+          assert.deepEqual(await session.go(), { kind: 'breakpoint', address: 0x70004n, hardware: false });
+          assert.equal(session.register('rip', 1), 4n);
+        }
+      },
+      { cpus: 2 },
+    ),
+  );
+});
+
+test('bad options and files are refused with a reason', async () => {
+  const boot = { name: 'x', image: tinyImage(counter) };
+  await assert.rejects(createMachine({ boot, memory: 4096, cpus: 1 }), /at least 1 MiB/);
+  await assert.rejects(createMachine({ boot, memory: 4 << 20, cpus: 0 }), /number of vCPUs/);
+  const file = { name: 'x', file: Uint8Array.of(1, 2, 3), commandLine: '' };
+  await assert.rejects(createMachine({ boot: file, memory: 4 << 20, cpus: 1 }), BootError);
+});
+
+test('what the guest prints arrives, whole and in order', () => {
+  // mov ecx, 1000; loop: mov al, cl; out 0xe9, al; dec ecx; jnz loop; out 0xf4, al
+  const code = [0xb9, ...imm32(1000), 0x88, 0xc8, 0xe6, 0xe9, 0xff, 0xc9, 0x75, 0xf8, 0xe6, 0xf4];
+  return withSession({ code }, async (session) => {
+    const parts: number[] = [];
+    session.machine.console.onOutput((data) => parts.push(...data));
+    await session.goToEnd();
+    await nextTurn();
+    const expected = Array.from({ length: 1000 }, (_, n) => (1000 - n) & 0xff);
+    assert.deepEqual([...session.machine.console.history()], expected);
+    assert.deepEqual(parts, expected);
+  });
+});
