@@ -1,5 +1,5 @@
 /** The adapter over QEMU's stub, in this process: what it shows of any guest under any stub. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -11,11 +11,11 @@ import { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import { areas } from '../../debug-adapter/session/areas.ts';
 import { DapServer } from '../../debug-adapter/session/server.ts';
 import { RspTarget } from '../../debug-adapter/target/rsp-target.ts';
+import type { Adapter } from './driving.ts';
 
-export interface QemuAdapter {
-  readonly client: DapClient;
-  close(): Promise<void>;
-}
+/** Why these tests cannot run here; false when they can. */
+export const noQemu: string | false =
+  spawnSync('qemu-system-x86_64', ['--version']).status === 0 ? false : 'qemu-system-x86_64 is not installed';
 
 async function connectTo(path: string, child: ChildProcess): Promise<Socket> {
   for (;;) {
@@ -31,7 +31,7 @@ async function connectTo(path: string, child: ChildProcess): Promise<Socket> {
 }
 
 /** A client of an adapter whose guests run under QEMU's TCG. */
-export function qemuAdapter(): QemuAdapter {
+export function qemuAdapter(): Adapter {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-qemu-'));
   const children: ChildProcess[] = [];
   const toAdapter = new PassThrough();

@@ -1,0 +1,34 @@
+/** The real adapter on the real core: `ringside dap` as an editor starts it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import type { Adapter } from './driving.ts';
+
+const RINGSIDE = join(__dirname, '..', 'ringside.js');
+
+/** Why tests on /dev/kvm cannot run here; false when they can. */
+export const noKvm: string | false = existsSync('/dev/kvm') ? false : 'no /dev/kvm';
+
+export interface CoreAdapter extends Adapter {
+  readonly process: ChildProcess;
+  /** Closes the adapter's input and waits for its end; resolves with its exit status. */
+  close(): Promise<number | null>;
+}
+
+export function coreAdapter(): CoreAdapter {
+  const child = spawn(process.execPath, ['--enable-source-maps', RINGSIDE, 'dap'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  return {
+    client: new DapClient(child.stdout, child.stdin),
+    process: child,
+    close: async () => {
+      child.stdin.end();
+      await exited;
+      return child.exitCode;
+    },
+  };
+}

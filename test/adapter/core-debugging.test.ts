@@ -1,0 +1,4 @@
+import { coreAdapter, noKvm } from './core-adapter.ts';
+import { debuggingSuite } from './debugging-suite.ts';
+
+debuggingSuite('debugging on our own core', coreAdapter, noKvm);

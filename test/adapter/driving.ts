@@ -1,0 +1,88 @@
+/** Words for tests that drive an adapter. */
+import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import type { Requests } from '../../debug-adapter/session/area.ts';
+import { marker, SAMPLE } from './sample.ts';
+
+/** What a suite needs of an adapter, whatever its guests run under. */
+export interface Adapter {
+  readonly client: DapClient;
+  close(): Promise<unknown>;
+}
+
+/** Runs `body` with a fresh adapter, which is gone afterwards whatever happened. */
+export async function withAdapter<Opened extends Adapter>(
+  open: () => Opened,
+  body: (client: DapClient, adapter: Opened) => Promise<void>,
+): Promise<void> {
+  const adapter = open();
+  try {
+    await adapter.client.request('initialize', {
+      adapterID: 'kvm',
+      supportsMemoryEvent: true,
+      supportsInvalidatedEvent: true,
+    });
+    await body(adapter.client, adapter);
+  } finally {
+    await adapter.close();
+  }
+}
+
+/** Launches the sample guest and leaves it before `configurationDone`. */
+export async function launch(client: DapClient, attributes: Record<string, unknown> = {}): Promise<void> {
+  await client.request('launch', { program: SAMPLE, memory: '64M', console: 'internalConsole', ...attributes });
+  await client.event('initialized');
+}
+
+/** Starts the configured guest and waits for its first stop. */
+export async function runToStop(client: DapClient) {
+  await client.request('configurationDone');
+  return client.stopped();
+}
+
+/** Launches the sample with a breakpoint at a marker, and runs to it. */
+export async function stopAt(client: DapClient, name: string, attributes: Record<string, unknown> = {}) {
+  await launch(client, attributes);
+  const { path, line } = marker(name);
+  await client.request('setBreakpoints', { source: { path }, breakpoints: [{ line }] });
+  return runToStop(client);
+}
+
+/** Takes all breakpoints of a marker's file away. */
+export async function clearAt(client: DapClient, name: string): Promise<void> {
+  await client.request('setBreakpoints', { source: { path: marker(name).path }, breakpoints: [] });
+}
+
+export async function stack(client: DapClient, threadId = 1) {
+  return (await client.request('stackTrace', { threadId })).stackFrames;
+}
+
+export async function topFrame(client: DapClient, threadId = 1) {
+  const [frame] = await stack(client, threadId);
+  if (!frame) throw new Error('no frame');
+  return frame;
+}
+
+type StepName = 'next' | 'stepIn' | 'stepOut' | 'continue';
+
+/** One movement to the stop that ends it. */
+export async function move(client: DapClient, name: StepName, args: Partial<Requests['next']['arguments']> = {}) {
+  await client.request(name, { threadId: 1, ...args });
+  return client.stopped();
+}
+
+export async function evaluate(client: DapClient, expression: string, frameId?: number): Promise<string> {
+  const where = frameId === undefined ? {} : { frameId };
+  return (await client.request('evaluate', { expression, context: 'watch', ...where })).result;
+}
+
+/** Variables of one scope of a frame, or members of a variable. */
+export async function variablesOf(client: DapClient, variablesReference: number) {
+  return (await client.request('variables', { variablesReference })).variables;
+}
+
+export async function scopeOf(client: DapClient, frameId: number, name: string): Promise<number> {
+  const { scopes } = await client.request('scopes', { frameId });
+  const scope = scopes.find((candidate) => candidate.name === name);
+  if (!scope) throw new Error(`no scope ${name}`);
+  return scope.variablesReference;
+}
