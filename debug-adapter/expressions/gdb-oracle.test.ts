@@ -9,6 +9,7 @@ import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
 import type { EvaluationContext } from './api.ts';
 import { createExpressions } from './expressions.ts';
 import { fakeContext } from './fake-context.ts';
+import { type GdbAnswer, gdbAnswers, gdbCommands, normalText, normalType } from './gdb-text.ts';
 
 const SOURCE = `
 typedef unsigned long word_t;
@@ -75,7 +76,7 @@ const IN_RADIX = 'uc; sc; ll; array; matrix; first.value; flags; big; pointer; n
 let folder: string;
 let symbols: OpenSymbols;
 let context: EvaluationContext;
-const answers = new Map<string, { text: string; type: string }>();
+let answers: Map<string, GdbAnswer>;
 const expressions = createExpressions({ characters: 5000, elements: 200, depth: 20, strings: 100 });
 
 before(async () => {
@@ -130,29 +131,10 @@ function askGdb(program: string): void {
     ...EXPRESSIONS.map((expression) => ['', expression] as const),
     ...Object.keys(RADIX).flatMap((radix) => IN_RADIX.map((expression) => [`/${radix}`, expression] as const)),
   ];
-  const commands = all.flatMap(([format, expression]) => [
-    `echo @@${format} ${expression}\\n`,
-    `print${format} ${expression}`,
-    `whatis ${expression}`,
-  ]);
+  const commands = all.flatMap(([format, expression]) => gdbCommands(expression, format));
   const settings = ['set print repeats 10', 'set width 0', 'set language c'];
   const args = [...settings, ...commands].flatMap((command) => ['-ex', command]);
-  const output = run('gdb', '-batch', '-nx', ...args, program);
-  for (const part of output.split('@@').slice(1)) {
-    const [key = '', text = '', type = ''] = part.split('\n');
-    answers.set(key.trim(), { text: text.replace(/^\$\d+ = /, ''), type: type.replace('type = ', '') });
-  }
-}
-
-/** gdb says the type of a pointer before it, pads strings with NULs, and prints more digits. */
-function normal(text: string): string {
-  return text
-    .replace(/^\(.*\) (?=0x[\da-f]+(?: [<"]|$))/, '')
-    .replace(/(\\000)+"/g, '"')
-    .replace(/'\\000' <repeats \d+ times>/g, '""')
-    .replace(/unknown: /g, '')
-    .replace(/^\((0x[\da-f]+)\)$/, (_, hex: string) => `${Number(hex)}`)
-    .replace(/-?\d+\.\d+(e[+-]\d+)?/g, (number) => Number(Number(number).toPrecision(7)).toString());
+  answers = gdbAnswers(run('gdb', '-batch', '-nx', ...args, program));
 }
 
 describe('print and whatis', () => {
@@ -162,14 +144,12 @@ describe('print and whatis', () => {
       assert.ok(expected && expected.text !== '', `gdb does not answer ${expression}`);
       const value = await expressions.evaluate(expression, context);
       const { text, type } = await expressions.format(value, context);
-      assert.equal(normal(text), normal(expected.text));
-      if (isKnown(expression)) assert.equal(sameName(type), sameName(expected.type));
+      assert.equal(normalText(text), normalText(expected.text));
+      if (isKnown(expression)) assert.equal(normalType(type), normalType(expected.type));
     });
   }
   /** gdb 13 takes sizeof for an int when it only wants the type, and has none for a dereferenced function. */
   const isKnown = (expression: string) => !/^sizeof|^\*add$/.test(expression);
-  /** gdb writes the parameters of functions without a prototype as nothing. */
-  const sameName = (type: string) => type.replace(/\(\)$/, '(void)');
 });
 
 describe('print with a radix', () => {

@@ -26,7 +26,7 @@ const EXPRESSIONS: readonly (readonly string[])[] = [
   showcase.message; showcase.matrix; showcase.matrix[2]; *showcase.matrix[1]@3; showcase.rectangles; showcase.header; showcase.word
   showcase.header.sequence + 1; showcase.events; showcase.root; *showcase.root; *showcase.root->left->right; showcase.operation
   showcase.opaque; showcase.pointer; *showcase.pointer; **showcase.pointer_to_pointer; showcase.address; (char)showcase.octet
-  ticks; main_loop_passes; frames; kernel_pml4; *cpus[0].self->current; idt[14]; idt[14].vector_nobody; tasks[0].name; task_list
+  ticks; main_loop_passes; frames; kernel_pml4; *cpus[0].self->current; idt[14]; idt[14].type; idt[14].present; idt[14].dpl; tasks[0].name; task_list
   hypervisor; interrupt_counts[32] > 0; leaves; branches[1]; &branches[1].left->key; sizeof(struct showcase); sizeof idt / sizeof idt[0]
   (struct tree *)showcase.opaque; ((struct tree *)showcase.opaque)->key; {int}&showcase.matrix[1][2]; GREEN; (enum colour)5
   kernel_main; &kernel_main; *kernel_main; interrupt_dispatch; &hypercall_page; 'showcase.c'::counted; record_event::recorded`,
@@ -71,11 +71,14 @@ describe('values of a stopped guest are those that gdb shows', { skip: noKvm }, 
       test(`${expression} in frame ${level}`, async () => {
         const expected = answers[level]?.get(expression);
         assert.ok(expected && expected.text !== '', `gdb does not answer ${expression}`);
-        const body = await adapter.client.request('evaluate', {
-          expression,
-          context: 'watch',
-          frameId: frames[level]!.id,
-        });
+        const { client } = adapter;
+        const asked = client.request('evaluate', { expression, context: 'watch', frameId: frames[level]!.id });
+        // gdb's errors are not in its output: the type follows where the value should be.
+        if (expected.text.startsWith('type = ')) {
+          await assert.rejects(asked, /optimized out|not located in memory/);
+          return;
+        }
+        const body = await asked;
         assert.equal(normalText(body.result), normalText(expected.text));
         // gdb 13 takes sizeof for an int when it only wants the type.
         if (expected.type !== '' && !expression.startsWith('sizeof'))
