@@ -106,7 +106,8 @@ function reservedBits(state: PagingState, level: TableLevel, leaf: boolean): big
   }
   const pae = pagingMode(state) === 'pae';
   let reserved = bits(pae ? 62n : 51n, physical);
-  if (isPaeRoot(state, level)) return reserved | NX | bits(8n, 5n) | bits(2n, 1n);
+  // Bit 5 is reserved too, but only looked at by MOV to CR3, and QEMU uses it as an accessed bit afterwards.
+  if (isPaeRoot(state, level)) return reserved | NX | bits(8n, 6n) | bits(2n, 1n);
   if (!(state.efer & EFER_NXE)) reserved |= NX;
   if (leaf) reserved |= bits(level.shift - 1n, 13n);
   else if (level.level > 2 && !level.largePages) reserved |= PS;

@@ -1,0 +1,340 @@
+/**
+ * Compares the walks with those of QEMU: a guest of a few lines sets up tables in each mode, QEMU's monitor says what is
+ * mapped (`info tlb`, `info mem`, `gva2gpa`), and our walk of a dump of the guest's memory must say the same.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type PagingMode, type PagingState, pagingMode } from './paging-mode.ts';
+import { withReads } from './reads.ts';
+import { addressSpace } from './tables.ts';
+import { walk } from './walk.ts';
+
+const RAM = 16 * 1024 * 1024;
+const folder = mkdtempSync(join(tmpdir(), 'ringside-paging-'));
+after(() => rmSync(folder, { recursive: true }));
+
+interface Setup {
+  readonly mode: PagingMode;
+  readonly cr4: number;
+  readonly efer: number;
+  /** Table entries: address, value. */
+  readonly tables: readonly (readonly [number, bigint])[];
+  readonly entryBytes: 4 | 8;
+  /** Addresses for gva2gpa, mapped or not. */
+  readonly probes: readonly bigint[];
+}
+
+const NX = 1n << 63n;
+const setups: readonly Setup[] = [
+  {
+    mode: '32-bit',
+    cr4: 0x10,
+    efer: 0,
+    entryBytes: 4,
+    tables: [
+      [0x20_0000, 0x83n],
+      [0x20_0004, 0x20_1007n],
+      [0x20_0008, 0x40_0187n],
+      [0x20_0ffc, 0x20_1003n],
+      [0x20_1000, 0x30_0067n],
+      [0x20_1004, 0x30_1005n],
+      [0x20_1008, 0x30_2103n],
+      [0x20_1ffc, 0x30_3001n],
+    ],
+    probes: [0x1234n, 0x40_0123n, 0x40_1fffn, 0x40_3000n, 0x80_4567n, 0xffc0_0010n, 0xffff_f123n, 0xc0_0000n],
+  },
+  {
+    mode: 'pae',
+    cr4: 0x20,
+    efer: 0x800,
+    entryBytes: 8,
+    tables: [
+      [0x20_0000, 0x20_1001n],
+      [0x20_0018, 0x20_2001n],
+      [0x20_1000, 0x83n],
+      [0x20_1008, 0x20_0087n | NX],
+      [0x20_2ff8, 0x20_3007n],
+      [0x20_3000, 0x30_0063n],
+      [0x20_3008, 0x30_1007n | NX],
+      [0x20_3ff8, 0x30_2001n],
+    ],
+    probes: [0x1234n, 0x20_0123n, 0xffe0_0010n, 0xffe0_1fffn, 0xffe0_2000n, 0xffff_f123n, 0x4000_0000n, 0x40_0000n],
+  },
+  {
+    mode: '4-level',
+    cr4: 0x20,
+    efer: 0x900,
+    entryBytes: 8,
+    tables: [
+      [0x20_0000, 0x20_1027n],
+      [0x20_0800, 0x20_1003n | NX],
+      [0x20_0ff8, 0x20_1023n],
+      [0x20_1000, 0x20_2027n],
+      [0x20_1008, 0x4000_0183n],
+      [0x20_1ff0, 0x20_2003n],
+      [0x20_2000, 0xe3n],
+      [0x20_2008, 0x20_3007n | NX],
+      [0x20_2010, 0x20_3005n],
+      [0x20_3000, 0x30_0067n],
+      [0x20_3008, 0x30_1105n],
+      [0x20_3ff8, 0x30_2019n | NX],
+    ],
+    probes: [
+      0x1234n,
+      0x20_0123n,
+      0x20_1fffn,
+      0x20_2000n,
+      0x3f_f001n,
+      0x40_0010n,
+      0x4012_3456n,
+      0xffff_8000_0020_0010n,
+      0xffff_ffff_8020_1abcn,
+      0xffff_ffff_c000_0000n,
+    ],
+  },
+  {
+    mode: '5-level',
+    cr4: 0x1020,
+    efer: 0x900,
+    entryBytes: 8,
+    tables: [
+      [0x20_0000, 0x20_4007n],
+      [0x20_0ff8, 0x20_4003n],
+      [0x20_4000, 0x20_1007n],
+      [0x20_4ff8, 0x20_1003n],
+      [0x20_1000, 0x20_2007n],
+      [0x20_1ff0, 0x20_2003n],
+      [0x20_2000, 0x83n],
+      [0x20_2008, 0x20_3007n],
+      [0x20_3010, 0x30_0067n | NX],
+    ],
+    probes: [0x1234n, 0x20_2123n, 0xff00_0000_0020_2123n, 0xffff_ffff_8000_0042n, 0x1_0000_0000_0000n],
+  },
+];
+
+/** A multiboot kernel that fills in the tables, switches the mode on and halts. */
+function guest(setup: Setup): string {
+  const store = ([address, value]: readonly [number, bigint]) => [
+    `movl $${BigInt.asUintN(32, value)}, ${address}`,
+    ...(setup.entryBytes === 8 ? [`movl $${value >> 32n}, ${address + 4}`] : []),
+  ];
+  return `
+    .section .multiboot, "a"
+    .long 0x1badb002, 0, -0x1badb002
+    .text
+    .globl _start
+    _start: cld
+    movl $0x200000, %edi
+    movl $0x8000, %ecx
+    xorl %eax, %eax
+    rep stosl
+    ${setup.tables.flatMap(store).join('\n')}
+    movl $${setup.cr4}, %eax
+    movl %eax, %cr4
+    movl $0x200000, %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx
+    movl $${setup.efer}, %eax
+    xorl %edx, %edx
+    wrmsr
+    movl $0x80010011, %eax
+    movl %eax, %cr0
+    1: hlt
+    jmp 1b
+  `;
+}
+
+function build(setup: Setup): string {
+  const file = (extension: string) => join(folder, `${setup.mode}.${extension}`);
+  writeFileSync(file('S'), guest(setup));
+  writeFileSync(
+    file('ld'),
+    'ENTRY(_start) SECTIONS { . = 0x100000; .text : { *(.multiboot) *(.text) } /DISCARD/ : { *(.note*) } }',
+  );
+  execFileSync('gcc', ['-m32', '-c', file('S'), '-o', file('o')]);
+  execFileSync('ld', ['-m', 'elf_i386', '-T', file('ld'), file('o'), '-o', file('elf')], { stdio: 'pipe' });
+  return file('elf');
+}
+
+/** QEMU with its monitor on standard input and output. */
+class Qemu {
+  readonly #process: ChildProcess;
+  #output = '';
+  #waiting: (() => void) | undefined;
+
+  constructor(kernel: string) {
+    const options = ['-accel', 'tcg', '-cpu', 'max,la57=on', '-m', '16M', '-nic', 'none', '-display', 'none'];
+    this.#process = spawn('qemu-system-x86_64', [...options, '-monitor', 'stdio', '-kernel', kernel], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#process.stdout?.setEncoding('latin1').on('data', (text: string) => {
+      this.#output += text;
+      this.#waiting?.();
+    });
+  }
+
+  /** The monitor's answer to one command. */
+  async ask(command: string): Promise<string> {
+    await this.#prompt();
+    this.#output = '';
+    this.#process.stdin?.write(`${command}\n`);
+    const answer = await this.#prompt();
+    return answer.slice(answer.indexOf('\n') + 1);
+  }
+
+  async #prompt(): Promise<string> {
+    while (!this.#output.endsWith('(qemu) ')) {
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
+    return this.#output;
+  }
+
+  /** `info registers` of the halted guest with paging on. */
+  async halted(): Promise<string> {
+    for (;;) {
+      const registers = await this.ask('info registers');
+      if (/CR0=8/.test(registers) && /HLT=1/.test(registers)) return registers;
+    }
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+}
+
+const field = (text: string, name: string) =>
+  BigInt(`0x${new RegExp(`${name}=([0-9a-f]+)`).exec(text)?.[1] ?? 'none'}`);
+
+/** Lines of `info tlb`: virtual page, physical page, and letters X(NX) G P(large) D A C(PCD) T(PWT) U W. */
+function tlbLines(text: string) {
+  return [...text.matchAll(/^([0-9a-f]+): ([0-9a-f]+) ([-A-Z]{9})/gm)].map(([, virtual, physical, letters]) => ({
+    virtual: BigInt(`0x${virtual}`),
+    // In PAE mode QEMU leaves NX in the address.
+    physical: BigInt(`0x${physical}`) & 0xf_ffff_ffff_ffffn,
+    letters: letters ?? '',
+  }));
+}
+
+/** QEMU 7.2 searches for most of a minute in 5-level tables and prints nothing. */
+const infoMemWorks = (mode: PagingMode) => mode !== '5-level';
+
+/** Lines of `info mem`: start-end size rights. */
+function memLines(text: string) {
+  return [...text.matchAll(/^([0-9a-f]+)-([0-9a-f]+) [0-9a-f]+ (\S{3})/gm)].map(([, start, end, rights]) => ({
+    start: BigInt(`0x${start}`),
+    end: BigInt(`0x${end}`),
+    user: rights?.[0] === 'u',
+    writable: rights?.[2] === 'w',
+  }));
+}
+
+interface Observation {
+  readonly state: PagingState;
+  readonly read: (address: bigint, length: number) => Uint8Array;
+  readonly tlb: ReturnType<typeof tlbLines>;
+  readonly mem: ReturnType<typeof memLines>;
+  /** Answers of gva2gpa by address. */
+  readonly translations: ReadonlyMap<bigint, string>;
+}
+
+/** Runs the guest until it halts and asks QEMU everything. */
+async function observe(setup: Setup): Promise<Observation> {
+  const qemu = new Qemu(build(setup));
+  try {
+    const registers = await qemu.halted();
+    const dump = join(folder, `${setup.mode}.ram`);
+    const failure = await qemu.ask(`pmemsave 0 ${RAM} "${dump}"`);
+    assert.ok(!failure.includes('rror'), failure);
+    const ram = readFileSync(dump);
+    const translations = new Map<bigint, string>();
+    for (const probe of setup.probes) translations.set(probe, await qemu.ask(`gva2gpa 0x${probe.toString(16)}`));
+    return {
+      state: {
+        cr0: field(registers, 'CR0'),
+        cr3: field(registers, 'CR3'),
+        cr4: field(registers, 'CR4'),
+        efer: field(registers, 'EFER'),
+      },
+      read: (address, length) =>
+        address < BigInt(RAM) ? ram.subarray(Number(address), Number(address) + length) : new Uint8Array(),
+      tlb: tlbLines(await qemu.ask('info tlb')),
+      mem: infoMemWorks(setup.mode) ? memLines(await qemu.ask('info mem')) : [],
+      translations,
+    };
+  } finally {
+    qemu.kill();
+  }
+}
+
+for (const setup of setups) {
+  describe(`${setup.mode} paging as QEMU sees it`, { timeout: 60_000 }, () => {
+    let seen: Observation;
+    before(async () => {
+      seen = await observe(setup);
+    });
+
+    test('the mode is the one that was set up', () => assert.equal(pagingMode(seen.state), setup.mode));
+
+    test('info tlb: every page, where it is and its own flags', () => {
+      const { state, read, tlb } = seen;
+      assert.ok(tlb.length > 3);
+      for (const { virtual, physical, letters } of tlb) {
+        const { result, steps } = withReads(walk(state, virtual), read);
+        assert.ok(result.kind === 'mapped', result.kind === 'fault' ? result.reason : '');
+        assert.equal(result.physical, physical, `0x${virtual.toString(16)}`);
+        const flags = steps.at(-1)?.flags ?? [];
+        const mine = ['NX', 'G', 'PS', 'D', 'A', 'PCD', 'PWT', 'U', 'W'].map((flag, index) =>
+          flags.includes(flag) ? 'XGPDACTUW'[index] : '-',
+        );
+        assert.equal(mine.join(''), letters, `0x${virtual.toString(16)}`);
+      }
+    });
+
+    test('info tlb has as many pages as our map has bytes', () => {
+      const { state, read, tlb } = seen;
+      const { ranges, truncated } = withReads(addressSpace(state), read);
+      assert.equal(truncated, false);
+      const theirs = tlb.map(({ virtual }) => {
+        const { result } = withReads(walk(state, virtual), read);
+        return result.kind === 'mapped' ? result.size : 0n;
+      });
+      const sum = (sizes: readonly bigint[]) => sizes.reduce((total, size) => total + size, 0n);
+      assert.equal(sum(ranges.map(({ size }) => size)), sum(theirs));
+    });
+
+    if (infoMemWorks(setup.mode)) {
+      test('info mem: the same ranges with the same rights', () => {
+        const { state, read, mem } = seen;
+        const { ranges } = withReads(addressSpace(state), read);
+        const merged: { start: bigint; end: bigint; user: boolean; writable: boolean }[] = [];
+        // QEMU does not tell executable pages apart.
+        for (const { start, size, user, writable } of ranges) {
+          const last = merged.at(-1);
+          if (last && last.end === start && last.user === user && last.writable === writable) last.end += size;
+          else merged.push({ start, end: start + size, user, writable });
+        }
+        assert.deepEqual(merged, mem);
+      });
+    }
+
+    test('gva2gpa: the same addresses, and the same holes', () => {
+      const { state, read, translations } = seen;
+      for (const [probe, answer] of translations) {
+        const { result } = withReads(walk(state, probe), read);
+        const theirs = /gpa: (?:0x)?([0-9a-f]+)/.exec(answer)?.[1];
+        const mine = result.kind === 'mapped' ? result.physical : undefined;
+        assert.equal(
+          mine,
+          theirs === undefined ? undefined : BigInt(`0x${theirs}`),
+          `0x${probe.toString(16)}: ${answer}`,
+        );
+      }
+    });
+  });
+}
