@@ -90,7 +90,7 @@ export function pointerText(value: bigint, radix: Radix, symbols: SymbolIndex | 
 const MAX_OFFSET_WITHOUT_SIZE = 0x10000n;
 
 /** `name` or `name+offset` of the symbol that an address lies in. */
-export function symbolText(address: bigint, symbols: SymbolIndex | undefined): string | undefined {
+function symbolText(address: bigint, symbols: SymbolIndex | undefined): string | undefined {
   const symbol = symbols?.symbolAt(address);
   if (!symbol) return undefined;
   const offset = address - symbol.address;

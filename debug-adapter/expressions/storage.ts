@@ -74,12 +74,7 @@ export async function readValue(value: Value, context: EvaluationContext, at: nu
 }
 
 /** Exactly `size` bytes; throws UnavailableError. */
-export async function readPlace(
-  place: Place,
-  size: number,
-  context: EvaluationContext,
-  at: number,
-): Promise<Uint8Array> {
+async function readPlace(place: Place, size: number, context: EvaluationContext, at: number): Promise<Uint8Array> {
   switch (place.kind) {
     case 'memory': {
       const bytes = await context.readMemory(place.address, size);
