@@ -54,11 +54,11 @@ class FrameSection {
   private scan(): Fde[] {
     const entries: Fde[] = [];
     for (let at = 0; at + 4 <= this.bytes.length; ) {
-      const entry = this.entryAt(at);
+      const entry = this.info.tolerate(() => this.entryAt(at), undefined);
       if (!entry) break;
       if (!entry.isCie && entry.idAt + entry.idSize < entry.cursor.end) {
-        const fde = this.readFde(entry);
-        if (fde.low < fde.high && this.info.isLoaded(fde.low)) entries.push(fde);
+        const fde = this.info.tolerate(() => this.readFde(entry), undefined);
+        if (fde && fde.low < fde.high && this.info.isLoaded(fde.low)) entries.push(fde);
       }
       at = entry.cursor.end;
     }
@@ -132,7 +132,7 @@ class FrameSection {
     const dataAlignment = cursor.sleb();
     const returnRegister = version === 1 ? cursor.u8() : cursor.uleb();
     let pointerEncoding = 0;
-    let signalFrame = false;
+    let signalFrame = augmentation === 'S';
     const hasAugmentationData = augmentation.startsWith('z');
     if (hasAugmentationData) {
       const size = cursor.uleb();
@@ -146,7 +146,8 @@ class FrameSection {
         else break;
       }
       cursor.at = cursor.at <= instructionsAt && instructionsAt <= cursor.end ? instructionsAt : cursor.end;
-    } else if (augmentation !== '') cursor.fail(`augmentation '${augmentation.slice(0, 8)}' is not known`);
+    } else if (augmentation !== '' && !signalFrame)
+      cursor.fail(`augmentation '${augmentation.slice(0, 8)}' is not known`);
     if (isAbsent(pointerEncoding)) cursor.fail('frame entries without addresses');
     return {
       codeAlignment,

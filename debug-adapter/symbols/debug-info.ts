@@ -7,6 +7,8 @@ import type { Die } from './die.ts';
 import { type ElfFile, type ElfSection, sectionFlags } from './elf.ts';
 import { maximumUnitHeader, readUnitHeader, Unit, type UnitHeader } from './unit.ts';
 
+const maximumProblems = 100;
+
 export class DebugInfo {
   private readonly tables = new Map<string, AbbrevTable>();
   private readonly infoSection: ElfSection | undefined;
@@ -16,6 +18,8 @@ export class DebugInfo {
   private allUnits: readonly Unit[] | undefined;
   private signatures: Map<bigint, Unit> | undefined;
   private readonly loaded: readonly Range[];
+  /** What was found damaged, each once. */
+  readonly problems: string[] = [];
 
   constructor(
     readonly elf: ElfFile,
@@ -25,6 +29,23 @@ export class DebugInfo {
     this.typesSection = debugSection(elf, 'types');
     this.typesBias = this.infoSection ? this.sectionSize(this.infoSection) : 0;
     this.loaded = loadedRanges(elf, addresses);
+  }
+
+  /** `otherwise` where `read` meets damage: damage in one part of the file must not take the rest away. */
+  tolerate<T>(read: () => T, otherwise: T): T {
+    try {
+      return read();
+    } catch (error) {
+      return this.note(error, otherwise);
+    }
+  }
+
+  /** Keeps the message of a {@link SymbolFileError}, throws any other error on. */
+  note<T>(error: unknown, otherwise: T): T {
+    if (!(error instanceof SymbolFileError)) throw error;
+    if (this.problems.length < maximumProblems && !this.problems.includes(error.message))
+      this.problems.push(error.message);
+    return otherwise;
   }
 
   /** Whether the image has something there: what the linker left out of it keeps its DWARF, at address 0 or -1. */
@@ -110,14 +131,16 @@ export class DebugInfo {
     const headers: UnitHeader[] = [];
     if (!section) return headers;
     const end = this.sectionSize(section);
-    for (let at = 0; at < end; ) {
-      const bytes = this.elf.part(section, at, Math.min(maximumUnitHeader, end - at));
-      const cursor = new Cursor(bytes, 0, section.name, bytes.length, at);
-      const header = readUnitHeader(cursor, at + bias, section === this.typesSection);
-      if (header.size > end - at) cursor.fail(`unit of ${header.size} bytes goes on behind the section`);
-      headers.push(header);
-      at += header.size;
-    }
+    this.tolerate(() => {
+      for (let at = 0; at < end; ) {
+        const bytes = this.elf.part(section, at, Math.min(maximumUnitHeader, end - at));
+        const cursor = new Cursor(bytes, 0, section.name, bytes.length, at);
+        const header = readUnitHeader(cursor, at + bias, section === this.typesSection);
+        if (header.size > end - at) cursor.fail(`unit of ${header.size} bytes goes on behind the section`);
+        headers.push(header);
+        at += header.size;
+      }
+    }, undefined);
     return headers;
   }
 }

@@ -133,7 +133,7 @@ export class Lines {
   *statements(source: string, from: number, to: number): Generator<Statement> {
     const seen = new Set<LineTable>();
     for (const unit of this.bySource.get(source) ?? []) {
-      const table = this.tableOf(unit);
+      const table = this.info.tolerate(() => this.tableOf(unit), undefined);
       if (!table || seen.has(table)) continue;
       seen.add(table);
       const files = new Set(table.files.flatMap((path, index) => (path === source ? [index] : [])));
@@ -161,7 +161,7 @@ export class Lines {
       this.unitsBySource = new Map();
       for (const unit of this.info.units) {
         if (unit.header.type === unitType.type) continue;
-        for (const path of new Set(this.header(unit)?.files)) {
+        for (const path of new Set(this.info.tolerate(() => this.header(unit)?.files, []))) {
           const units = this.unitsBySource.get(path);
           if (units) units.push(unit);
           else if (path !== '' && !path.endsWith('>')) this.unitsBySource.set(path, [unit]);

@@ -36,7 +36,7 @@ export class Names {
   private readonly next: Uint32Array;
 
   constructor(private readonly info: DebugInfo) {
-    for (const unit of info.units) this.scan(unit);
+    for (const unit of info.units) info.tolerate(() => this.scan(unit), undefined);
     const size = 2 ** Math.ceil(Math.log2(this.count + 1));
     this.heads = new Uint32Array(size).fill(noEntry);
     this.next = new Uint32Array(this.count);

@@ -1,19 +1,18 @@
 /** {@link SymbolIndex} over one ELF file. */
 import { Addresses } from './addresses.ts';
-import {
-  type BreakpointPlace,
-  type CallerRegisters,
-  type FrameContext,
-  type FunctionInfo,
-  type ImageSymbol,
-  type InlineLevel,
-  type LineRange,
-  type Place,
-  type SourceLine,
-  SymbolFileError,
-  type SymbolIndex,
-  type Type,
-  type VariableInfo,
+import type {
+  BreakpointPlace,
+  CallerRegisters,
+  FrameContext,
+  FunctionInfo,
+  ImageSymbol,
+  InlineLevel,
+  LineRange,
+  Place,
+  SourceLine,
+  SymbolIndex,
+  Type,
+  VariableInfo,
 } from './api.ts';
 import { CallFrames } from './cfi.ts';
 import { DebugInfo } from './debug-info.ts';
@@ -47,14 +46,12 @@ export async function openSymbols(path: string): Promise<OpenSymbols> {
 }
 
 const tagOfKind = { struct: tag.structureType, union: tag.unionType, enum: tag.enumerationType } as const;
-const maximumProblems = 100;
 
 class ElfSymbols implements OpenSymbols {
   readonly path: string;
   readonly entry: bigint;
   readonly machine: 'x86-64' | 'i386';
   readonly sections: SymbolIndex['sections'];
-  readonly problems: string[] = [];
   private readonly addresses: Addresses;
   private readonly info: DebugInfo;
   private readonly scopes = new Scopes();
@@ -84,6 +81,10 @@ class ElfSymbols implements OpenSymbols {
     this.places = new Places(this.info, this.lines, this.scopes, this.symbols, names);
   }
 
+  get problems(): readonly string[] {
+    return this.info.problems;
+  }
+
   close(): void {
     this.elf.close();
   }
@@ -101,27 +102,27 @@ class ElfSymbols implements OpenSymbols {
   }
 
   sources(): string[] {
-    return this.tolerate(() => this.lines.sources(), []);
+    return this.info.tolerate(() => this.lines.sources(), []);
   }
 
   lineAt(pc: bigint): LineRange | undefined {
-    return this.tolerate(() => this.lines.rangeAt(this.addresses.toDistance(pc)), undefined);
+    return this.info.tolerate(() => this.lines.rangeAt(this.addresses.toDistance(pc)), undefined);
   }
 
   placesFor(file: string, line: number): BreakpointPlace[] {
-    return this.tolerate(() => this.places.forLine(file, line), []);
+    return this.info.tolerate(() => this.places.forLine(file, line), []);
   }
 
   linesWithCode(file: string, first: number, last: number): number[] {
-    return this.tolerate(() => this.places.linesWithCode(file, first, last), []);
+    return this.info.tolerate(() => this.places.linesWithCode(file, first, last), []);
   }
 
   placesForFunction(name: string): BreakpointPlace[] {
-    return this.tolerate(() => this.places.forFunction(name), []);
+    return this.info.tolerate(() => this.places.forFunction(name), []);
   }
 
   functionAt(pc: bigint): FunctionInfo | undefined {
-    return this.tolerate(() => {
+    return this.info.tolerate(() => {
       const distance = this.addresses.toDistance(pc);
       const unit = this.lines.unitFor(distance);
       const die = unit && this.scopes.functionAt(unit, distance);
@@ -130,7 +131,7 @@ class ElfSymbols implements OpenSymbols {
   }
 
   inlineLevels(pc: bigint): InlineLevel[] {
-    return this.tolerate(() => {
+    return this.info.tolerate(() => {
       const levels = this.levelsAt(pc);
       return levels.map((scopes, level) => {
         const scope = scopes[0] as Scope;
@@ -142,15 +143,15 @@ class ElfSymbols implements OpenSymbols {
   }
 
   variablesAt(pc: bigint, level: number): VariableInfo[] {
-    return this.tolerate(() => this.variables.inScopes(this.levelsAt(pc)[level] ?? []), []);
+    return this.info.tolerate(() => this.variables.inScopes(this.levelsAt(pc)[level] ?? []), []);
   }
 
   globals(name: string): VariableInfo[] {
-    return this.tolerate(() => this.variables.globals(name), []);
+    return this.info.tolerate(() => this.variables.globals(name), []);
   }
 
   typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined {
-    return this.tolerate(() => {
+    return this.info.tolerate(() => {
       const found = [...this.names.find(name, nameKinds.type)];
       const die = kind
         ? found.find((each) => each.tag === tagOfKind[kind] || (kind === 'struct' && each.tag === tag.classType))
@@ -160,7 +161,7 @@ class ElfSymbols implements OpenSymbols {
   }
 
   enumerator(name: string): { type: Type; value: bigint } | undefined {
-    return this.tolerate(() => {
+    return this.info.tolerate(() => {
       for (const die of this.names.find(name, nameKinds.enumerator)) {
         const type = this.types.fromDie(die);
         const found = type.kind === 'enum' && type.enumerators.find((each) => each.name === name);
@@ -174,7 +175,7 @@ class ElfSymbols implements OpenSymbols {
     try {
       return await this.variables.locate(variable, frame);
     } catch (error) {
-      return this.note(error, { kind: 'optimized-out' });
+      return this.info.note(error, { kind: 'optimized-out' });
     }
   }
 
@@ -182,7 +183,7 @@ class ElfSymbols implements OpenSymbols {
     try {
       return await this.frames.unwind(frame);
     } catch (error) {
-      return error instanceof Unavailable ? undefined : this.note(error, undefined);
+      return error instanceof Unavailable ? undefined : this.info.note(error, undefined);
     }
   }
 
@@ -228,22 +229,6 @@ class ElfSymbols implements OpenSymbols {
         return types.typeOf(die);
       },
     };
-  }
-
-  /** Damage in one part of the file must not take the rest away. */
-  private tolerate<T>(read: () => T, otherwise: T): T {
-    try {
-      return read();
-    } catch (error) {
-      return this.note(error, otherwise);
-    }
-  }
-
-  private note<T>(error: unknown, otherwise: T): T {
-    if (!(error instanceof SymbolFileError)) throw error;
-    if (this.problems.length < maximumProblems && !this.problems.includes(error.message))
-      this.problems.push(error.message);
-    return otherwise;
   }
 }
 

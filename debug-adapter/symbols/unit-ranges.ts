@@ -1,5 +1,5 @@
 /** Which unit an address belongs to: `.debug_aranges` where a unit has some, else the unit's own ranges. */
-import { lastAtMost } from './addresses.ts';
+import { lastAtMost, type Range } from './addresses.ts';
 import { Cursor } from './bytes.ts';
 import type { DebugInfo } from './debug-info.ts';
 import { unitType } from './dwarf-constants.ts';
@@ -34,15 +34,20 @@ export class UnitRanges {
   }
 
   private collect(): UnitRange[] {
-    const ranges = readAranges(this.info).filter((range) => this.info.isLoaded(range.low));
+    const ranges = this.info
+      .tolerate(() => readAranges(this.info), [])
+      .filter((range) => this.info.isLoaded(range.low));
     const known = new Set(ranges.map((range) => range.unit));
     for (const unit of this.info.units) {
       if (known.has(unit) || unit.header.type === unitType.type) continue;
-      let own: readonly { low: number; high: number }[] = rangesOf(unit.root);
-      if (own.length === 0) own = this.tableOf(unit)?.sequences ?? [];
-      for (const { low, high } of own) ranges.push({ low, high, unit });
+      for (const { low, high } of this.info.tolerate(() => this.ownRanges(unit), [])) ranges.push({ low, high, unit });
     }
     return ranges;
+  }
+
+  private ownRanges(unit: Unit): readonly Range[] {
+    const ranges = rangesOf(unit.root);
+    return ranges.length > 0 ? ranges : (this.tableOf(unit)?.sequences ?? []);
   }
 }
 
