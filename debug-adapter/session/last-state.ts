@@ -1,7 +1,15 @@
 /** The last that is known of the machine, kept so that views can still show it when the guest is gone. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSnapshot } from '../protocol/custom.ts';
-import { registerGroups } from './state/registers-part.ts';
-import type { StopState } from './stop-state.ts';
+import type { Guest } from './guest.ts';
+import { hypercallsPart } from './state/hypercalls-part.ts';
+import { memoryMapPart } from './state/memory-map-part.ts';
+import { pageTablesPart } from './state/page-tables-part.ts';
+import { registerGroups, registersPart } from './state/registers-part.ts';
+import { StopState } from './stop-state.ts';
+
+/** Milliseconds after which a core that does not answer is not waited for. */
+const PATIENCE = 2_000;
 
 export class LastState {
   private known: MachineSnapshot = { threadId: 1 };
@@ -14,6 +22,23 @@ export class LastState {
   async standsAt(state: StopState): Promise<void> {
     const { thread } = state.stop;
     this.keep({ threadId: thread, registers: await registerGroups(state, thread) });
+  }
+
+  /** Asks a core whose guest has just ended for all that it still shows. */
+  async take(guest: Guest): Promise<void> {
+    if (!guest.target.inspect) return;
+    const { threadId } = this.known;
+    const stop = { thread: threadId, reason: { kind: 'pause' } } as const;
+    const state = new StopState(guest.target, guest.symbols, stop);
+    const late = delay(PATIENCE, undefined, { ref: false });
+    const quietly = (part: Promise<Partial<MachineSnapshot>>) =>
+      Promise.race([part.then((made) => this.keep({ threadId, ...made })), late]).catch(() => undefined);
+    await Promise.all([
+      quietly(registersPart(state, threadId).then((registers) => ({ registers }))),
+      quietly(pageTablesPart(state, threadId).then((pageTables) => ({ pageTables }))),
+      quietly(hypercallsPart(guest).then((hypercalls) => ({ hypercalls }))),
+      quietly(memoryMapPart(guest).then((memoryMap) => ({ memoryMap }))),
+    ]);
   }
 
   /** Keeps the parts of a snapshot that was given to the client. */

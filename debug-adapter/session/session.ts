@@ -114,8 +114,8 @@ export class Session {
     this.ended = false;
     this.stop = new StopState(guest.target, guest.symbols, { thread: 1, reason: { kind: 'pause' } });
     this.last.clear();
-    guest.target.onEnd((end) => this.guestGone(guest, end));
-    guest.target.onLost((message) => this.guestGone(guest, { exitStatus: 1, message }, true));
+    guest.target.onEnd((end) => void this.guestGone(guest, end));
+    guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
     for (const breakpoint of await this.breakpoints.bind(guest)) {
       this.send.event('breakpoint', { reason: 'changed', breakpoint: describeBreakpoint(breakpoint, guest) });
     }
@@ -172,11 +172,12 @@ export class Session {
     this.references.clear();
   }
 
-  private guestGone(guest: Guest, { exitStatus, message }: TargetEnd, lost = false): void {
+  private async guestGone(guest: Guest, { exitStatus, message }: TargetEnd, lost = false): Promise<void> {
     if (guest !== this.present || this.ended) return;
     this.ended = true;
     this.forgetStop();
     this.breakpoints.unbind();
+    if (!lost) await this.last.take(guest);
     this.print(`${basename(guest.program)}: ${message}\n`, lost ? 'important' : 'console');
     this.send.ringside('ringside/ended', { message, exitStatus, last: this.last.snapshot });
     this.send.event('exited', { exitCode: exitStatus });

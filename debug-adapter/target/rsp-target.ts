@@ -46,6 +46,10 @@ export class RspTarget implements Target {
   private selected: number | undefined;
   private stepping = false;
   private over = false;
+  /** Addresses of planted execution breakpoints. */
+  private readonly traps = new Set<bigint>();
+  /** Takes the next stop, which nobody else sees. */
+  private quiet: ((stop: TargetStop) => void) | undefined;
   /** What the stub printed last, e.g. how the guest ended. */
   private lastWords = '';
   private line: Promise<unknown> = Promise.resolve();
@@ -163,13 +167,21 @@ export class RspTarget implements Target {
 
   async insertBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
     await this.zPacket('Z', kind, address, length);
+    if (kind === 'software' || kind === 'hardware') this.traps.add(address);
   }
 
   async removeBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
     await this.zPacket('z', kind, address, length);
+    this.traps.delete(address);
   }
 
   async resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
+    if (how.kind === 'continue' && !this.host.inspect && (await this.standsOnTrap(thread))) {
+      const stop = await this.stepQuietly(thread);
+      if (stop.reason.kind !== 'step') return this.deliver(stop);
+      if (await this.standsOnTrap(thread))
+        return this.deliver({ thread, reason: { kind: 'breakpoint', hardware: false } });
+    }
     const id = thread.toString(16);
     const rest = others === 'continue' ? ';c' : '';
     this.stepping = how.kind !== 'continue';
@@ -236,11 +248,34 @@ export class RspTarget implements Target {
       for (const listener of this.endListeners) listener({ ...reply.end, message });
     } else if (reply) {
       this.selected = undefined;
-      for (const listener of this.stopListeners) listener(reply.stop);
+      this.deliver(reply.stop);
     } else if (payload.startsWith('E') || payload === '') {
       const reason: StopReason = { kind: 'fault', message: `${this.name} refused to go on: ${errorText(payload)}` };
-      for (const listener of this.stopListeners) listener({ thread: 1, reason });
+      this.deliver({ thread: 1, reason });
     }
+  }
+
+  private deliver(stop: TargetStop): void {
+    const { quiet } = this;
+    this.quiet = undefined;
+    if (quiet) quiet(stop);
+    else for (const listener of this.stopListeners) listener(stop);
+  }
+
+  /** Stubs other than ours (QEMU) meet the trap that a vCPU stands on again when it is let go. */
+  private async standsOnTrap(thread: number): Promise<boolean> {
+    if (this.traps.size === 0) return false;
+    const pc = await this.readRegister(thread, 'rip');
+    return this.traps.has(Buffer.from(pc).readBigUInt64LE());
+  }
+
+  private async stepQuietly(thread: number): Promise<TargetStop> {
+    const stopped = new Promise<TargetStop>((resolve) => {
+      this.quiet = resolve;
+    });
+    this.stepping = true;
+    await this.client.post(`vCont;s:${thread.toString(16)}`);
+    return stopped;
   }
 
   private register(name: string): StubRegister {
