@@ -11,9 +11,9 @@ export function normalText(text: string): string {
     .replace(/-?\d+\.\d+(e[+-]\d+)?/g, (number) => Number(Number(number).toPrecision(7)).toString());
 }
 
-/** gdb writes the parameters of functions without a prototype as nothing. */
+/** gdb writes the parameters of functions without a prototype as nothing, and an int too many into clang's __int128. */
 export function normalType(type: string): string {
-  return type.replace(/\(\)$/, '(void)');
+  return type.replace(/\(\)$/, '(void)').replace('int __int128', '__int128');
 }
 
 export interface GdbAnswer {
