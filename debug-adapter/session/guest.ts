@@ -8,6 +8,7 @@ import { SourcePaths } from './source-paths.ts';
 
 export class Guest {
   readonly runner: Runner;
+  private closing: Promise<void> | undefined;
   private known: readonly TargetThread[] | undefined;
 
   constructor(
@@ -25,9 +26,13 @@ export class Guest {
     return this.known;
   }
 
-  async close(): Promise<void> {
-    await this.target.kill().catch(() => undefined);
-    this.symbols?.close();
+  /** Ends the guest and lets go of its files; once, however often it is asked for. */
+  close(): Promise<void> {
+    this.closing ??= this.target.kill().then(
+      () => this.symbols?.close(),
+      () => this.symbols?.close(),
+    );
+    return this.closing;
   }
 }
 
