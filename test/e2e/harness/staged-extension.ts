@@ -10,6 +10,8 @@ export interface StagedExtension {
   readonly folder: string;
   /** A folder to be opened, with one kernel in it. */
   readonly workspace: string;
+  /** What VS Code runs as tests in the extension host. */
+  readonly tests: string;
   /** Where the fake adapter logs its requests. */
   readonly log: string;
   remove(): void;
@@ -34,6 +36,8 @@ export function stageExtension(): StagedExtension {
   } as const;
   buildSync({ ...program, entryPoints: [{ in: 'extension/main.ts', out: 'extension' }], external: ['vscode'] });
   buildSync({ ...program, entryPoints: [{ in: 'test/e2e/fake/adapter.ts', out: 'ringside' }] });
+  const tests = join(base, 'tests');
+  buildSync({ ...program, entryPoints: ['test/e2e/extension-host/index.ts'], outdir: tests, external: ['vscode'] });
   buildSync({
     ...common,
     entryPoints: ['media/webviews/hypercalls.tsx', 'media/webviews/hypercalls.css'],
@@ -51,6 +55,7 @@ export function stageExtension(): StagedExtension {
   return {
     folder,
     workspace,
+    tests: join(tests, 'index.js'),
     log: join(base, 'requests'),
     remove: () => rmSync(base, { recursive: true, force: true }),
   };

@@ -145,6 +145,33 @@ export class Workbench {
       .first();
   }
 
+  /** Rests the mouse on the first `word` of a line. */
+  async hoverWord(word: string, line: number): Promise<void> {
+    const number = await this.page
+      .locator('.editor-instance .margin-view-overlays .line-numbers')
+      .getByText(`${line}`, { exact: true })
+      .first()
+      .boundingBox();
+    for (const token of await this.page.locator('.editor-instance .view-line span > span').all()) {
+      const box = await token.boundingBox();
+      const text = (await token.textContent()) ?? '';
+      const at = new RegExp(`\\b${word}\\b`).exec(text)?.index;
+      if (!box || !number || at === undefined || Math.abs(box.y - number.y) > 4) continue;
+      await this.page.mouse.move(box.x + (box.width * (at + word.length / 2)) / text.length, box.y + box.height / 2);
+      return;
+    }
+    throw new Error(`line ${line} has no ${word}`);
+  }
+
+  /** Polls a condition of this machine, not of the page. */
+  async until(condition: () => boolean, otherwise: () => string): Promise<void> {
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (!condition()) {
+      if (Date.now() > deadline) throw new Error(otherwise());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   webview(number = 0): FrameLocator {
     return this.page.frameLocator(`iframe.webview.ready >> nth=${number}`).frameLocator('#active-frame');
   }

@@ -1,0 +1,225 @@
+/** The main story, as a user has it: the installed vsix, the sample guest, F5, on the real KVM of this machine. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { pictured, screenshot } from './harness/artifacts.ts';
+import { type Packaged, packageExtension } from './harness/package.ts';
+import { runningFrom } from './harness/processes.ts';
+import { copySample, markedLine, symbolAddress } from './harness/sample.ts';
+import { VsCodeServer } from './harness/vscode-server.ts';
+import { startBrowser, Workbench } from './harness/workbench.ts';
+
+const views = ['vCPU Registers', 'Page Tables', 'Interrupts', 'Hypercalls', 'Memory Map'];
+const visit = markedLine('showcase.c', 'showcase-visit');
+const KERNEL_BASE = 0xffffffff80000000n;
+
+describe('debugging the sample guest', () => {
+  let base: string;
+  let temporary: string;
+  let packaged: Packaged;
+  let server: VsCodeServer;
+  let browser: Browser;
+  let ui: Workbench;
+
+  /** One chapter of the story: after a failure the rest has no ground to stand on. A failure's picture is kept. */
+  let failed: string | undefined;
+  const step = (name: string, run: () => Promise<void>) =>
+    test(name, async () => {
+      assert.equal(failed, undefined, `not tried, because this failed: ${failed}`);
+      failed = name;
+      await pictured(ui, name.replaceAll(/[^a-z0-9]+/gi, '-'), run);
+      failed = undefined;
+    });
+
+  before(async () => {
+    base = mkdtempSync(join(tmpdir(), 'ringside-story-'));
+    temporary = join(base, 'tmp');
+    mkdirSync(temporary);
+    const folder = join(base, 'sample');
+    copySample(folder);
+    packaged = packageExtension();
+    server = await VsCodeServer.start({
+      vsix: packaged.vsix,
+      environment: { TMPDIR: temporary },
+      settings: { 'workbench.colorTheme': 'Default Dark Modern' },
+    });
+    browser = await startBrowser();
+    ui = await Workbench.open(browser, server.page(folder));
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    packaged?.remove();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  step('a click in the gutter sets a breakpoint, F5 stops there', async () => {
+    await ui.openFile('showcase.c');
+    await ui.goToLine(visit);
+    await ui.clickGutter(visit);
+    await ui.page.locator('.editor-instance .codicon-debug-breakpoint').waitFor();
+    await ui.press('F5');
+    await ui.stoppedAt(visit);
+  });
+
+  step('call stack and variables', async () => {
+    await ui.showDebugSideBar();
+    await ui.widenSideBar(220);
+    const stack = await ui.view('Call Stack');
+    for (const [name, file] of [
+      ['showcase_visit', 'showcase.c'],
+      ['kernel_main', 'main.c'],
+      ['enter_kernel', 'boot.S'],
+    ] as const) {
+      await stack.locator('.monaco-list-row').filter({ hasText: name }).filter({ hasText: file }).first().waitFor();
+    }
+    const variables = await ui.view('Variables');
+    await variables
+      .locator('.monaco-list-row')
+      .filter({ hasText: /pass\s*[:=]\s*0/ })
+      .waitFor();
+  });
+
+  step('hover shows a value', async () => {
+    await ui.hoverWord('pass', visit);
+    await ui.page.locator('.debug-hover-widget').filter({ hasText: '0' }).waitFor();
+    await ui.press('Escape');
+  });
+
+  step('a step goes to the next line', async () => {
+    await ui.debugButton('step-over').click();
+    await ui.stoppedAt(visit + 1);
+  });
+
+  step('vCPU Registers show where the guest is', async () => {
+    for (const title of ['Variables', 'Watch', 'Breakpoints', 'Call Stack']) await ui.collapse(title);
+    const registers = await ui.view('vCPU Registers');
+    const rip = ui.row(registers, 'rip');
+    await rip.filter({ hasText: 'showcase_visit+' }).waitFor();
+    const shown = BigInt(/0x[0-9a-f]+/.exec((await rip.textContent()) ?? '')?.[0] ?? '0');
+    const start = symbolAddress('showcase_visit');
+    assert.ok(shown > start && shown < start + 0x200n, `rip is ${shown.toString(16)}`);
+  });
+
+  step('Page Tables walk to the frame that the linker script says', async () => {
+    await ui.collapse('vCPU Registers');
+    const pages = await ui.view('Page Tables');
+    await ui.row(pages, 'CR3').filter({ hasText: '4-level paging' }).waitFor();
+    await ui.row(pages, 'PML4E[511]').waitFor();
+    await ui.command('Ringside: Walk Page Tables of an Address');
+    await ui.answer('&showcase_visit');
+    const address = symbolAddress('showcase_visit');
+    const walk = ui.row(pages, `Walk of &showcase_visit = 0x${address.toString(16)}`);
+    await walk.filter({ hasText: `→ 0x${(address - KERNEL_BASE).toString(16)}` }).waitFor();
+    await ui.row(pages, 'PML4E[511]').last().click();
+    await screenshot(ui, 'page-tables');
+  });
+
+  step('Interrupts name handlers', async () => {
+    await ui.collapse('Page Tables');
+    const interrupts = await ui.view('Interrupts');
+    await ui.row(interrupts, 'Local APIC').filter({ hasText: 'xapic' }).waitFor();
+    await ui.row(interrupts, 'I/O APIC').filter({ hasText: 'of 24 pins' }).waitFor();
+    await ui.row(interrupts, 'IDT').filter({ hasText: 'entries present' }).waitFor();
+    await screenshot(ui, 'interrupts');
+  });
+
+  step('the Memory Map has RAM, chips and the loaded image', async () => {
+    await ui.collapse('Interrupts');
+    const map = await ui.view('Memory Map');
+    await ui.row(map, 'RAM').filter({ hasText: '256 MiB' }).waitFor();
+    await ui.row(map, 'I/O APIC').filter({ hasText: '0xfec00000' }).waitFor();
+    await ui.row(map, 'I/O ports').waitFor();
+    await screenshot(ui, 'memory-map');
+  });
+
+  step('the disassembly view stands at the instruction', async () => {
+    await ui.command('Open Disassembly View');
+    const view = ui.page.locator('.disassembly-view');
+    await view.locator('.monaco-list-row').filter({ hasText: 'mov' }).first().waitFor();
+    await view.locator('.codicon-debug-stackframe, .codicon-debug-stackframe-focused').first().waitFor();
+    await screenshot(ui, 'disassembly');
+    await ui.command('View: Close Editor');
+    await view.waitFor({ state: 'hidden' });
+    await ui.openFile('showcase.c');
+    await ui.goToLine(visit);
+  });
+
+  step('the terminal shows what the guest prints, and the guest gets what is typed', async () => {
+    await ui.clickGutter(visit);
+    await ui.debugButton('continue').click();
+    await ui.terminalSays('Ringside sample guest');
+    await ui.terminalSays('ready: type ? for help');
+    await ui.page.locator('.terminal-wrapper.active .xterm-screen').click();
+    await ui.page.keyboard.type('?');
+    await ui.terminalSays('> ?');
+    await ui.terminalSays('list tasks');
+  });
+
+  step('Hypercalls flow while the guest runs', async () => {
+    await ui.collapse('Memory Map');
+    await ui.view('Hypercalls');
+    const table = ui.webview();
+    const rows = table.locator('.row:not(.head)');
+    await rows.first().waitFor();
+    const count = async () => Number.parseInt((await table.locator('.count').textContent()) ?? '', 10);
+    const first = await count();
+    await table
+      .locator('.count')
+      .filter({ hasNotText: `${first} calls` })
+      .waitFor();
+    assert.ok((await count()) > first);
+    await rows.filter({ hasText: 'sched_op' }).first().waitFor();
+    await screenshot(ui, 'hypercalls');
+  });
+
+  step('pause stops the guest somewhere', async () => {
+    await ui.debugButton('pause').click();
+    await ui.debugButton('continue').waitFor();
+    const stack = await ui.view('Call Stack');
+    await stack
+      .locator('.monaco-list-row')
+      .filter({ hasText: /\.[cS]|0x/ })
+      .first()
+      .waitFor();
+  });
+
+  step('it looks right in light, dark and high contrast', async () => {
+    for (const title of ['Call Stack', 'Hypercalls']) await ui.collapse(title);
+    for (const title of views) await ui.view(title);
+    for (const [name, theme, style] of [
+      ['light', 'Default Light Modern', 'vs'],
+      ['high-contrast', 'Default High Contrast', 'hc-black'],
+      ['dark', 'Default Dark Modern', 'vs-dark'],
+    ] as const) {
+      server.set({ 'workbench.colorTheme': theme });
+      await ui.page.locator(`.monaco-workbench.${style}`).waitFor();
+      await screenshot(ui, `views-${name}`);
+    }
+  });
+
+  step('stop ends the guest and leaves nothing', async () => {
+    await ui.debugButton('stop').click();
+    await ui.page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
+    for (const title of views.slice(1)) await ui.collapse(title);
+    const registers = await ui.view('vCPU Registers');
+    await registers
+      .locator('.message')
+      .filter({ hasText: /ended|killed|over/i })
+      .waitFor();
+    await ui.row(registers, 'rax').waitFor();
+    const extensions = join(server.base, 'extensions');
+    const left = () => runningFrom(extensions, /\/dist\/(ringside|core|adapter)\.js$/);
+    await ui.until(
+      () => left().length === 0,
+      () => `still running:\n${left().join('\n')}`,
+    );
+    const folders = readdirSync(temporary).filter((name) => name.startsWith('ringside-'));
+    assert.deepEqual(folders, []);
+    await screenshot(ui, 'ended');
+  });
+});

@@ -1,0 +1,32 @@
+/** The sample guest as a user has it: the image and its sources in one folder; and what other tools say about it. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './staged-extension.ts';
+
+export const IMAGE = 'ringside-sample.elf';
+
+/** Fills `folder` as "Ringside: Open Sample Guest" does. */
+export function copySample(folder: string): void {
+  cpSync(join(root, 'media/sample'), folder, { recursive: true });
+  const sources = join(root, 'test/guests/sample');
+  for (const name of readdirSync(sources)) {
+    if (/\.(c|h|S|ld)$|^Makefile$/.test(name)) cpSync(join(sources, name), join(folder, name));
+  }
+}
+
+/** The line of `file` that carries `//#MARKER name`. */
+export function markedLine(file: string, name: string): number {
+  const lines = readFileSync(join(root, 'test/guests/sample', file), 'utf8').split('\n');
+  const index = lines.findIndex((line) => line.endsWith(`//#MARKER ${name}`));
+  if (index < 0) throw new Error(`${file} has no marker ${name}`);
+  return index + 1;
+}
+
+/** Address of a symbol as GNU nm gives it. */
+export function symbolAddress(name: string): bigint {
+  const { stdout } = spawnSync('nm', [join(root, 'media/sample', IMAGE)], { encoding: 'utf8' });
+  const line = stdout.split('\n').find((one) => one.endsWith(` ${name}`));
+  if (!line) throw new Error(`nm knows no ${name}`);
+  return BigInt(`0x${line.split(' ')[0]}`);
+}
