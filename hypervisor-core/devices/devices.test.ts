@@ -73,8 +73,17 @@ describe('16550A', () => {
       assert.equal(read(RBR), byte);
     }
     assert.equal(read(LSR) & 1, 0);
-    for (let byte = 0; byte < 65536 + 16; byte++) assert.equal(device.receive(1), true);
+    for (let byte = 0; byte < 65536; byte++) assert.equal(device.receive(1), true);
     assert.equal(device.receive(1), false);
+  });
+
+  test('keeps what was typed before the driver reset the FIFO', () => {
+    const { device, read, write } = powered();
+    device.receive(0x71);
+    write(IER, 0x00);
+    write(IIR, 0x07);
+    write(IER, 0x01);
+    assert.deepEqual([read(LSR), read(RBR)], [0x61, 0x71]);
   });
 
   test('raises and drops its line', () => {
@@ -90,6 +99,18 @@ describe('16550A', () => {
       [4, false],
     ]);
     assert.equal(read(IIR), 0x01);
+  });
+
+  test('makes a new edge for each byte, for a guest that missed the last one', () => {
+    const { device, lines, write } = powered();
+    write(MCR, 0x08);
+    write(IER, 0x01);
+    device.receive(1);
+    device.receive(2);
+    assert.deepEqual(
+      lines.map(([, level]) => level),
+      [true, false, true],
+    );
   });
 
   test('below the trigger level the time-out interrupt comes', () => {

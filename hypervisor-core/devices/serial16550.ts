@@ -122,7 +122,9 @@ class Uart {
 
   receive(byte: number): boolean {
     const taken = this.#queue.push(byte);
-    this.#fillFifo();
+    // A new edge for each byte: one that came while the interrupt controller masked the line is lost, and without
+    // another the guest would be deaf for good.
+    this.#drive(0);
     this.#updateIrq();
     return taken;
   }
@@ -209,7 +211,10 @@ class Uart {
     this.#fifo.push(byte);
   }
 
-  /** Moves what waits on the line into the FIFO, or into the one receive buffer when the FIFO is off. */
+  /**
+   * Moves what waits on the line into the FIFO, or into the one receive buffer when the FIFO is off. Done when the guest
+   * looks or wants an interrupt, so that what was typed while it boots outlives the FIFO reset of its driver.
+   */
   #fillFifo(): void {
     if (this.#loopback) return;
     const depth = this.#fifoEnabled ? FIFO_DEPTH : 1;
@@ -221,9 +226,8 @@ class Uart {
   }
 
   #readReceiveBuffer(): number {
-    const byte = this.#fifo.shift() ?? 0;
     this.#fillFifo();
-    return byte;
+    return this.#fifo.shift() ?? 0;
   }
 
   /** Switching the THRE interrupt on while THR is empty raises it at once: drivers start to send that way. */
@@ -236,7 +240,6 @@ class Uart {
     const toggled = (value ^ this.#get(AT.fcr)) & FCR_ENABLE;
     if (toggled || value & FCR_RESET_RECEIVE) this.#fifo.clear();
     this.#set(AT.fcr, value & FCR_ENABLE ? value & 0xc9 : 0);
-    this.#fillFifo();
   }
 
   #writeModemControl(value: number): void {
@@ -247,10 +250,10 @@ class Uart {
     // TERI reports only the trailing edge of RI.
     const edges = changed & MSR_RI && lines & MSR_RI ? changed & ~MSR_RI : changed;
     this.#set(AT.msr, lines | (this.#get(AT.msr) & 0x0f) | (edges >> 4));
-    this.#fillFifo();
   }
 
   #readLineStatus(): number {
+    this.#fillFifo();
     const overrun = this.#get(AT.overrun) ? LSR_OVERRUN : 0;
     this.#set(AT.overrun, 0);
     return LSR_THRE_AND_TEMT | overrun | (this.#fifo.count > 0 ? LSR_DATA_READY : 0);
@@ -283,8 +286,12 @@ class Uart {
   }
 
   #updateIrq(): void {
+    if (this.#get(AT.ier) & IER_RDA) this.#fillFifo();
     const driven = (this.#get(AT.mcr) & (MCR_OUT2 | MCR_LOOP)) === MCR_OUT2;
-    const level = driven && this.#pendingInterrupt() !== IIR_NONE ? 1 : 0;
+    this.#drive(driven && this.#pendingInterrupt() !== IIR_NONE ? 1 : 0);
+  }
+
+  #drive(level: 0 | 1): void {
     if (level === this.#get(AT.irq)) return;
     this.#set(AT.irq, level);
     this.host.setIrq(this.irq, level === 1);
