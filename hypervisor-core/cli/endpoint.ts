@@ -1,7 +1,8 @@
 /** Where a server listens: `unix:PATH`, `tcp:PORT` on loopback, or `tcp:HOST:PORT` where another host is asked for. */
 import { once } from 'node:events';
-import { unlinkSync } from 'node:fs';
+import { existsSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIPv4, type ListenOptions, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { UsageError } from './usage-error.ts';
 
 export interface Endpoint {
@@ -47,7 +48,7 @@ export async function listen(option: string, endpoint: Endpoint, accept: (socket
   } catch (error) {
     const { path } = endpoint.listen;
     if (codeOf(error) !== 'EADDRINUSE' || path === undefined || (await isServed(path))) {
-      throw new UsageError(`${option}: cannot listen on ${endpoint.text}: ${describe(error)}`);
+      throw new UsageError(`${option}: cannot listen on ${endpoint.text}: ${describe(error, path)}`);
     }
     unlinkSync(path);
     await start(server, endpoint);
@@ -79,11 +80,12 @@ function codeOf(error: unknown): string | undefined {
 const WORDS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
   EACCES: 'permission denied',
-  ENOENT: 'the folder does not exist',
   EADDRNOTAVAIL: 'this machine has no such address',
   ENOTFOUND: 'no such host',
 };
 
-function describe(error: unknown): string {
+/** Node gives EACCES for a folder that is not there, too. */
+function describe(error: unknown, path: string | undefined): string {
+  if (path !== undefined && !existsSync(dirname(path))) return 'the folder does not exist';
   return WORDS[codeOf(error) ?? ''] ?? (error instanceof Error ? error.message : String(error));
 }

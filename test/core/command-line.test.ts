@@ -1,0 +1,179 @@
+/** The core's program from outside: what it refuses, how it ends, and that it leaves nothing behind. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
+import { RspClient } from '../clients/rsp-client.ts';
+import { RunningCore, withCore } from '../clients/running-core.ts';
+import { sampleKernel } from '../guests/markers.ts';
+
+const program = join(__dirname, '../core.js');
+const folder = mkdtempSync(join(tmpdir(), 'ringside-cli-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function core(...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8', input: '' });
+  return { status, stdout, stderr };
+}
+
+describe('a command line that cannot be followed', () => {
+  const refused = (words: RegExp, ...args: readonly string[]) => {
+    const { status, stdout, stderr } = core('run', ...args);
+    assert.equal(stdout, '');
+    assert.match(stderr, words);
+    assert.match(stderr, /^ringside: [^\n]*\n$/, 'one line');
+    assert.equal(status, 2);
+  };
+
+  test('names the option and what it may be', () => {
+    refused(/which kernel\?/);
+    refused(/Unknown option '--memry'/, sampleKernel, '--memry', '1G');
+    refused(/--memory must be a size such as 256M or 1G, not "lots"/, sampleKernel, '--memory', 'lots');
+    refused(/--memory: Guest memory must be at least 1 MiB/, sampleKernel, '--memory', '64K');
+    refused(/--memory 900T: this machine has \d+ MiB/, sampleKernel, '--memory', '900T');
+    refused(/--cpus: .* from 1 to 64, not 65/, sampleKernel, '--cpus', '65');
+    refused(/--cpus must be a number/, sampleKernel, '--cpus', 'two');
+    refused(/--personality must be one of none, kvm, xen, hyperv/, sampleKernel, '--personality', 'esxi');
+    refused(/--gdb must be unix:PATH/, sampleKernel, '--gdb', '1234');
+    refused(/--gdb: cannot listen on unix:.*the folder does not exist/, sampleKernel, '--gdb', `unix:${folder}/x/y`);
+    refused(/one kernel at a time/, sampleKernel, 'another');
+  });
+
+  test('names the file and what is wrong with it', () => {
+    refused(/cannot read .*nowhere: there is no such file/, join(folder, 'nowhere'));
+    refused(/cannot read .*: it is a folder/, folder);
+    refused(
+      /--initrd: cannot read .*nowhere: there is no such file/,
+      sampleKernel,
+      '--initrd',
+      join(folder, 'nowhere'),
+    );
+    const text = join(folder, 'notes.txt');
+    writeFileSync(text, 'not a kernel\n');
+    refused(/notes\.txt/, text);
+  });
+
+  test('help is no error', () => {
+    const { status, stdout } = core('run', '--help');
+    assert.equal(status, 0);
+    for (const option of ['append', 'initrd', 'memory', 'cpus', 'personality', 'gdb', 'inspect', 'wait']) {
+      assert.match(stdout, new RegExp(`^ {2}--${option}\\b`, 'm'));
+    }
+    assert.ok(totalmem() > 0);
+  });
+});
+
+test('doctor reports in words and in JSON', () => {
+  const report = JSON.parse(core('doctor', '--json').stdout);
+  assert.equal(report.ok, true);
+  const { status, stdout } = core('doctor');
+  assert.equal(status, 0);
+  for (const { question } of report.facts) assert.ok(stdout.includes(question), question);
+  assert.match(core('doctor', '--yaml').stderr, /takes --json and nothing else/);
+});
+
+/** A zombie that nobody reaps is as good as gone. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+describe('the end of a core', () => {
+  test('when its lifeline closes, running or not; nothing is left', async () => {
+    for (const go of [false, true]) {
+      const running = await RunningCore.start();
+      assert.equal(statSync(running.gdb).mode & 0o777, 0o700 & ~0o077);
+      if (go) {
+        const client = await RspClient.open(running.gdb);
+        client.send('vCont;c');
+        const { status, left } = await running.end();
+        assert.deepEqual({ status, left }, { status: 0, left: [] });
+        assert.equal(await client.reply(), 'X09');
+        await client.closed();
+      } else assert.deepEqual(await running.end(), { status: 0, left: [] });
+    }
+  });
+
+  test('when the program that drives it is killed', async () => {
+    const sockets = ['--gdb', `unix:${folder}/orphan`, '--wait', '--lifeline'];
+    const parent = spawn(process.execPath, [
+      '-e',
+      `const core = require('child_process').spawn(process.execPath, ${JSON.stringify([program, 'run', sampleKernel, ...sockets])}, { stdio: ['pipe', 'inherit', 'inherit'] });
+       console.log(core.pid);`,
+    ]);
+    const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+    while (!existsSync(`${folder}/orphan`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    const client = await RspClient.open(`${folder}/orphan`);
+    client.send('vCont;c');
+    parent.kill('SIGKILL');
+    await client.closed();
+    while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(!existsSync(`${folder}/orphan`));
+  });
+
+  test('by quit, with the reply out', async () => {
+    const running = await RunningCore.start();
+    const inspector = await running.inspect();
+    const ended = once(running.process, 'close');
+    await inspector.sendRequest(inspect.quit);
+    assert.equal((await ended)[0], 0);
+    assert.deepEqual(await running.end(), { status: 0, left: [] });
+  });
+
+  test('by a signal', async () => {
+    const child = spawn(process.execPath, [program, 'run', sampleKernel, '--gdb', `unix:${folder}/signalled`]);
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    assert.equal((await once(child, 'close'))[0], 128 + 15);
+    assert.ok(!existsSync(`${folder}/signalled`));
+  });
+});
+
+describe('the stub on a real machine', () => {
+  test('breaks, steps, pauses and reads the same over both channels', () =>
+    withCore(async (running) => {
+      const client = await RspClient.open(running.gdb);
+      const inspector = await running.inspect();
+      assert.match(await client.ask('?'), /^T05thread:1;/);
+      const pc = async () => Buffer.from(await client.ask('p10'), 'hex').readBigUInt64LE();
+      const start = await pc();
+      assert.match(await client.ask('vCont;s:1'), /^T05thread:1;/);
+      const second = await pc();
+      assert.notEqual(second, start);
+      const place = `${second.toString(16)},10`;
+      const before = await client.ask(`m${place}`);
+      assert.equal(await client.ask(`Z0,${(await pc()).toString(16)},1`), 'OK');
+      assert.equal(await client.ask(`m${place}`), before, 'traps do not show');
+      const { data } = await inspector.sendRequest(inspect.readPhysical, {
+        address: `0x${second.toString(16)}`,
+        length: 16,
+      });
+      assert.equal(Buffer.from(data, 'base64').toString('hex'), before, 'the boot code is mapped one to one');
+      const states: string[] = [];
+      inspector.onNotification(inspect.onState, ({ kind }) => {
+        states.push(kind);
+      });
+      client.send('vCont;c');
+      let text = '';
+      await new Promise<void>((resolve) =>
+        inspector.onNotification(inspect.onConsole, ({ data: bytes }) => {
+          text += Buffer.from(bytes, 'base64').toString();
+          if (/Ringside sample guest\r\n/.test(text)) resolve();
+        }),
+      );
+      client.interrupt();
+      assert.match(await client.reply(), /^T02/);
+      const { pending } = await inspector.sendRequest(inspect.interrupts, { vcpu: 0 });
+      assert.match(pending.mpState, /running|halted/);
+      assert.deepEqual(states, ['running', 'stopped']);
+      inspector.end();
+      client.close();
+    }));
+});
