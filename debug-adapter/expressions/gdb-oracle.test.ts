@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { hasTool } from '../symbols/fixtures/toolchain.ts';
 import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
 import type { EvaluationContext } from './api.ts';
 import { createExpressions } from './expressions.ts';
@@ -118,7 +119,8 @@ function askGdb(program: string): Map<string, GdbAnswer> {
 }
 
 for (const build of BUILDS as readonly [string, ...string[]][]) {
-  describe(build.join(' '), () => {
+  const missing = hasTool(build[0]) ? false : `no ${build[0]}`;
+  describe(build.join(' '), { skip: missing }, () => {
     let folder: string;
     let symbols: OpenSymbols;
     let context: EvaluationContext;
