@@ -1,0 +1,240 @@
+/** Beginnings and ends: bad input, restarts, guests and processes that die. Each says what happened and leaves nothing. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import type { MachineSnapshot, RegisterGroup } from '../../debug-adapter/protocol/custom.ts';
+import { coreAdapter, noKvm } from './core-adapter.ts';
+import { clearAt, launch, move, runToStop, stack, stopAt, topFrame, withAdapter } from './driving.ts';
+import { SAMPLE } from './sample.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, content: Uint8Array | string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+interface Ended {
+  readonly message: string;
+  readonly exitStatus: number;
+  readonly last: MachineSnapshot;
+}
+
+/** Presses keys on the guest's console once it listens. */
+async function type(client: DapClient, keys: string): Promise<void> {
+  await client.request('ringside/consoleInput', { data: Buffer.from(keys).toString('base64') });
+}
+
+/** Runs the guest until it has come up. */
+async function ready(client: DapClient): Promise<void> {
+  await client.request('configurationDone');
+  let text = '';
+  await client.event<{ output: string }>('output', ({ output }) => {
+    text += output;
+    return text.includes('ready: type');
+  });
+}
+
+/** Children of a process, by /proc. */
+function childrenOf(pid: number): readonly number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function gone(pid: number): Promise<void> {
+  while (isAlive(pid)) await delay(10);
+}
+
+const ringsideFolders = () => readdirSync(tmpdir()).filter((name) => /^ringside-[A-Za-z0-9]{6}$/.test(name));
+
+describe('bad launch attributes', { timeout: 60_000 }, () => {
+  const elf = readFileSync(SAMPLE);
+  const wrongMachine = Buffer.from(elf);
+  wrongMachine.writeUInt16LE(0xb7, 18);
+  const cases: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+    ['no program', {}, /"program" is missing/],
+    ['program of a wrong type', { program: 42 }, /"program" must be a path, not 42/],
+    [
+      'no such file',
+      { program: '/no/such/kernel' },
+      /"program": cannot read \/no\/such\/kernel: there is no such file/,
+    ],
+    ['a folder', { program: folder }, /"program".*not a file/],
+    ['not an ELF', { program: file('text', 'hello\n') }, /"program".*not an ELF/],
+    [
+      'a truncated ELF',
+      { program: file('short.elf', elf.subarray(0, 200)) },
+      /"program".*(truncated|beyond|ends|outside|end of)/,
+    ],
+    [
+      'another architecture',
+      { program: file('arm.elf', wrongMachine) },
+      /"program".*(machine|architecture|x86|AArch64)/i,
+    ],
+    ['memory that is no size', { program: SAMPLE, memory: 'lots' }, /"memory" must be a size/],
+    [
+      'memory larger than the machine',
+      { program: SAMPLE, memory: '9999G' },
+      /"memory": 9999G is more than this machine has/,
+    ],
+    ['cpus out of range', { program: SAMPLE, cpus: 0 }, /"cpus" must be a whole number from 1/],
+    ['a bad gdb address', { program: SAMPLE, gdb: 'localhost' }, /"gdb" must be "unix:PATH" or "tcp:PORT"/],
+    ['a bad personality', { program: SAMPLE, personality: 'vax' }, /"personality" must be one of/],
+    ['a bad source map', { program: SAMPLE, sourceMap: ['x'] }, /"sourceMap" must map/],
+    ['bad arguments', { program: SAMPLE, args: [1] }, /"args" must be/],
+    ['a bad flag', { program: SAMPLE, stopOnEntry: 'yes' }, /"stopOnEntry" must be true or false/],
+    ['missing symbols', { program: SAMPLE, symbols: '/no/such/symbols' }, /"symbols": cannot read/],
+  ];
+  for (const [name, attributes, message] of cases) {
+    test(name, () =>
+      withAdapter(coreAdapter, async (client) => {
+        const response = await client.send('launch', attributes);
+        assert.equal(response.success, false);
+        assert.match(response.message ?? '', message);
+        assert.equal(response.body.error.showUser, true);
+      }),
+    );
+  }
+});
+
+describe('ends', { skip: noKvm, timeout: 120_000 }, () => {
+  test('the debug-exit port gives the exit status, and the last state is kept', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client);
+      await ready(client);
+      await type(client, 'q');
+      const ended = await client.event<Ended>('ringside/ended');
+      assert.equal(ended.exitStatus, 85);
+      const registers = ended.last.registers as readonly RegisterGroup[];
+      assert.ok(registers[0]?.registers.some(({ name }) => name === 'rip'));
+      assert.equal((await client.event<{ exitCode: number }>('exited')).exitCode, 85);
+      await client.event('terminated');
+      await assert.rejects(client.request('stackTrace', { threadId: 1 }), /ended/);
+    }));
+
+  test('a triple fault stops with the registers readable', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client);
+      await ready(client);
+      await type(client, 't');
+      const stopped = await client.stopped();
+      assert.match(stopped.text ?? '', /triple fault/i);
+      assert.equal((await topFrame(client)).name, 'triple_fault');
+      const info = await client.request('exceptionInfo', { threadId: stopped.threadId ?? 1 });
+      assert.match(info.description ?? '', /triple fault/i);
+      await client.request('continue', { threadId: 1 });
+      const ended = await client.event<Ended>('ringside/ended');
+      assert.match(ended.message, /triple fault/i);
+    }));
+
+  test('a core that is killed is noticed, running or stopped', () =>
+    withAdapter(coreAdapter, async (client, { process: adapter }) => {
+      await stopAt(client, 'apply');
+      const [core] = childrenOf(adapter.pid ?? 0);
+      assert.ok(core);
+      process.kill(core, 'SIGKILL');
+      const ended = await client.event<Ended>('ringside/ended');
+      assert.match(ended.message, /killed by SIGKILL/);
+      assert.ok(ended.last.registers, 'the last state is kept');
+      await client.event('terminated');
+    }));
+
+  test('an adapter that is killed leaves no core and no folder', async () => {
+    const before = new Set(ringsideFolders());
+    const adapter = coreAdapter();
+    await adapter.client.request('initialize', { adapterID: 'kvm' });
+    await launch(adapter.client);
+    await adapter.client.request('configurationDone');
+    const [core] = childrenOf(adapter.process.pid ?? 0);
+    assert.ok(core);
+    adapter.process.kill('SIGKILL');
+    await gone(core);
+    assert.deepEqual(
+      ringsideFolders().filter((name) => !before.has(name)),
+      [],
+    );
+  });
+
+  test('disconnect ends guest and core; the adapter ends with its client', async () => {
+    const adapter = coreAdapter();
+    await adapter.client.request('initialize', { adapterID: 'kvm' });
+    await launch(adapter.client);
+    await adapter.client.request('configurationDone');
+    const [core] = childrenOf(adapter.process.pid ?? 0);
+    await adapter.client.request('disconnect', { terminateDebuggee: true });
+    assert.equal(isAlive(core ?? 0), false);
+    assert.equal(await adapter.close(), 0);
+  });
+
+  test('a disconnect in the middle of a launch leaves nothing', async () => {
+    const adapter = coreAdapter();
+    await adapter.client.request('initialize', { adapterID: 'kvm' });
+    const launched = adapter.client.send('launch', { program: SAMPLE, memory: '64M' });
+    await adapter.client.request('disconnect', {});
+    await launched;
+    assert.deepEqual(childrenOf(adapter.process.pid ?? 0), []);
+    assert.equal(await adapter.close(), 0);
+  });
+
+  test('restart keeps the breakpoints', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'apply');
+      await move(client, 'continue');
+      const [first] = await stack(client);
+      await client.request('restart', {});
+      const stopped = await client.stopped();
+      assert.deepEqual(stopped.hitBreakpointIds, [1]);
+      assert.equal((await topFrame(client)).line, first?.line);
+      await clearAt(client, 'apply');
+      await client.request('terminate', {});
+      await client.event('terminated');
+    }));
+
+  test('a device that cannot be opened is said with a remedy', {
+    skip: process.getuid?.() !== 0 && 'needs root',
+  }, () => {
+    const core = join(__dirname, '..', 'core.js');
+    let said = '';
+    try {
+      execFileSync(
+        'setpriv',
+        ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, core, 'run', SAMPLE],
+        {
+          stdio: ['ignore', 'ignore', 'pipe'],
+          encoding: 'utf8',
+        },
+      );
+    } catch (error) {
+      said = (error as { stderr: string }).stderr;
+    }
+    assert.match(said, /\/dev\/kvm/);
+    assert.match(said, /usermod|group|kvm/);
+  });
+});
+
+test('requests in a wrong order are refused, not fatal', { skip: noKvm, timeout: 30_000 }, () =>
+  withAdapter(coreAdapter, async (client) => {
+    await assert.rejects(client.request('stackTrace', { threadId: 1 }), /launch comes first/);
+    await assert.rejects(client.request('configurationDone', {}), /launch comes first/);
+    await launch(client, { stopOnEntry: true });
+    await assert.rejects(client.request('launch', { program: SAMPLE }), /has a guest already/);
+    await assert.rejects(client.request('stackTrace', { threadId: 99 }), /no vCPU with id 99/);
+    await runToStop(client);
+    assert.equal((await client.send('no-such-request')).success, false);
+  }),
+);

@@ -1,0 +1,143 @@
+/** Ringside's own requests: what the views show, on the real core. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type {
+  InterruptsPart,
+  MachineSnapshot,
+  MemoryMapPart,
+  PageTableRoot,
+  RegisterGroup,
+  StatePart,
+} from '../../debug-adapter/protocol/custom.ts';
+import { coreAdapter, noKvm } from './core-adapter.ts';
+import { evaluate, launch, stopAt, topFrame, withAdapter } from './driving.ts';
+
+const EVERYTHING: readonly StatePart[] = ['registers', 'pageTables', 'interrupts', 'hypercalls', 'memoryMap'];
+
+/** A part that was given; an error in its place fails the test. */
+function given<Part>(part: Part | { error: string } | undefined): Part {
+  assert.ok(part);
+  if (typeof part === 'object' && part !== null && 'error' in part) assert.fail(String(part.error));
+  return part as Part;
+}
+
+describe('state of the machine', { skip: noKvm, timeout: 120_000 }, () => {
+  test('all parts at once, and only those asked for', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'showcase-end');
+      const all = await client.request('ringside/snapshot', { threadId: 1, parts: EVERYTHING });
+      const groups = given<readonly RegisterGroup[]>(all.registers);
+      assert.deepEqual(groups.map(({ name }) => name).slice(0, 5), [
+        'General',
+        'Segment',
+        'Control',
+        'Descriptor tables',
+        'Debug',
+      ]);
+      const cr0 = groups.flatMap(({ registers }) => registers).find(({ name }) => name === 'cr0');
+      assert.equal(cr0?.fields?.find(({ name }) => name === 'PG')?.value, 1);
+      const root = given<PageTableRoot>(all.pageTables);
+      assert.equal(root.mode, '4-level');
+      assert.ok(
+        root.entries.some(({ index }) => index === 511),
+        'the kernel half is mapped',
+      );
+      const { idt, lapic } = given<InterruptsPart>(all.interrupts);
+      assert.ok(idt[14]?.present && idt[14].symbol !== undefined, 'the page-fault gate has a named handler');
+      assert.ok(lapic);
+      const map = given<MemoryMapPart>(all.memoryMap);
+      assert.ok(map.regions.some(({ kind, start }) => kind === 'ram' && start === '0x0'));
+      const some: MachineSnapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['memoryMap'] });
+      assert.deepEqual(Object.keys(some).sort(), ['memoryMap', 'threadId']);
+    }));
+
+  test('a walk agrees with the tables and with memory', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'showcase-loop');
+      const walk = await client.request('ringside/walk', { threadId: 1, address: '&showcase' });
+      assert.equal(walk.result.kind, 'mapped');
+      assert.deepEqual(
+        walk.steps.map(({ entry }) => entry.name),
+        ['PML4E', 'PDPTE', 'PDE', 'PTE'],
+      );
+      const path = walk.steps.slice(0, 3).map(({ entry }) => entry.index);
+      const { entries } = await client.request('ringside/pageTable', { threadId: 1, path });
+      const last = walk.steps.at(-1)?.entry;
+      assert.deepEqual(
+        entries.find(({ index }) => index === last?.index),
+        last,
+      );
+      const missing = await client.request('ringside/walk', { threadId: 1, address: '0xdead00000000' });
+      assert.equal(missing.result.kind, 'fault');
+      await assert.rejects(client.request('ringside/pageTable', { threadId: 1, path: [300] }), /leads nowhere/);
+    }));
+
+  test('registers and MSRs can be set', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'showcase-loop');
+      const set = await client.request('ringside/setRegister', { threadId: 1, name: 'r14', value: '0x10 + 2' });
+      assert.equal(set.value, '0x12');
+      assert.match(await evaluate(client, '$r14'), /18|0x12/);
+      await client.event('invalidated');
+      const lstar = await client.request('ringside/setRegister', { threadId: 1, name: 'LSTAR', value: '0x1000' });
+      assert.equal(lstar.value, '0x1000');
+      await assert.rejects(
+        client.request('ringside/setRegister', { threadId: 1, name: 'nonsense', value: '1' }),
+        /no register/,
+      );
+    }));
+
+  test('hypercalls are recorded, named and flow while the guest runs', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client, { personality: 'xen' });
+      await client.request('ringside/watchHypercalls', { on: true });
+      await client.request('configurationDone');
+      const flow = await client.event<{ records: { caller?: string }[]; symbols: object }>(
+        'ringside/hypercalls',
+        ({ records }) => records.length > 0,
+      );
+      assert.ok(Object.values(flow.symbols).length > 0, 'callers have names');
+      await client.request('pause', { threadId: 1 });
+      await client.stopped();
+      const listed = await client.request('ringside/hypercalls', { from: 0, limit: 5 });
+      assert.ok(listed.records.length > 0);
+      assert.ok(
+        listed.records.every(({ sequence }, n) => sequence === n),
+        'no gap',
+      );
+      assert.equal(listed.records.length, Math.min(5, listed.total));
+    }));
+
+  test('parts of the processor are refused while the guest runs, the others are not', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client);
+      await client.request('configurationDone');
+      const running = await client.request('ringside/snapshot', { threadId: 1, parts: ['registers', 'memoryMap'] });
+      assert.ok(running.registers && 'error' in running.registers);
+      given<MemoryMapPart>(running.memoryMap);
+    }));
+
+  test('monitor commands reach the stub from the debug console', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'apply');
+      const { instructionPointerReference = '' } = await topFrame(client);
+      for (const expression of ['>info registers', 'monitor info registers', '-exec info registers']) {
+        const { result } = await client.request('evaluate', { expression, context: 'repl' });
+        assert.ok(result.toLowerCase().includes(instructionPointerReference.slice(2)), expression);
+      }
+    }));
+
+  test('two vCPUs are two threads', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'ready', { cpus: 2 });
+      const { threads } = await client.request('threads');
+      assert.deepEqual(
+        threads.map(({ name }) => name),
+        ['vCPU 0', 'vCPU 1'],
+      );
+      for (const { id } of threads) {
+        const { stackFrames } = await client.request('stackTrace', { threadId: id });
+        assert.ok(stackFrames.length > 0);
+      }
+    }));
+});
