@@ -79,6 +79,16 @@ export class Workbench {
     await this.page.mouse.click(margin.x + margin.width / 2, at.y + at.height / 2);
   }
 
+  /** Unfolds a row of a tree that VS Code may be painting anew, which can fold it again, until `below` is in sight. */
+  async unfold(row: Locator, below: Locator): Promise<void> {
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (!(await below.isVisible())) {
+      if (Date.now() > deadline) throw new Error('the row does not stay unfolded');
+      if ((await row.getAttribute('aria-expanded')) !== 'true') await row.click();
+      await below.waitFor({ timeout: 2000 }).catch(() => undefined);
+    }
+  }
+
   async goToLine(line: number): Promise<void> {
     await this.press('Control+G');
     await this.answer(`:${line}`);
