@@ -17,8 +17,10 @@ export interface CoreAdapter extends Adapter {
   close(): Promise<number | null>;
 }
 
-export function coreAdapter(): CoreAdapter {
-  const child = spawn(process.execPath, ['--enable-source-maps', RINGSIDE, 'dap'], {
+/** `before` is a command that runs the adapter under other circumstances, e.g. as another user. */
+export function coreAdapter(...before: readonly string[]): CoreAdapter {
+  const [program = '', ...args] = [...before, process.execPath, '--enable-source-maps', RINGSIDE, 'dap'];
+  const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
