@@ -58,10 +58,14 @@ export function guestCpuid(
   const announced = (conventionOf(personality)?.cpuid ?? []).map(
     ({ leaf, ...registers }): CpuidEntry => ({ function: leaf, index: 0, flags: 0, ...registers }),
   );
-  return supported
+  const leaves = supported
     .filter(({ function: leaf }) => !hiddenLeaves(leaf >>> 0))
     .map((entry) => numbered(emulatedSupervisor ? without(entry, beyondEmulator) : { ...entry }, index, cpus))
     .concat(announced);
+  const hasHypervisorLeaves = leaves.some(
+    ({ function: leaf }) => leaf >>> 0 >= HYPERVISOR_LEAVES && leaf >>> 0 < 0x8000_0000,
+  );
+  return leaves.map((entry) => (entry.function === 1 && hasHypervisorLeaves ? withHypervisorBit(entry) : entry));
 }
 
 function without(entry: CpuidEntry, features: readonly Feature[]): CpuidEntry {
@@ -72,6 +76,9 @@ function without(entry: CpuidEntry, features: readonly Feature[]): CpuidEntry {
   }
   return masked;
 }
+
+/** Says that there are hypervisor leaves at all; older kernels leave that to us. */
+const withHypervisorBit = (entry: CpuidEntry): CpuidEntry => ({ ...entry, ecx: (entry.ecx | (1 << 31)) >>> 0 });
 
 /** Puts the local APIC's id and the number of processors where the guest looks for them. */
 function numbered(entry: CpuidEntry, index: number, cpus: number): CpuidEntry {
