@@ -127,6 +127,8 @@ export function factsOf(kvm: Kvm): HostFact[] {
   ];
   const vm = new ProbeVm(kvm, kvm.supportedCpuid());
   try {
+    vm.prepare([NOP, ...DONE], 0);
+    vm.warmUp();
     for (const { id, question, ask, consequence } of questions) {
       const given = ask(vm);
       const words = consequence(given);

@@ -24,9 +24,10 @@ export const DATA = 0x30000;
 const STACK = 0x80000;
 const VECTOR_PORT = 0xf0;
 
-/** Milliseconds, and how many of them a run may take. Every probe that ends does so in microseconds. */
+/** Milliseconds, and how many of them RIP may stand still. Every probe that ends does so in microseconds. */
 const HEARTBEAT = 10;
-const BEATS = 3;
+const LEAST_BEATS = 3;
+const WARM_UP_BEATS = 100;
 
 /** How a run of the probe's guest ended. */
 export type ProbeExit =
@@ -50,6 +51,9 @@ export class ProbeVm {
   readonly #memory: SharedArrayBuffer;
   readonly #runBytes: number;
   readonly #kicks: KickReceiver;
+  #patience = LEAST_BEATS;
+  /** Heartbeats that the last run took. */
+  #beats = 0;
 
   constructor(kvm: Kvm, cpuid: readonly CpuidEntry[]) {
     this.ram = new GuestRam(RAM);
@@ -100,11 +104,23 @@ export class ProbeVm {
     this.vcpu.setGuestDebug(debug);
   }
 
-  /** Runs to the first exit, at most for a few heartbeats. */
+  /** Runs code that is known to end, and learns from it how much patience a host as slow as this one needs. */
+  warmUp(): void {
+    this.#patience = WARM_UP_BEATS;
+    this.run();
+    this.#patience = LEAST_BEATS + 10 * this.#beats;
+  }
+
+  /** Runs to the first exit, or until RIP has stood still for too many heartbeats. */
   run(): ProbeExit {
-    for (let beats = 0; beats < BEATS; beats++) {
+    let last = -1n;
+    this.#beats = 0;
+    for (let still = 0; still < this.#patience; this.#beats++) {
       if (runVcpu(this.vcpu.fd) === 0) return this.#exit();
       this.#kicks.take();
+      const rip = this.vcpu.get('regs').getBigUint64(OFFSET.kvm_regs.rip, true);
+      still = rip === last ? still + 1 : 1;
+      last = rip;
     }
     return { kind: 'spinning' };
   }
