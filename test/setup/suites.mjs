@@ -79,6 +79,6 @@ export const suites = [
   { name: 'core', needs: [], run: here(['test/core'], 300) },
   { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 300) },
   { name: 'clients', needs: ['clients'], run: here(['test/clients'], 300) },
-  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 300) },
+  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 600) },
   { name: 'e2e', needs: ['vscode'], run: here(['test/e2e'], 600, artifacts), alone: true },
 ];
