@@ -45,8 +45,6 @@ export const tooMuchMemory = (asked: string, available: string) =>
 // ---------------------------------------------------------------- the core
 
 export const coreNotStarted = (reason: string) => shown(1101, `The guest did not start: ${reason}`);
-export const coreLost = (reason: string) =>
-  shown(1102, `The hypervisor core is gone: ${reason} Restart the session to boot the guest again.`);
 
 // ---------------------------------------------------------------- order and state
 
@@ -66,14 +64,12 @@ export const unknownRequest = (name: string) => quiet(1301, `Ringside does not k
 export const badArgument = (name: string, problem: string) => quiet(1302, `Request argument "${name}" ${problem}.`);
 export const notWritable = (name: string) => shown(1303, `${name} cannot be changed.`);
 export const noSuchVariable = (name: string) => shown(1304, `There is no variable "${name}" here.`);
-export const memoryNotMapped = (address: string) =>
-  quiet(1305, `Nothing is mapped at ${address} in this vCPU's page tables.`);
 export const noSuchRegister = (name: string) => shown(1306, `This vCPU has no register "${name}".`);
 export const badNumber = (text: string) => shown(1307, `"${text}" is not a number: write 42, -1, 0x2a or 0b101010.`);
 export const noSource = (what: string) =>
   quiet(1308, `The source of ${what} was not found. Set "sourceMap" in launch.json.`);
 export const onlyOurCore = (what: string) => quiet(1309, `${what} can only be seen on Ringside's own core.`);
-export const badExpression = (message: string) => quiet(1310, message);
+const badExpression = (message: string) => quiet(1310, message);
 export const targetRefused = (message: string) => shown(1311, message);
 const coreRefused = (message: string) => quiet(1313, message);
 export const disassemblyFailed = (reason: string) => quiet(1312, `Cannot disassemble here: ${reason}`);

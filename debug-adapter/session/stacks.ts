@@ -44,7 +44,7 @@ function describeFrame(session: Session, thread: number, frame: Frame, index: nu
 }
 
 /** `function`, `symbol+0x10` where there is no source, or the bare address. */
-export function frameName({ function: known, symbol, address }: Frame): string {
+function frameName({ function: known, symbol, address }: Frame): string {
   return known?.name ?? (symbol ? symbolOffset(symbol, address) : hex(address));
 }
 
