@@ -24,7 +24,7 @@ export interface Abbrev {
   readonly isDeclaration: boolean;
 }
 
-export const skip = { leb: -1, block: -2, string: -3, block1: -4, block2: -5, block4: -6, indirect: -7 } as const;
+const skip = { leb: -1, block: -2, string: -3, block1: -4, block2: -5, block4: -6, indirect: -7 } as const;
 
 export type AbbrevTable = ReadonlyMap<number, Abbrev>;
 
@@ -75,7 +75,7 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
 }
 
 /** Bytes that a form takes, or one of {@link skip}'s codes. */
-export function formSize(code: number, sizes: FormSizes): number | undefined {
+function formSize(code: number, sizes: FormSizes): number | undefined {
   switch (code) {
     case form.flagPresent:
     case form.implicitConst:

@@ -47,7 +47,7 @@ export class Cursor {
   }
 
   u8(): number {
-    return this.view.getUint8(this.take(1));
+    return this.bytes[this.take(1)] as number;
   }
 
   i8(): number {
@@ -105,6 +105,9 @@ export class Cursor {
   }
 
   uleb(): number {
+    const first = this.u8();
+    if (first < 0x80) return first;
+    this.at--;
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 10; count++) {

@@ -2,7 +2,7 @@
 import { Cursor } from './bytes.ts';
 import type { Fde } from './cfi.ts';
 
-export type CfaRule =
+type CfaRule =
   | { readonly kind: 'register'; readonly register: number; readonly offset: number }
   | { readonly kind: 'expression'; readonly program: Uint8Array };
 

@@ -6,7 +6,7 @@ import { isAbsent, type PointerBases, readPointer } from './eh-pointer.ts';
 import type { ElfSection } from './elf.ts';
 
 /** Common information entry. */
-export interface Cie {
+interface Cie {
   readonly codeAlignment: number;
   readonly dataAlignment: number;
   readonly returnRegister: number;

@@ -97,7 +97,7 @@ const variants: readonly Variant[] = [
   { compiler: 'clang', optimisation: 2, dwarf: 5 },
   { compiler: 'gcc', optimisation: 1, dwarf: 5, flags: ['-gz=zlib'] },
 ];
-const rounds = 60;
+const rounds = 50;
 /** One damaged file is a few KiB; seconds would mean work that its bytes chose. */
 const longest = 5000;
 

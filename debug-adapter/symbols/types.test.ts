@@ -58,10 +58,14 @@ describe('layouts as gdb has them', () => {
     test(nameOf(variant), async () => {
       const program = build(variant);
       const symbols = await openSymbols(program);
-      for (const name of layouts) {
+      const texts = gdb(
+        program,
+        layouts.map((name) => `ptype /o struct ${name}`),
+      ).split(/^(?=\/\* offset)/m);
+      for (const [index, name] of layouts.entries()) {
         const type = symbols.typeNamed(name, 'struct');
         assert.ok(type?.kind === 'struct' && !type.declaration, name);
-        const text = gdb(program, [`ptype /o struct ${name}`]);
+        const text = texts[index] as string;
         assert.deepEqual(layout(type), gdbLayout(text));
         assert.equal(type.size, Number(/total size \(bytes\):\s+(\d+) \*\/\n\s+}\s*$/.exec(text)?.[1]));
       }
