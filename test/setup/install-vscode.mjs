@@ -11,7 +11,7 @@ const version = '4.139.1';
 const nodeVersion = '24';
 
 /** Where VS Code is, or will be; RINGSIDE_VSCODE_DIR names one that is already there. */
-export function vscodeDirectory() {
+function vscodeDirectory() {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   return process.env.RINGSIDE_VSCODE_DIR ?? join(cache, 'ringside', `vscode-${version}`);
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /** What each purpose needs; starting Ringside itself needs none of them. */
-export const packages = {
+const packages = {
   guests: ['gcc', 'binutils', 'make', 'libc6-dev', 'linux-libc-dev', 'libxen-dev', 'qemu-system-x86'],
   clients: ['gcc', 'binutils', 'gdb', 'lldb', 'qemu-system-x86'],
   vscode: ['chromium'],
@@ -30,7 +30,7 @@ function isInstalled(name) {
 }
 
 /** Runs apt-get as root, by sudo when need be; throws with apt's own words. */
-export function aptGet(parameters, options = {}) {
+function aptGet(parameters, options = {}) {
   const command = ['apt-get', '-qq', ...parameters];
   if (process.getuid() !== 0) command.unshift('sudo');
   const run = spawnSync(command[0], command.slice(1), {
