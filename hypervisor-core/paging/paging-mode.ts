@@ -81,7 +81,7 @@ export function rootTable(state: PagingState): bigint {
 }
 
 /** Bits of a linear address that take part in the translation. */
-export function linearBits(state: PagingState): number {
+function linearBits(state: PagingState): number {
   switch (pagingMode(state)) {
     case '4-level':
       return 48;

@@ -6,7 +6,7 @@
 import { type HypercallAbiName, type HypercallEvent, MAX_ARGUMENTS } from '../protocol/hypercall-event.ts';
 
 /** Records kept. */
-export const HYPERCALL_CAPACITY = 1 << 17;
+const HYPERCALL_CAPACITY = 1 << 17;
 
 const HEADER_BYTES = 16;
 const TEXT_BYTES = 64;
