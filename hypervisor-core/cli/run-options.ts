@@ -69,7 +69,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions | undefined
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      args: [...args],
+      args: joinAppend(args),
       allowPositionals: true,
       options: {
         append: { type: 'string' },
@@ -86,8 +86,15 @@ function parse(args: readonly string[]) {
     });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${message.split('. ')[0]}. "ringside run --help" lists the options.`);
+    throw new UsageError(`${message.split(/\.?(?:\n| (?=To ))/)[0]}. "ringside run --help" lists the options.`);
   }
+}
+
+/** A kernel command line may begin with a dash, which `parseArgs` takes only behind an equals sign. */
+function joinAppend(args: readonly string[]): string[] {
+  const at = args.indexOf('--append');
+  const value = args[at + 1];
+  return at < 0 || value === undefined ? [...args] : [...args.slice(0, at), `--append=${value}`, ...args.slice(at + 2)];
 }
 
 function readInput(what: string, path: string): Uint8Array {

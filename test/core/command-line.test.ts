@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
+import { type HostReport, inspect } from '../../hypervisor-core/protocol/inspect.ts';
 import { RspClient } from '../clients/rsp-client.ts';
 import { RunningCore, withCore } from '../clients/running-core.ts';
 import { sampleKernel } from '../guests/markers.ts';
@@ -20,60 +20,29 @@ function core(...args: readonly string[]) {
   return { status, stdout, stderr };
 }
 
-describe('a command line that cannot be followed', () => {
-  const refused = (words: RegExp, ...args: readonly string[]) => {
+test('what cannot be done is said in one line', () => {
+  const text = join(folder, 'notes.txt');
+  writeFileSync(text, 'not a kernel\n');
+  const refusals: readonly (readonly [words: RegExp, args: readonly string[]])[] = [
+    [/--cpus: .* from 1 to 64, not 65/, [sampleKernel, '--cpus', '65']],
+    [/--gdb: cannot listen on unix:.*the folder does not exist/, [sampleKernel, '--gdb', `unix:${folder}/x/y`]],
+    [/notes\.txt/, [text]],
+  ];
+  for (const [words, args] of refusals) {
     const { status, stdout, stderr } = core('run', ...args);
     assert.equal(stdout, '');
     assert.match(stderr, words);
-    assert.match(stderr, /^ringside: [^\n]*\n$/, 'one line');
+    assert.match(stderr, /^ringside: [^\n]*\n$/);
     assert.equal(status, 2);
-  };
-
-  test('names the option and what it may be', () => {
-    refused(/which kernel\?/);
-    refused(/Unknown option '--memry'/, sampleKernel, '--memry', '1G');
-    refused(/--memory must be a size such as 256M or 1G, not "lots"/, sampleKernel, '--memory', 'lots');
-    refused(/--memory: Guest memory must be at least 1 MiB/, sampleKernel, '--memory', '64K');
-    refused(/--memory 900T: this machine has \d+ MiB/, sampleKernel, '--memory', '900T');
-    refused(/--cpus: .* from 1 to 64, not 65/, sampleKernel, '--cpus', '65');
-    refused(/--cpus must be a number/, sampleKernel, '--cpus', 'two');
-    refused(/--personality must be one of none, kvm, xen, hyperv/, sampleKernel, '--personality', 'esxi');
-    refused(/--gdb must be unix:PATH/, sampleKernel, '--gdb', '1234');
-    refused(/--gdb: cannot listen on unix:.*the folder does not exist/, sampleKernel, '--gdb', `unix:${folder}/x/y`);
-    refused(/one kernel at a time/, sampleKernel, 'another');
-  });
-
-  test('names the file and what is wrong with it', () => {
-    refused(/cannot read .*nowhere: there is no such file/, join(folder, 'nowhere'));
-    refused(/cannot read .*: it is a folder/, folder);
-    refused(
-      /--initrd: cannot read .*nowhere: there is no such file/,
-      sampleKernel,
-      '--initrd',
-      join(folder, 'nowhere'),
-    );
-    const text = join(folder, 'notes.txt');
-    writeFileSync(text, 'not a kernel\n');
-    refused(/notes\.txt/, text);
-  });
-
-  test('help is no error', () => {
-    const { status, stdout } = core('run', '--help');
-    assert.equal(status, 0);
-    for (const option of ['append', 'initrd', 'memory', 'cpus', 'personality', 'gdb', 'inspect', 'wait']) {
-      assert.match(stdout, new RegExp(`^ {2}--${option}\\b`, 'm'));
-    }
-    assert.ok(totalmem() > 0);
-  });
+  }
 });
 
-test('doctor reports in words and in JSON', () => {
-  const report = JSON.parse(core('doctor', '--json').stdout);
-  assert.equal(report.ok, true);
-  const { status, stdout } = core('doctor');
+test('doctor finds that guests can run here', () => {
+  const { status, stdout } = core('doctor', '--json');
   assert.equal(status, 0);
-  for (const { question } of report.facts) assert.ok(stdout.includes(question), question);
-  assert.match(core('doctor', '--yaml').stderr, /takes --json and nothing else/);
+  const report: HostReport = JSON.parse(stdout);
+  assert.equal(report.ok, true);
+  assert.ok(report.facts.length > 5);
 });
 
 /** A zombie that nobody reaps is as good as gone. */
@@ -86,19 +55,15 @@ function isAlive(pid: number): boolean {
 }
 
 describe('the end of a core', () => {
-  test('when its lifeline closes, running or not; nothing is left', async () => {
-    for (const go of [false, true]) {
-      const running = await RunningCore.start();
-      assert.equal(statSync(running.gdb).mode & 0o777, 0o700 & ~0o077);
-      if (go) {
-        const client = await RspClient.open(running.gdb);
-        client.send('vCont;c');
-        const { status, left } = await running.end();
-        assert.deepEqual({ status, left }, { status: 0, left: [] });
-        assert.equal(await client.reply(), 'X09');
-        await client.closed();
-      } else assert.deepEqual(await running.end(), { status: 0, left: [] });
-    }
+  test('when its lifeline closes while the guest runs; nothing is left', async () => {
+    const running = await RunningCore.start();
+    assert.equal(statSync(running.gdb).mode & 0o077, 0, 'sockets are for this user alone');
+    const client = await RspClient.open(running.gdb);
+    client.send('vCont;c');
+    const { status, left } = await running.end();
+    assert.deepEqual({ status, left }, { status: 0, left: [] });
+    assert.equal(await client.reply(), 'X09');
+    await client.closed();
   });
 
   test('when the program that drives it is killed', async () => {
@@ -118,15 +83,6 @@ describe('the end of a core', () => {
     assert.ok(!existsSync(`${folder}/orphan`));
   });
 
-  test('by quit, with the reply out', async () => {
-    const running = await RunningCore.start();
-    const inspector = await running.inspect();
-    const ended = once(running.process, 'close');
-    await inspector.sendRequest(inspect.quit);
-    assert.equal((await ended)[0], 0);
-    assert.deepEqual(await running.end(), { status: 0, left: [] });
-  });
-
   test('by a signal', async () => {
     const child = spawn(process.execPath, [program, 'run', sampleKernel, '--gdb', `unix:${folder}/signalled`]);
     await once(child.stdout, 'data');
@@ -137,7 +93,7 @@ describe('the end of a core', () => {
 });
 
 describe('the stub on a real machine', () => {
-  test('breaks, steps, pauses and reads the same over both channels', () =>
+  test('breaks, steps, pauses and reads the same over both channels, and quits', () =>
     withCore(async (running) => {
       const client = await RspClient.open(running.gdb);
       const inspector = await running.inspect();
@@ -173,7 +129,9 @@ describe('the stub on a real machine', () => {
       const { pending } = await inspector.sendRequest(inspect.interrupts, { vcpu: 0 });
       assert.match(pending.mpState, /running|halted/);
       assert.deepEqual(states, ['running', 'stopped']);
-      inspector.end();
-      client.close();
+      const ended = once(running.process, 'close');
+      await inspector.sendRequest(inspect.quit);
+      assert.equal((await ended)[0], 0, 'quit, with the reply out');
+      await client.closed();
     }));
 });

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { reportText } from './doctor.ts';
+import { parseRunOptions, RUN_USAGE } from './run-options.ts';
+import { UsageError } from './usage-error.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ringside-options-'));
+const kernel = join(folder, 'kernel.elf');
+writeFileSync(kernel, 'kernel');
+after(() => rmSync(folder, { recursive: true }));
+
+describe('the command line of run', () => {
+  test('in full', () => {
+    const options = parseRunOptions([
+      kernel,
+      ...['--append', '-s quiet', '--initrd', kernel, '--memory', '1g', '--cpus', '2', '--personality', 'xen'],
+      ...['--gdb', 'tcp:1234', '--gdb', 'unix:/tmp/g', '--inspect=unix:/tmp/i', '--wait', '--lifeline'],
+    ]);
+    const file = Buffer.from('kernel');
+    assert.deepEqual(options, {
+      machine: {
+        boot: { name: 'kernel.elf', file, commandLine: '-s quiet', initrd: { name: 'kernel.elf', file } },
+        memory: 2 ** 30,
+        cpus: 2,
+        personality: 'xen',
+      },
+      gdb: [
+        { text: 'tcp:1234', listen: { host: '127.0.0.1', port: 1234 } },
+        { text: 'unix:/tmp/g', listen: { path: '/tmp/g' } },
+      ],
+      inspect: [{ text: 'unix:/tmp/i', listen: { path: '/tmp/i' } }],
+      wait: true,
+      lifeline: true,
+    });
+  });
+
+  test('defaults', () => {
+    const options = parseRunOptions([kernel]);
+    assert.equal(options?.machine.memory, 256 * 2 ** 20);
+    assert.equal(options.machine.cpus, 1);
+    assert.equal(options.machine.personality, undefined);
+    assert.deepEqual([options.gdb, options.inspect, options.wait, options.lifeline], [[], [], false, false]);
+  });
+
+  test('help is no error, and lists every option', () => {
+    assert.equal(parseRunOptions(['--help']), undefined);
+    for (const option of ['append', 'initrd', 'memory', 'cpus', 'personality', 'gdb', 'inspect', 'wait', 'lifeline']) {
+      assert.match(RUN_USAGE, new RegExp(`^ {2}--${option}\\b`, 'm'));
+    }
+  });
+
+  test('what cannot be followed names the option and what it may be', () => {
+    const refused = (words: RegExp, ...args: readonly string[]) =>
+      assert.throws(
+        () => parseRunOptions(args),
+        (error: unknown) => error instanceof UsageError && words.test(error.message),
+        args.join(' '),
+      );
+    refused(/which kernel\?/);
+    refused(/Unknown option '--memry'/, kernel, '--memry', '1G');
+    refused(/Option '--memory <value>' argument missing/, kernel, '--memory');
+    refused(/--memory must be a size such as 256M or 1G, not "lots"/, kernel, '--memory', 'lots');
+    refused(/--memory 900T: this machine has \d+ MiB/, kernel, '--memory', '900T');
+    refused(/--cpus must be a number/, kernel, '--cpus', 'two');
+    refused(/--personality must be one of none, kvm, xen, hyperv/, kernel, '--personality', 'esxi');
+    refused(/--gdb must be unix:PATH/, kernel, '--gdb', '1234');
+    refused(/one kernel at a time/, kernel, 'another');
+    refused(/cannot read .*nowhere: there is no such file/, join(folder, 'nowhere'));
+    refused(/cannot read .*: it is a folder/, folder);
+    refused(/--initrd: cannot read .*nowhere: there is no such file/, kernel, '--initrd', join(folder, 'nowhere'));
+  });
+});
+
+test('a host report in words says what is missing and what to do', () => {
+  const report = { ok: false, module: 'unknown', kernel: '6.1', apiVersion: 0, trap: 'none', facts: [] } as const;
+  const problem = { id: 'no-device', message: 'There is no /dev/kvm.', remedy: 'Load the module.' } as const;
+  assert.match(
+    reportText({ ...report, problem }),
+    /Guests cannot run here\. There is no \/dev\/kvm\.\nLoad the module\.\n$/,
+  );
+  const facts = [{ id: 'x', question: 'Does it step?', answer: 'no', consequence: 'It jumps.' }];
+  assert.match(reportText({ ...report, ok: true, facts }), /^Does it step\? {2}no {2}\(It jumps\.\)$/m);
+});
