@@ -78,10 +78,8 @@ describe('debugging the sample guest', () => {
       await stack.locator('.monaco-list-row').filter({ hasText: name }).filter({ hasText: file }).first().waitFor();
     }
     const variables = await ui.view('Variables');
-    await variables
-      .locator('.monaco-list-row')
-      .filter({ hasText: /pass\s*[:=]\s*0/ })
-      .waitFor();
+    const rows = variables.locator('.monaco-list-row');
+    await ui.unfold(rows.filter({ hasText: 'Arguments' }), rows.filter({ hasText: /pass\s*[:=]\s*0/ }));
   });
 
   step('hover shows a value', async () => {
