@@ -54,10 +54,11 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
   let sibling: AttributeSpec | undefined;
   let isDeclaration = false;
   for (;;) {
-    const head = { name: cursor.uleb(), form: cursor.uleb() };
-    const implicit = head.form === form.implicitConst ? cursor.slebBig() : 0n;
-    const spec = { ...head, implicit, steps: skips.length, bytes };
-    if (spec.name === 0 && spec.form === 0) break;
+    const nameCode = cursor.uleb();
+    const formCode = cursor.uleb();
+    const implicit = formCode === form.implicitConst ? cursor.slebBig() : 0n;
+    if (nameCode === 0 && formCode === 0) break;
+    const spec = { name: nameCode, form: formCode, implicit, steps: skips.length, bytes };
     attributes.push(spec);
     if (spec.name === attribute.name) name = spec;
     else if (spec.name === attribute.sibling) sibling = spec;
@@ -71,7 +72,7 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
     }
   }
   if (bytes > 0) skips.push(bytes);
-  return { tag, hasChildren, attributes, skips: Int32Array.from(skips), name, sibling, isDeclaration };
+  return { tag, hasChildren, attributes, skips: new Int32Array(skips), name, sibling, isDeclaration };
 }
 
 /** Bytes that a form takes, or one of {@link skip}'s codes. */
