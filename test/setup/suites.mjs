@@ -76,7 +76,7 @@ export const suites = [
   { name: 'lint', needs: [], run: lint },
   { name: 'guests', needs: ['guests'], run: here(['test/guests'], 180) },
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 300) },
-  { name: 'core', needs: [], run: here(['test/core'], 300) },
+  { name: 'core', needs: [], run: here(['test/core'], 600) },
   { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 300) },
   { name: 'clients', needs: ['clients'], run: here(['test/clients'], 300) },
   { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 600) },
