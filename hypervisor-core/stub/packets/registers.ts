@@ -5,7 +5,7 @@ import { type Client, ErrorCode, malformed, PacketError, type PacketHandler } fr
 
 const readAll: PacketHandler = {
   name: 'g',
-  handle: ({ vcpu }) => registers.map(({ name }) => bytesToHex(vcpu.registers.read(name))).join(''),
+  handle: ({ vcpu }) => bytesToHex(Buffer.concat(registers.map(({ name }) => vcpu.registers.read(name)))),
 };
 
 /** A debugger writes back what it read with one value changed, so only what differs is written. */
