@@ -36,6 +36,9 @@ export interface BreakpointParts {
   readonly strategy: DebugStrategy;
   /** Guest-physical address behind a virtual one as far as it can be known now. */
   readonly locate: (gva: bigint) => number | undefined;
+  /** Linear address of the guest's handler of an exception. */
+  readonly handlerOf: (vector: number) => bigint | undefined;
+  readonly idtBase: () => bigint;
 }
 
 export class Breakpoints {
@@ -45,6 +48,8 @@ export class Breakpoints {
   #watches: readonly PhysicalWatch[] = [];
   /** Guest-physical place of each planted trap by its virtual address. */
   #planted: ReadonlyMap<bigint, number> = new Map();
+  /** Address of the guest's handler that a trap stands at, because user code's traps end up there. */
+  #gate: bigint | undefined;
 
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
@@ -68,8 +73,11 @@ export class Breakpoints {
     if (entry && --entry.count === 0) this.#entries.delete(key);
   }
 
-  /** Brings everything in place, except what would trap at `skip`, the address that a vCPU is to step off. */
-  arm(skip?: bigint): void {
+  /**
+   * Brings everything in place, except what would trap at `skip`, the address that a vCPU is to step off. `stepping`:
+   * some vCPU steps, perhaps through user code.
+   */
+  arm(skip?: bigint, stepping = false): void {
     const { strategy, traps, table, slots } = this.#parts;
     const wanted = [...this.#entries.values()].filter(({ kind, gva }) => gva !== skip || !executes(kind));
     const registers = wanted.filter((entry) => this.#needsRegister(entry)).map(asRegister);
@@ -82,6 +90,7 @@ export class Breakpoints {
         registers.push({ address: gva, length: 1, type: 'execute' });
       }
     }
+    this.#gate = this.#placeGate(planted, skip, stepping);
     this.#registers = registers;
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
@@ -100,8 +109,26 @@ export class Breakpoints {
     return this.#registers;
   }
 
+  /** True at the guest's handler that user code's traps and steps end up in. */
+  isGate(pc: bigint): boolean {
+    return this.#gate === pc;
+  }
+
   get anyPlanted(): boolean {
     return this.#planted.size > 0;
+  }
+
+  /** Adds the trap at the guest's exception handler to those to be planted. */
+  #placeGate(planted: Map<bigint, number>, skip: bigint | undefined, stepping: boolean): bigint | undefined {
+    const { strategy, table } = this.#parts;
+    const needed = strategy.userVector && (planted.size > 0 || (stepping && !strategy.userSteps));
+    table.watchIdt(needed ? this.#parts.idtBase() : undefined);
+    if (!strategy.userVector || !needed) return undefined;
+    const handler = this.#parts.handlerOf(strategy.userVector.vector);
+    if (handler === undefined || handler === skip || planted.has(handler)) return undefined;
+    const gpa = this.#parts.locate(handler);
+    if (gpa !== undefined) planted.set(handler, gpa);
+    return gpa === undefined ? undefined : handler;
   }
 
   /** True when a vCPU that stands on `pc` would trap again without having moved. */
@@ -136,9 +163,8 @@ export class Breakpoints {
   }
 
   /** True when the trap that a vCPU ran into at `pc` was planted for another virtual address of the same byte. */
-  isAlias(pc: bigint): boolean {
-    const gpa = this.#parts.locate(pc);
-    return gpa !== undefined && !this.isPlanted(pc) && this.#parts.traps.has(gpa);
+  isAlias(pc: bigint, gpa: bigint | undefined): boolean {
+    return gpa !== undefined && !this.isPlanted(pc) && this.#parts.traps.has(Number(gpa));
   }
 
   #check(entry: Entry): void {

@@ -7,8 +7,9 @@
 import { PAGE } from './memory-slots.ts';
 
 const MOST = 1024;
-/** Words: number of traps, number of watches, mask of debug registers, then traps, then start and end of each watch. */
-const TRAPS = 3;
+/** Words: number of traps, of watches, mask of debug registers, IDT base, then traps, then start and end of each watch. */
+const TRAPS = 4;
+const NOT_WATCHED = -1;
 const WATCHES = TRAPS + MOST;
 
 /** Bytes of the table. */
@@ -47,6 +48,17 @@ export class DebugTable {
 
   set hardwareMask(mask: number) {
     this.#words[2] = mask;
+  }
+
+  /** Has the first vCPU come back when its IDT is no longer at this address; undefined when nobody cares. */
+  watchIdt(base: bigint | undefined): void {
+    this.#words[3] = base === undefined ? NOT_WATCHED : Number(base);
+  }
+
+  /** True when the IDT is to be watched and has moved. */
+  idtMoved(base: () => bigint): boolean {
+    const watched = this.#words[3] ?? NOT_WATCHED;
+    return watched !== NOT_WATCHED && Number(base()) !== watched;
   }
 
   /** True when a trap is at this offset of some page: worth finding out which page. */

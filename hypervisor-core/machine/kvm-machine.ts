@@ -15,9 +15,11 @@ import { MachineVcpu } from './machine-vcpu.ts';
 import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
 import { RunControl } from './run-control.ts';
+import { handlerOf } from './user-gate.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 import { VirtualMemory } from './virtual-memory.ts';
 
+const CR0_PG = 1n << 31n;
 const killed: GuestEnd = { cause: 'killed', exitStatus: 137, message: 'The guest was killed.' };
 
 export class KvmMachine implements Machine {
@@ -67,11 +69,14 @@ export class KvmMachine implements Machine {
       table: new DebugTable(hardware.debugTable),
       strategy: hardware.strategy,
       locate: (gva) => this.#locate(gva) ?? images.locate(gva),
+      handlerOf: (vector) => handlerOf(first, this.#virtual, vector),
+      idtBase: () => first.registers.get('idtr_base'),
     });
     this.#run = new RunControl({
       vcpus: this.vcpus,
       breakpoints: this.#breakpoints,
       strategy: hardware.strategy,
+      memory: this.#virtual,
       clock: this.#devices.clock,
     });
     this.memory = {
@@ -154,7 +159,9 @@ export class KvmMachine implements Machine {
 
   /** Guest-physical address by the page tables of the first vCPU that maps `gva`. */
   #locate(gva: bigint): number | undefined {
-    for (const vcpu of this.vcpus) {
+    // A processor that has not been started sees physical memory, which says nothing about the kernel's addresses.
+    const paging = this.vcpus.filter(({ registers }) => (registers.get('cr0') & CR0_PG) !== 0n);
+    for (const vcpu of paging.length > 0 ? paging : this.vcpus) {
       const gpa = vcpu.translate(gva);
       if (gpa !== undefined && this.#hardware.ram.has(Number(gpa))) return Number(gpa);
     }

@@ -5,19 +5,16 @@
  */
 import type { GuestEnd, MachineState } from '../protocol/inspect.ts';
 import type { ResumeAction, Stop } from './api.ts';
-import type { Breakpoints } from './breakpoints.ts';
 import { guestDebug } from './guest-debug.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
-import { classify } from './stop-reason.ts';
-import type { DebugStrategy } from './strategy.ts';
+import { classify, type StopContext } from './stop-reason.ts';
+import { clearTrapFlag, inUserCode, setTrapFlag } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
-export interface RunControlParts {
+export interface RunControlParts extends StopContext {
   readonly vcpus: readonly MachineVcpu[];
-  readonly breakpoints: Breakpoints;
-  readonly strategy: DebugStrategy;
   /** Guest time goes on, and stands still. */
   readonly clock: { start(): void; stop(): void };
 }
@@ -45,6 +42,8 @@ export class RunControl {
   #stop: Stop | undefined;
   #pause = false;
   #end: GuestEnd | undefined;
+  /** vCPUs that step through user code by RFLAGS.TF. */
+  readonly #trapFlagged = new Set<MachineVcpu>();
   readonly #kept = new Map<MachineVcpu, KeptStop>();
 
   constructor(parts: RunControlParts) {
@@ -86,17 +85,19 @@ export class RunControl {
   /** To be called with what a vCPU's worker says when it parks. */
   parked(vcpu: MachineVcpu, report: VcpuReport): void {
     if (report.kind === 'end') this.#end ??= report.end;
-    const steppedOff = this.#steppingOff === vcpu && report.kind === 'stepped';
+    const steppingOff = this.#steppingOff === vcpu;
     this.#steppingOff = undefined;
     const mode = this.#plan.get(vcpu) ?? { kind: 'continue' };
-    const found = steppedOff ? afterStepOff(vcpu, mode) : classify(vcpu, report, this.#parts);
-    if (found === 'go-on' && !this.#stopping) {
+    const finding = classify(vcpu, report, this.#parts);
+    if (this.#trapFlagged.delete(vcpu) && inUserCode(vcpu)) clearTrapFlag(vcpu);
+    const found = typeof finding === 'object' && finding.kind === 'step' ? afterStep(vcpu, mode) : finding;
+    if (found === 'go-on' && !this.#stopping && !steppingOff) {
       this.#run(vcpu, mode);
       return;
     }
     if (found === 'step-off') this.#queue.push(vcpu);
-    else if (found && found !== 'go-on') this.#tell(vcpu, { vcpu: vcpu.index, reason: found });
-    if (this.#stopping || found === 'step-off') this.#stopAll();
+    else if (typeof found === 'object') this.#tell(vcpu, { vcpu: vcpu.index, reason: found });
+    if (this.#stopping || found === 'step-off' || found === 'arm') this.#stopAll();
     if (!this.#anyRunning) this.#settle();
   }
 
@@ -125,16 +126,23 @@ export class RunControl {
   #letGo(): void {
     const next = this.#queue.shift();
     this.#steppingOff = next;
-    this.#parts.breakpoints.arm(next?.pc);
+    const stepping = next !== undefined || [...this.#plan.values()].some(({ kind }) => kind !== 'continue');
+    this.#parts.breakpoints.arm(next?.pc, stepping);
     if (next) this.#run(next, { kind: 'step' });
     else for (const [vcpu, mode] of this.#plan) this.#run(vcpu, mode);
   }
 
   #run(vcpu: MachineVcpu, mode: RunMode): void {
     const { breakpoints, strategy } = this.#parts;
-    vcpu.kvm.setGuestDebug(guestDebug(breakpoints, strategy, mode.kind !== 'continue'));
+    const byTrapFlag = mode.kind !== 'continue' && strategy.userVector && !strategy.userSteps && inUserCode(vcpu);
+    if (byTrapFlag) {
+      setTrapFlag(vcpu);
+      this.#trapFlagged.add(vcpu);
+    }
+    const how: RunMode = byTrapFlag ? { kind: 'continue' } : mode;
+    vcpu.kvm.setGuestDebug(guestDebug(breakpoints, strategy, how.kind !== 'continue'));
     vcpu.registers.forget();
-    vcpu.thread.run(mode);
+    vcpu.thread.run(how);
   }
 
   #stopAll(): void {
@@ -190,11 +198,11 @@ export class RunControl {
   }
 }
 
-/** What a step off a trap means for a vCPU that was to run so far. */
-function afterStepOff(vcpu: MachineVcpu, mode: RunMode): Stop['reason'] | undefined {
-  if (mode.kind === 'continue') return undefined;
+/** What a step means for a vCPU that was to run so far. */
+function afterStep(vcpu: MachineVcpu, mode: RunMode): Stop['reason'] | 'go-on' {
+  if (mode.kind === 'continue') return 'go-on';
   const { pc } = vcpu;
-  return mode.kind === 'range-step' && pc >= mode.start && pc < mode.end ? undefined : { kind: 'step' };
+  return mode.kind === 'range-step' && pc >= mode.start && pc < mode.end ? 'go-on' : { kind: 'step' };
 }
 
 /** How the guest ends when it is let go after a fault without a change to its registers. */

@@ -4,10 +4,21 @@ import type { Breakpoints } from './breakpoints.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
+import { leaveGate } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
+import type { VirtualMemory } from './virtual-memory.ts';
 
-/** `go-on`: nothing happened that anybody asked for. `step-off`: the same, but the vCPU stands on a trap. */
-type Finding = Stop['reason'] | 'go-on' | 'step-off' | undefined;
+/**
+ * `go-on`: nothing happened that anybody asked for. `step-off`: the same, but the vCPU stands on a trap. `arm`: the same,
+ * but traps have to be put in place anew.
+ */
+type Finding = Stop['reason'] | 'go-on' | 'step-off' | 'arm' | undefined;
+
+export interface StopContext {
+  readonly breakpoints: Breakpoints;
+  readonly strategy: DebugStrategy;
+  readonly memory: VirtualMemory;
+}
 
 const DB_VECTOR = 1;
 const BP_VECTOR = 3;
@@ -16,29 +27,28 @@ const DR6_SINGLE_STEP = 1n << 14n;
 
 const hex = (value: bigint) => `0x${value.toString(16)}`;
 
-export function classify(
-  vcpu: MachineVcpu,
-  report: VcpuReport,
-  { breakpoints, strategy }: { readonly breakpoints: Breakpoints; readonly strategy: DebugStrategy },
-): Finding {
+export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopContext): Finding {
+  const { breakpoints } = context;
   switch (report.kind) {
     case 'interrupted':
     case 'end':
       return undefined;
+    case 'idt-moved':
+      return 'arm';
     case 'stepped':
       return { kind: 'step' };
     case 'trapped':
-      return atTrap(report.pc, breakpoints) ?? 'go-on';
+      return atTrap(vcpu, report.pc, context) ?? 'go-on';
     case 'debug':
       return report.exception === BP_VECTOR
-        ? (atTrap(report.pc, breakpoints) ?? reflect(vcpu, BP_VECTOR))
-        : debugException(vcpu, report, breakpoints);
+        ? (atTrap(vcpu, report.pc, context) ?? reflect(vcpu, BP_VECTOR))
+        : debugException(vcpu, report, context);
     case 'written': {
       const address = breakpoints.watched(report.gpa, report.size);
       return address === undefined ? 'go-on' : { kind: 'watchpoint', address, access: 'write', value: report.value };
     }
     case 'emulation-failure':
-      return emulationFailure(vcpu, report.instruction, breakpoints, strategy);
+      return emulationFailure(vcpu, report.instruction, context);
     case 'internal-error':
       return { kind: 'internal-error', message: `The guest stopped at ${hex(vcpu.pc)}: ${report.message}.` };
     case 'triple-fault':
@@ -50,9 +60,15 @@ export function classify(
 }
 
 /** A trap instruction was run into at `pc`: ours for this address, ours for another name of the same byte, or not ours. */
-function atTrap(pc: bigint, breakpoints: Breakpoints): Finding {
+function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
+  const { breakpoints, strategy, memory } = context;
+  if (strategy.userVector && breakpoints.isGate(pc)) {
+    const left = leaveGate(vcpu, memory, strategy.userVector, (address) => breakpoints.isPlanted(address));
+    if (left === 'stepped') return { kind: 'step' };
+    return left === undefined ? 'step-off' : { kind: 'breakpoint', address: left, hardware: false };
+  }
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
-  return breakpoints.isAlias(pc) ? 'step-off' : undefined;
+  return breakpoints.isAlias(pc, vcpu.translate(pc)) ? 'step-off' : undefined;
 }
 
 /** Lets the guest have its own exception. */
@@ -64,28 +80,24 @@ function reflect(vcpu: MachineVcpu, vector: number): 'go-on' {
 function debugException(
   vcpu: MachineVcpu,
   { pc, dr6 }: { readonly pc: bigint; readonly dr6: bigint },
-  breakpoints: Breakpoints,
+  context: StopContext,
 ): Finding {
+  const { breakpoints } = context;
   const register = breakpoints.hit(dr6);
   if (register?.type === 'execute') {
     return { kind: 'breakpoint', address: pc, hardware: breakpoints.isHardware(pc) };
   }
   if (register) return { kind: 'watchpoint', address: register.address, access: register.type };
   // ICEBP is reported as #DB without a bit in DR6, with RIP on the instruction.
-  return atTrap(pc, breakpoints) ?? ((dr6 & DR6_SINGLE_STEP) !== 0n ? { kind: 'step' } : reflect(vcpu, DB_VECTOR));
+  return atTrap(vcpu, pc, context) ?? ((dr6 & DR6_SINGLE_STEP) !== 0n ? { kind: 'step' } : reflect(vcpu, DB_VECTOR));
 }
 
-function emulationFailure(
-  vcpu: MachineVcpu,
-  instruction: Uint8Array,
-  breakpoints: Breakpoints,
-  strategy: DebugStrategy,
-): Finding {
+function emulationFailure(vcpu: MachineVcpu, instruction: Uint8Array, context: StopContext): Finding {
   dropQueuedUndefinedOpcode(vcpu.kvm);
   const { pc } = vcpu;
-  const trap = atTrap(pc, breakpoints);
+  const trap = atTrap(vcpu, pc, context);
   if (trap) return trap;
-  if (instruction[0] === INT3 && strategy.emulatedSupervisor) {
+  if (instruction[0] === INT3 && context.strategy.emulatedSupervisor) {
     // The processor's #BP points behind the instruction; here nothing has been executed yet.
     vcpu.registers.put('rip', vcpu.registers.get('rip') + 1n);
     return reflect(vcpu, BP_VECTOR);

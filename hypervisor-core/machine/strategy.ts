@@ -1,6 +1,19 @@
 /** What the host probe's findings mean for run control. */
 import type { HostReport, TrapKind } from '../protocol/inspect.ts';
 
+/** The exception that a trap byte raises at CPL 3. */
+export interface UserVector {
+  readonly vector: number;
+  readonly errorCode: boolean;
+}
+
+/** INT3 raises #BP, ICEBP #DB, and IN without the right to use ports #GP. */
+const userVectors: Readonly<Record<TrapKind, UserVector>> = {
+  int3: { vector: 3, errorCode: false },
+  icebp: { vector: 1, errorCode: false },
+  'in-dx': { vector: 13, errorCode: true },
+};
+
 export interface DebugStrategy {
   /** The byte that a software breakpoint plants; undefined where none leaves the guest. */
   readonly trap: { readonly kind: TrapKind; readonly byte: number } | undefined;
@@ -8,6 +21,10 @@ export interface DebugStrategy {
   readonly executeRegisters: boolean;
   /** Data breakpoints in debug registers fire. */
   readonly dataRegisters: boolean;
+  /** Where a trap byte's exception at CPL 3 goes; undefined where the byte leaves the guest there too. */
+  readonly userVector: UserVector | undefined;
+  /** Single steps at CPL 3 work as they do at CPL 0. */
+  readonly userSteps: boolean;
   /** KVM_GUESTDBG_BLOCKIRQ is known to this kernel. */
   readonly blockInterrupts: boolean;
   /** Supervisor code is interpreted by KVM's emulator. */
@@ -26,6 +43,8 @@ export function debugStrategy(report: HostReport): DebugStrategy {
     trap: trap === 'none' ? undefined : { kind: trap, byte: trapBytes[trap] },
     executeRegisters: yes('execute-registers'),
     dataRegisters: yes('data-registers'),
+    userVector: trap === 'none' || yes('trap-cpl3') ? undefined : userVectors[trap],
+    userSteps: yes('singlestep-cpl3'),
     blockInterrupts: yes('block-interrupts'),
     emulatedSupervisor: yes('emulated-supervisor'),
     vmcallReturns: yes('vmcall-returns'),

@@ -49,7 +49,7 @@ export class VcpuLoop {
 
   /** Runs the vCPU as ordered and says why it came to rest. */
   run(mode: RunMode): VcpuReport {
-    const { vcpu, page, mailbox, kicks } = this.#parts;
+    const { vcpu, page, mailbox, kicks, debug } = this.#parts;
     /** What to say when the current exit is completed. */
     let finish: VcpuReport | undefined;
     for (;;) {
@@ -60,6 +60,7 @@ export class VcpuLoop {
         if (finish?.kind === 'stepped' && this.#inRange(mode)) finish = undefined;
         else if (finish) return finish;
         if (mailbox.stopRequested) return { kind: 'interrupted' };
+        if (vcpu.index === 0 && debug.idtMoved(() => idtBase(vcpu))) return { kind: 'idt-moved' };
         continue;
       }
       if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
@@ -177,6 +178,8 @@ export class VcpuLoop {
     return { kind: 'written', gpa, size: data.length, value };
   }
 }
+
+const idtBase = (vcpu: KvmVcpu) => vcpu.get('sregs').getBigUint64(OFFSET.kvm_sregs.idt + OFFSET.kvm_dtable.base, true);
 
 function systemEvent(type: number): GuestEnd {
   if (type === KVM.SYSTEM_EVENT_SHUTDOWN) {

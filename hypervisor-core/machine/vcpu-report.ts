@@ -5,6 +5,8 @@ import type { GuestEnd } from '../protocol/inspect.ts';
 export type VcpuReport =
   /** It was asked to stop. */
   | { readonly kind: 'interrupted' }
+  /** The guest has loaded another IDT, and traps depend on it. */
+  | { readonly kind: 'idt-moved' }
   /** The step, or range step, is done. */
   | { readonly kind: 'stepped' }
   /** KVM_EXIT_DEBUG; `pc` is linear. */

@@ -15,7 +15,7 @@ import { VcpuLoop } from './vcpu-loop.ts';
 import type { WorkerMessage } from './vcpu-report.ts';
 
 /** Milliseconds between two looks at the mailbox by a vCPU that nobody kicks: the safety net under the kick. */
-const HEARTBEAT = 100;
+const HEARTBEAT = 20;
 
 function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void {
   const { index } = setup;
