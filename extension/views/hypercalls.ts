@@ -25,6 +25,7 @@ export class HypercallsView implements WebviewViewProvider, Disposable {
   #session: DebugSession | undefined;
   #watching = false;
   #taken: object | undefined;
+  #taking = Promise.resolve();
   #disposables: Disposable[];
 
   constructor(
@@ -90,9 +91,19 @@ export class HypercallsView implements WebviewViewProvider, Disposable {
     }
   }
 
+  /** Batches are taken one after the other; calls that were made while nobody looked are fetched first. */
   #take(batch: HypercallsPart): void {
-    const fresh = this.#log.add(batch);
-    this.#send(fresh);
+    const [log, session] = [this.#log, this.#session];
+    this.#taking = this.#taking.then(async () => {
+      if (log !== this.#log) return;
+      const from = log.next;
+      const limit = (batch.records[0]?.sequence ?? from) - from;
+      if (limit > 0 && session && this.store.phase !== 'ended') {
+        const missed = await request(session, 'ringside/hypercalls', { from, limit }).catch(() => undefined);
+        if (missed && log === this.#log) this.#send(log.add(missed));
+      }
+      if (log === this.#log) this.#send(log.add(batch));
+    });
   }
 
   #send(records: HypercallLog['records']): void {
