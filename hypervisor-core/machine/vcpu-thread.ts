@@ -30,6 +30,7 @@ export class VcpuThread {
   /** Resolves when the worker waits for its first order. */
   readonly ready: Promise<void>;
   #running = false;
+  #quitting = false;
 
   constructor(setup: WorkerSetup, events: VcpuThreadEvents) {
     this.#mailbox = new Mailbox(setup.mailboxes, mailboxOffset(setup.index));
@@ -70,6 +71,7 @@ export class VcpuThread {
 
   /** Ends the worker and resolves when its thread is gone. */
   async quit(): Promise<void> {
+    this.#quitting = true;
     this.requestStop();
     this.#mailbox.quit();
     await this.#gone;
@@ -78,6 +80,7 @@ export class VcpuThread {
   #park(events: VcpuThreadEvents, report: VcpuReport): void {
     if (!this.#running) return;
     this.#running = false;
-    events.parked(report);
+    // Nobody is to decide any more that a vCPU which parks in order to quit may go on.
+    if (!this.#quitting) events.parked(report);
   }
 }
