@@ -31,7 +31,7 @@ describe('views', () => {
     server = await VsCodeServer.start({
       folder: staged.folder,
       environment: { FAKE_ADAPTER_LOG: staged.log },
-      settings: { 'workbench.colorTheme': 'Default Dark Modern' },
+      settings: { 'workbench.colorTheme': 'Dark Modern' },
     });
     browser = await startBrowser();
     workbench = await Workbench.open(browser, server.page(staged.workspace));

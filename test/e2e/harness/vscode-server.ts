@@ -48,7 +48,6 @@ export class VsCodeServer {
     readonly port: number,
     /** Temporary folder with everything of this server. */
     readonly base: string,
-    private readonly settings: Readonly<Record<string, unknown>>,
     private readonly stopProcess: () => Promise<void>,
   ) {}
 
@@ -57,8 +56,7 @@ export class VsCodeServer {
     const [data, extensions] = [join(base, 'data'), join(base, 'extensions')];
     mkdirSync(join(data, 'User'), { recursive: true });
     mkdirSync(extensions);
-    const settings = { ...quiet, ...options.settings };
-    writeFileSync(join(data, 'User/settings.json'), JSON.stringify(settings));
+    writeFileSync(join(data, 'User/settings.json'), JSON.stringify({ ...quiet, ...options.settings }));
     const places = [
       ...['--server-data-dir', join(base, 'server')],
       ...['--user-data-dir', data],
@@ -93,7 +91,7 @@ export class VsCodeServer {
       }
       rmSync(base, { recursive: true, force: true, maxRetries: 5 });
     };
-    const server = new VsCodeServer(port, base, settings, stop);
+    const server = new VsCodeServer(port, base, stop);
     const gone = ended.then(([status]) => {
       throw new Error(`VS Code's server ended with ${status}:\n${readFileSync(join(base, 'server.log'), 'utf8')}`);
     });
@@ -111,11 +109,6 @@ export class VsCodeServer {
   /** A path of this machine as the workbench in the browser names it. */
   remote(path: string): string {
     return `vscode-remote://127.0.0.1:${this.port}${path}`;
-  }
-
-  /** Changes user settings while windows are open. */
-  set(settings: Readonly<Record<string, unknown>>): void {
-    writeFileSync(join(this.base, 'data/User/settings.json'), JSON.stringify({ ...this.settings, ...settings }));
   }
 
   async stop(): Promise<void> {

@@ -48,6 +48,15 @@ export class Workbench {
     await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: text }).first().click();
   }
 
+  /** `style` is the class that VS Code gives windows of such themes: vs, vs-dark, hc-black. */
+  async theme(name: string, style: string): Promise<void> {
+    await this.command('Preferences: Color Theme');
+    await this.page.locator('.quick-input-widget input[placeholder*="Theme"]').fill(name);
+    await this.choose(name);
+    await this.page.locator(`.monaco-workbench.${style}`).waitFor();
+    await this.#input().waitFor({ state: 'hidden' });
+  }
+
   /** Fills an open input box. */
   async answer(text: string): Promise<void> {
     const input = this.#input();
