@@ -21,7 +21,7 @@ export async function openSample(context: ExtensionContext): Promise<void> {
 }
 
 /** Copies into a new folder below `parent` and returns it; files that the user has there already stay as they are. */
-export async function copySample(context: ExtensionContext, parent: Uri): Promise<Uri> {
+async function copySample(context: ExtensionContext, parent: Uri): Promise<Uri> {
   const folder = Uri.joinPath(parent, FOLDER);
   await workspace.fs.createDirectory(folder);
   for (const source of ['media/sample', 'test/guests/sample']) {
