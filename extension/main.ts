@@ -1,7 +1,7 @@
 /** Activation: everything is registered here and does its work when it is first needed. */
 import { commands, DebugConfigurationProviderTriggerKind, debug, type ExtensionContext, env, workspace } from 'vscode';
 import type { Hex } from '../debug-adapter/protocol/custom.ts';
-import { checkHost } from './commands/check-host.ts';
+import { HostReport } from './commands/check-host.ts';
 import { goToCode } from './commands/go-to-code.ts';
 import { MemoryDocuments } from './commands/memory-document.ts';
 import { openSample } from './commands/open-sample.ts';
@@ -22,6 +22,7 @@ export function activate(context: ExtensionContext): void {
   const store = new StopStore();
   const pageTables = new PageTablesView(store);
   const memory = new MemoryDocuments(store);
+  const hostReport = new HostReport(context);
   const configurations = new KvmConfigurationProvider();
   const command = (name: string, run: (argument?: StateNode) => unknown) =>
     commands.registerCommand(`ringside.${name}`, run);
@@ -43,7 +44,8 @@ export function activate(context: ExtensionContext): void {
     new HypercallsView(context, store),
     memoryMapView(store),
     memory,
-    command('checkHost', () => checkHost(context)),
+    hostReport,
+    command('checkHost', () => hostReport.show()),
     command('openSample', () => openSample(context)),
     command('pickKernel', () => chooseKernel(workspace.workspaceFolders?.[0])),
     command('walk', (node) => pageTables.walk(node)),

@@ -158,6 +158,9 @@ describe('views', () => {
 
   test('Check Host shows the report of doctor', async () => {
     await workbench.command('Ringside: Check Host');
-    await workbench.page.locator('.panel').getByText('fake host report').first().waitFor();
+    await workbench.page
+      .locator('.editor-instance .view-line')
+      .filter({ hasText: /fake.host.report/ })
+      .waitFor();
   });
 });
