@@ -2,6 +2,7 @@
  * What a boot protocol makes of a kernel file: bytes to place in guest RAM and the state the first vCPU starts in, both
  * as plain data. Whoever owns the machine copies the one and loads the other.
  */
+import type { BootProtocol } from '../protocol/boot-choice.ts';
 import type { Personality } from '../protocol/inspect.ts';
 
 /** Guest-physical addresses, `end` excluded. */
@@ -16,14 +17,25 @@ export interface BootRequest {
   /** The kernel file, whole. */
   readonly file: Uint8Array;
   readonly commandLine: string;
+  /** The first module where a protocol has modules. */
   readonly initrd?: { readonly name: string; readonly file: Uint8Array };
+  /** More modules, for multiboot and PVH kernels. */
+  readonly modules?: readonly BootModule[];
   /** Guest RAM, ascending, without overlaps. */
   readonly ram: readonly AddressRange[];
   /** Taken from the content when absent. */
   readonly protocol?: BootProtocol;
+  /** Where a flat binary is loaded and entered. 0x7c00 in 16-bit mode and 1 MiB in the others when absent. */
+  readonly address?: bigint;
+  /** Guest-physical address of the ACPI RSDP, handed on by the protocols that have a field for it. */
+  readonly rsdp?: bigint;
 }
 
-export type BootProtocol = 'elf64' | 'multiboot1';
+export interface BootModule {
+  /** What the kernel is told about it: by custom a name and parameters. */
+  readonly commandLine: string;
+  readonly file: Uint8Array;
+}
 
 /** Bytes that must be in guest memory before the first instruction. */
 export interface BootSegment {
@@ -56,7 +68,7 @@ export interface SegmentState {
 
 /** State of vCPU 0 at its first instruction. General registers that are not named are zero. */
 export interface InitialCpu {
-  readonly mode: 'protected32' | 'long';
+  readonly mode: 'real' | 'protected32' | 'long';
   readonly general: Readonly<Partial<Record<'rax' | 'rbx' | 'rcx' | 'rdx' | 'rsi' | 'rdi' | 'rbp', bigint>>> & {
     readonly rip: bigint;
     readonly rsp: bigint;

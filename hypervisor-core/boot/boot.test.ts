@@ -111,7 +111,8 @@ const rejects = (file: Uint8Array, message: RegExp, more?: Partial<BootRequest>)
 
 describe('ELF64', () => {
   const file = readFileSync(elf64);
-  const image = boot(request(file, { initrd: { name: 'initrd.img', file: Uint8Array.of(1, 2, 3) } }));
+  const initrd = { name: 'initrd.img', file: Uint8Array.of(1, 2, 3) };
+  const image = boot(request(file, { protocol: 'elf64', initrd }));
 
   test('places the segments where readelf says', () => {
     const expected = readelfLoads(elf64);
@@ -188,10 +189,12 @@ describe('ELF64', () => {
 
   test('reads the wish for a hypercall interface from the note', () => assert.equal(image.personality, 'xen'));
 
-  test('goes to multiboot when told', () => {
-    const told = boot(request(file, { protocol: 'multiboot1' }));
-    assert.equal(told.protocol, 'multiboot1');
-    assert.equal(told.cpu.general.rip, image.cpu.general.rip);
+  test('goes to multiboot when told, and by content when the header leaves the entry point to ELF', () => {
+    for (const protocol of [{ protocol: 'multiboot1' }, {}] as const) {
+      const told = boot(request(file, protocol));
+      assert.equal(told.protocol, 'multiboot1');
+      assert.equal(told.cpu.general.rip, image.cpu.general.rip);
+    }
   });
 });
 
@@ -254,6 +257,7 @@ describe('multiboot 1', () => {
 
 describe('files that cannot be booted', () => {
   const file = readFileSync(elf64);
+  const long = { protocol: 'elf64' } as const;
   const patched = (change: (bytes: Buffer) => void) => {
     const bytes = Buffer.from(file);
     change(bytes);
@@ -294,10 +298,12 @@ describe('files that cannot be booted', () => {
     rejects(
       patched((bytes) => bytes.writeBigUInt64LE(0xdead_0000n, 24)),
       /in no loaded segment/,
+      long,
     );
     rejects(
       patched((bytes) => bytes.writeBigUInt64LE(0x9000_0000_0000n, headerAt(1) + 16)),
       /not canonical/,
+      long,
     );
     rejects(
       patched((bytes) => bytes.writeUInt16LE(0xffff, 56)),

@@ -2,8 +2,8 @@
  * The parts of an ELF file that a loader needs: header, program headers and notes (System V ABI, chapter 5), 32- and
  * 64-bit. Nothing in the file is trusted: every offset is checked against the file before it is used.
  */
-import type { Personality } from '../protocol/inspect.ts';
 import { BootError } from './boot-image.ts';
+import { type BootNotes, readBootNotes } from './elf-notes.ts';
 import { lower } from './ranges.ts';
 
 export interface ElfSegment {
@@ -23,7 +23,7 @@ export interface ElfFile {
   readonly entry: bigint;
   /** PT_LOAD headers that occupy memory, in file order. */
   readonly segments: readonly ElfSegment[];
-  readonly personality?: Personality;
+  readonly notes: BootNotes;
 }
 
 const PT_LOAD = 1;
@@ -98,8 +98,8 @@ export function parseElf(name: string, file: Uint8Array): ElfFile {
   }
   const entry = bits === 64 ? view.getBigUint64(24, true) : BigInt(view.getUint32(24, true));
   const notes = headers.filter((header) => header.type === PT_NOTE);
-  const personality = findPersonality(notes.map((header) => clip(file, header.offset, header.fileSize)));
-  return { bits, entry, segments, ...(personality && { personality }) };
+  const noteBytes = notes.map((header) => clip(file, header.offset, header.fileSize));
+  return { bits, entry, segments, notes: readBootNotes(noteBytes) };
 }
 
 function elfClass(name: string, file: Uint8Array): 32 | 64 {
@@ -208,46 +208,4 @@ function clip(file: Uint8Array, offset: bigint, length: bigint): Uint8Array {
   const start = lower(offset, size);
   const end = lower(start + length, size);
   return file.subarray(Number(start), Number(end));
-}
-
-const NOTE_PERSONALITY = 1;
-
-/**
- * A kernel may say which hypercall interface it was written for: a note with owner `Ringside`, type 1 and the
- * zero-terminated name of the {@link Personality} as descriptor. An unknown name is no wish at all.
- */
-function findPersonality(noteSegments: readonly Uint8Array[]): Personality | undefined {
-  for (const bytes of noteSegments) {
-    for (const note of readNotes(bytes)) {
-      if (note.owner !== 'Ringside' || note.type !== NOTE_PERSONALITY) continue;
-      const wish = (['none', 'kvm', 'xen', 'hyperv'] as const).find((known) => known === note.text);
-      if (wish) return wish;
-    }
-  }
-  return undefined;
-}
-
-function* readNotes(bytes: Uint8Array): Generator<{ owner: string; type: number; text: string }> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const align = (size: number) => Math.ceil(size / 4) * 4;
-  for (let at = 0; at + 12 <= bytes.length; ) {
-    const nameSize = view.getUint32(at, true);
-    const descriptorSize = view.getUint32(at + 4, true);
-    const name = at + 12;
-    const descriptor = name + align(nameSize);
-    const end = descriptor + descriptorSize;
-    if (end > bytes.length) return;
-    yield {
-      owner: zeroTerminated(bytes.subarray(name, name + nameSize)),
-      type: view.getUint32(at + 8, true),
-      text: zeroTerminated(bytes.subarray(descriptor, end)),
-    };
-    at = descriptor + align(descriptorSize);
-  }
-}
-
-function zeroTerminated(bytes: Uint8Array): string {
-  const zero = bytes.indexOf(0);
-  const text = zero < 0 ? bytes : bytes.subarray(0, zero);
-  return String.fromCharCode(...text.subarray(0, 64));
 }

@@ -1,5 +1,5 @@
 /** Turns ELF program headers into bytes to place, after checking them against guest memory. */
-import type { BootSegment, ZeroedRange } from './boot-image.ts';
+import { BootError, type BootSegment, type ZeroedRange } from './boot-image.ts';
 import type { ElfFile } from './elf-file.ts';
 import type { Placement } from './placement.ts';
 
@@ -16,4 +16,23 @@ export function placeElf(elf: ElfFile, placement: Placement): { segments: BootSe
     if (bss < end) zeroed.push({ start: bss, end, name: `${name}, zeroed` });
   }
   return { segments, zeroed };
+}
+
+const FOUR_GIB = 0x1_0000_0000n;
+
+/**
+ * Where a kernel that is entered without paging begins. A higher-half kernel may give its entry point as the virtual
+ * address of low-loaded code. Throws {@link BootError} when that is in no segment below 4 GiB.
+ */
+export function physicalEntry(name: string, elf: ElfFile, entry: bigint = elf.entry): bigint {
+  const inside = ({ paddr, memorySize }: ElfFile['segments'][number], address: bigint) =>
+    address >= paddr && address < paddr + memorySize;
+  const virtual = elf.segments.find(({ vaddr, memorySize }) => entry >= vaddr && entry < vaddr + memorySize);
+  const physical = elf.segments.some((segment) => inside(segment, entry));
+  const found = physical || !virtual ? entry : entry - virtual.vaddr + virtual.paddr;
+  if (elf.segments.some((segment) => inside(segment, found)) && found < FOUR_GIB) return found;
+  throw new BootError(
+    `${name}: the entry point 0x${entry.toString(16)} is in no segment loaded below 4 GiB.`,
+    'Check ENTRY(...) in the linker script.',
+  );
 }

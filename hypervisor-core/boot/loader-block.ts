@@ -1,18 +1,23 @@
 /**
  * What the loader itself puts into guest memory, in one block so that a kernel can step around it: a small stack, the
- * descriptor table, the multiboot information and, for long mode, page tables. The block lies as high as possible below
- * 0x9f000 and is marked as reserved in the memory map.
+ * descriptor table, the information structure and, for long mode, page tables. The block lies as high as possible below
+ * 0x9f000 and is marked as reserved in the memory map. Modules lie above 1 MiB.
  */
-import { BootError, type BootRequest, type BootSegment, type InitialCpu } from './boot-image.ts';
-import { gdtBytes } from './cpu-state.ts';
+import { BootError, type BootRequest, type BootSegment } from './boot-image.ts';
+import { CODE_SELECTOR, GDT_SIZE, gdtBytes } from './cpu-state.ts';
+import type { ElfFile } from './elf-file.ts';
+import { placeSections } from './elf-sections.ts';
+import { bootMemoryMap } from './guest-memory.ts';
+import { InfoBytes, type InfoFormat, infoSize, type PlacedModule } from './handover.ts';
 import type { LoaderTables } from './loader-tables.ts';
-import { infoSize, writeInfo } from './multiboot1-info.ts';
 import type { Placement } from './placement.ts';
+import { lower } from './ranges.ts';
 
 const PAGE = 0x1000n;
 const STACK_SIZE = 0x1000n;
-const GDT_SPACE = 0x20n;
 const MAX_COMMAND_LINE = 0x1_0000;
+const MAX_MODULES = 256;
+const FOUR_GIB = 0x1_0000_0000n;
 
 export interface LoaderBlock {
   readonly stackTop: bigint;
@@ -21,43 +26,90 @@ export interface LoaderBlock {
   readonly commandLine: bigint;
   /** Address of the page tables; 0 when there are none. */
   readonly cr3: bigint;
-  /** The block and the initial RAM disk. */
+  /** The block, the modules and the symbol tables. */
   readonly segments: readonly BootSegment[];
 }
 
-/** Places the block and the initial RAM disk. The kernel's own segments must be claimed before. */
-export function placeLoaderBlock(
-  request: BootRequest,
-  placement: Placement,
-  mode: InitialCpu['mode'],
-  tables?: LoaderTables,
-): LoaderBlock {
-  if (request.commandLine.length > MAX_COMMAND_LINE) {
+export interface LoaderWish {
+  readonly mode: 'protected32' | 'long';
+  readonly format: InfoFormat;
+  readonly codeSelector?: (typeof CODE_SELECTOR)[keyof typeof CODE_SELECTOR];
+  readonly tables?: LoaderTables;
+  /** The kernel, where the protocol hands its section headers over. */
+  readonly sectionsOf?: ElfFile;
+  /** Modules must end below this. */
+  readonly moduleLimit?: bigint;
+  /** Most characters of the command line. */
+  readonly longestCommandLine?: number;
+}
+
+/** Places the block and the modules. The kernel's own segments must be claimed before. */
+export function placeLoaderBlock(request: BootRequest, placement: Placement, wish: LoaderWish): LoaderBlock {
+  checkCommandLine(request.commandLine, wish.longestCommandLine ?? MAX_COMMAND_LINE);
+  const loadBase = placement.taken.reduce((least, { start }) => lower(least, start), FOUR_GIB);
+  const { modules, segments } = placeModules(request, placement, wish.moduleLimit);
+  const sections = wish.sectionsOf && placeSections(request.file, wish.sectionsOf.bits, placement);
+  const known = {
+    commandLine: request.commandLine,
+    modules,
+    loadBase,
+    ...(request.rsdp !== undefined && { rsdp: request.rsdp }),
+    ...(sections && { sections: sections.table }),
+  };
+
+  const size = infoSize(wish.format, known);
+  const tablesAt = STACK_SIZE + ((BigInt(GDT_SIZE + size) + PAGE - 1n) & -PAGE);
+  const base = placement.allocateLow(tablesAt + (wish.tables?.size ?? 0n), 'the loader');
+  const gdt = base + STACK_SIZE;
+  const cr3 = wish.tables ? base + tablesAt : 0n;
+  const kept = [...placement.taken.filter(({ start }) => start === base), ...(sections?.segments ?? []).map(extent)];
+  const info = new InfoBytes(gdt + BigInt(GDT_SIZE), size, wish.format.structureSize);
+  const commandLine = wish.format.write(info, { ...known, memory: bootMemoryMap(placement, kept) });
+  return {
+    stackTop: gdt,
+    gdt,
+    info: info.base,
+    commandLine,
+    cr3,
+    segments: [
+      ...segments,
+      ...(sections?.segments ?? []),
+      { gpa: gdt, bytes: gdtBytes(wish.mode, wish.codeSelector ?? CODE_SELECTOR.usual), name: 'boot descriptor table' },
+      { gpa: info.base, bytes: info.bytes, name: 'boot information' },
+      ...(wish.tables ? [{ gpa: cr3, bytes: wish.tables.bytes(cr3), name: 'boot page tables' }] : []),
+    ],
+  };
+}
+
+const extent = ({ gpa, bytes }: BootSegment) => ({
+  start: gpa,
+  end: (gpa + BigInt(bytes.length) + PAGE - 1n) & -PAGE,
+});
+
+function checkCommandLine(commandLine: string, longest: number): void {
+  if (commandLine.length > longest) {
     throw new BootError(
-      `The command line has ${request.commandLine.length} characters; at most ${MAX_COMMAND_LINE} are accepted.`,
+      `The command line has ${commandLine.length} characters; this kernel accepts at most ${longest}.`,
       'Shorten it.',
     );
   }
-  if (request.commandLine.includes('\0')) {
+  if (commandLine.includes('\0')) {
     throw new BootError('The command line contains a zero character.', 'Remove it.');
   }
-  const segments: BootSegment[] = [];
-  const initrd = request.initrd;
-  let module: { start: bigint; end: bigint; name: string } | undefined;
-  if (initrd) {
-    const name = `initrd ${initrd.name}`;
-    const start = placement.allocateHigh(BigInt(initrd.file.length), name);
-    module = { start, end: start + BigInt(initrd.file.length), name: initrd.name };
-    segments.push({ gpa: start, bytes: initrd.file, name });
-  }
+}
 
-  const information = { commandLine: request.commandLine, ...(module && { module }) };
-  const tablesAt = STACK_SIZE + ((GDT_SPACE + infoSize(information) + PAGE - 1n) & -PAGE);
-  const base = placement.allocateLow(tablesAt + (tables?.size ?? 0n), 'the loader');
-  const gdt = base + STACK_SIZE;
-  const written = writeInfo(information, gdt + GDT_SPACE, placement, base);
-  segments.push({ gpa: gdt, bytes: gdtBytes(mode), name: 'boot descriptor table' }, written.segment);
-  const cr3 = tables ? base + tablesAt : 0n;
-  if (tables) segments.push({ gpa: cr3, bytes: tables.bytes(cr3), name: 'boot page tables' });
-  return { stackTop: gdt, gdt, info: written.info, commandLine: written.commandLine, cr3, segments };
+/** The initial RAM disk comes first, named as its file. */
+function placeModules({ initrd, modules = [] }: BootRequest, placement: Placement, limit = FOUR_GIB) {
+  const all = [...(initrd ? [{ commandLine: initrd.name, file: initrd.file }] : []), ...modules];
+  if (all.length > MAX_MODULES) {
+    throw new BootError(`There are ${all.length} modules; at most ${MAX_MODULES} are accepted.`, 'Join some of them.');
+  }
+  const segments: BootSegment[] = [];
+  const placed = all.map(({ commandLine, file }, index): PlacedModule => {
+    const name = index === 0 && initrd ? `initrd ${initrd.name}` : `module ${commandLine.slice(0, 64)}`;
+    const start = placement.allocateHigh(BigInt(file.length), name, limit);
+    segments.push({ gpa: start, bytes: file, name });
+    return { start, end: start + BigInt(file.length), commandLine };
+  });
+  return { modules: placed, segments };
 }

@@ -52,9 +52,14 @@ export class Placement {
     return this.#allocate(size, name, PAGE, LOW_MEMORY_END) ?? this.#allocateOrThrow(size, name, ONE_MIB, FOUR_GIB);
   }
 
-  /** Takes `size` bytes (whole pages) as high as possible below 4 GiB. */
-  allocateHigh(size: bigint, name: string): bigint {
-    return this.#allocateOrThrow(size, name, ONE_MIB, FOUR_GIB);
+  /** Takes `size` bytes (whole pages) as high as possible below `limit`, which is at most 4 GiB. */
+  allocateHigh(size: bigint, name: string, limit: bigint = FOUR_GIB): bigint {
+    return this.#allocateOrThrow(size, name, ONE_MIB, limit);
+  }
+
+  /** As {@link allocateHigh}; undefined when there is no room. */
+  tryAllocate(size: bigint, name: string, limit: bigint): bigint | undefined {
+    return this.#allocate(size, name, ONE_MIB, limit);
   }
 
   #allocateOrThrow(size: bigint, name: string, low: bigint, high: bigint): bigint {

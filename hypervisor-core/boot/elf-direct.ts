@@ -1,31 +1,28 @@
 /**
- * Boots an ELF64 kernel directly in long mode, as no firmware does and every kernel author wants. What the kernel finds:
+ * Boots an ELF kernel directly at e_entry in the mode that the file says, as no firmware does and every kernel author
+ * wants. What the kernel finds:
  *
- * - RIP = e_entry, CPL 0, interrupts off (RFLAGS = 2), no IDT: an exception before the kernel loads its own ends the guest.
- * - CR3: 4-level tables that map [0, max(4 GiB, end of RAM)) to itself, writable, with 2 MiB pages, and every segment whose
- *   p_vaddr lies above that at its p_vaddr too (the higher half). A kernel should switch to its own tables soon.
- * - CR0 = PG | NE | ET | PE, CR4 = PAE, EFER = LMA | LME; SSE, NX and global pages are the kernel's to switch on.
- * - GDT: null, 0x08 64-bit code, 0x10 data; CS = 0x08, all others 0x10.
+ * - CPL 0, interrupts off (RFLAGS = 2), no IDT: an exception before the kernel loads its own ends the guest.
+ * - ELF64: long mode. CR3: 4-level tables that map [0, max(4 GiB, end of RAM)) to itself, writable, with 2 MiB pages, and
+ *   every segment whose p_vaddr lies above that at its p_vaddr too (the higher half). A kernel should switch to its own
+ *   tables soon. CR0 = PG | NE | ET | PE, CR4 = PAE, EFER = LMA | LME; SSE, NX and global pages are the kernel's to switch on.
+ * - ELF32: protected mode without paging.
+ * - GDT: null, 0x08 code, 0x10 data; CS = 0x08, all others 0x10.
  * - RSP: top of a stack of 4 KiB. RDI: the command line, zero-terminated. RSI: a Multiboot 1 information structure with
- *   memory map and the initial RAM disk as module. Both are guest-physical addresses. All other registers are zero.
+ *   memory map, the initial RAM disk as module. Both are guest-physical addresses. All other
+ *   registers are zero.
  */
 import { BootError, type BootImage, type BootRequest } from './boot-image.ts';
-import { longMode } from './cpu-state.ts';
+import { enterDirectly, identityEndFor } from './direct-entry.ts';
 import type { ElfFile } from './elf-file.ts';
-import { placeElf } from './elf-segments.ts';
-import { placeLoaderBlock } from './loader-block.ts';
+import { physicalEntry, placeElf } from './elf-segments.ts';
 import { LoaderTables, type Mapping } from './loader-tables.ts';
 import { Placement } from './placement.ts';
-import { higher, lower } from './ranges.ts';
-
-const FOUR_GIB = 0x1_0000_0000n;
-/** One PML4 entry: more identity map than that costs more tables than it is worth. */
-const MOST_IDENTITY = 0x80_0000_0000n;
 
 /** Places an ELF64 kernel. Throws `BootError` when it does not fit or its entry point cannot be reached. */
 export function bootElf64(request: BootRequest, elf: ElfFile): BootImage {
   const placement = new Placement(request.ram, request.name);
-  const { segments, zeroed } = placeElf(elf, placement);
+  const placed = placeElf(elf, placement);
   const identityEnd = identityEndFor(request);
   const higherHalf = elf.segments
     .filter(({ vaddr, paddr }) => vaddr !== paddr && vaddr >= identityEnd)
@@ -36,24 +33,25 @@ export function bootElf64(request: BootRequest, elf: ElfFile): BootImage {
   const tables = new LoaderTables();
   tables.identity(identityEnd);
   tables.map(higherHalf);
-  const block = placeLoaderBlock(request, placement, 'long', tables);
   return {
     protocol: 'elf64',
-    segments: [...segments, ...block.segments],
-    zeroed,
-    cpu: longMode({
-      general: { rip: elf.entry, rsp: block.stackTop, rflags: 2n, rdi: block.commandLine, rsi: block.info },
-      gdt: block.gdt,
-      cr3: block.cr3,
-    }),
-    ...(elf.personality && { personality: elf.personality }),
+    ...enterDirectly(request, placement, placed, elf.entry, { mode: 'long', tables }),
+    ...(elf.notes.personality && { personality: elf.notes.personality }),
     description: `ELF64, entered in long mode at 0x${elf.entry.toString(16)}`,
   };
 }
 
-function identityEndFor(request: BootRequest): bigint {
-  const end = request.ram.reduce((most, range) => higher(most, range.end), FOUR_GIB);
-  return lower(end, MOST_IDENTITY);
+/** Places an ELF32 kernel. Throws `BootError` when it does not fit or its entry point is nowhere. */
+export function bootElf32(request: BootRequest, elf: ElfFile): BootImage {
+  const placement = new Placement(request.ram, request.name);
+  const placed = placeElf(elf, placement);
+  const entry = physicalEntry(request.name, elf);
+  return {
+    protocol: 'elf32',
+    ...enterDirectly(request, placement, placed, entry, { mode: 'protected32' }),
+    ...(elf.notes.personality && { personality: elf.notes.personality }),
+    description: `ELF, entered in protected mode at 0x${entry.toString(16)}`,
+  };
 }
 
 /** The entry point must be in a segment as the guest will see it: by physical address, or by a virtual one high enough. */
