@@ -12,6 +12,7 @@ export const HIGH = 0xffff_ffff_8000_0000n;
 const TABLES = 0x1000n;
 const GDT = 0x8000n;
 const IDT = 0x9000n;
+const TSS = 0xb000n;
 const STACK = 0x80000n;
 
 const words = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer);
@@ -32,15 +33,24 @@ export interface TinyGuest {
   readonly vectors?: readonly number[];
   /** More bytes to place. */
   readonly more?: readonly BootSegment[];
+  /** Starts at CPL 3, with a stack for the handler. */
+  readonly user?: boolean;
   /** What the page directory entry for 1 GiB holds, to reach other memory. */
   readonly at1GiB?: bigint;
 }
 
-export function tinyImage({ code, handler = [0xf4], vectors = [], more = [], at1GiB = 0n }: TinyGuest): BootImage {
-  const flat = { base: 0n, limit: 0xffff_ffff, s: 1, dpl: 0, present: 1, g: 1 };
-  const data: SegmentState = { ...flat, selector: 0x10, type: 3, l: 0, db: 1 };
+export function tinyImage({
+  code,
+  handler = [0xf4],
+  vectors = [],
+  more = [],
+  at1GiB = 0n,
+  user = false,
+}: TinyGuest): BootImage {
+  const flat = { base: 0n, limit: 0xffff_ffff, s: 1, dpl: user ? 3 : 0, present: 1, g: 1 };
+  const data: SegmentState = { ...flat, selector: user ? 0x1b : 0x10, type: 3, l: 0, db: 1 };
   const system = { selector: 0, base: 0n, s: 0, dpl: 0, present: 1, l: 0, db: 0, g: 0 };
-  const WRITABLE = 3n;
+  const WRITABLE = user ? 7n : 3n;
   const LARGE = 0x80n;
   const idt = new BigUint64Array(256 * 2);
   for (const vector of vectors) {
@@ -65,7 +75,12 @@ export function tinyImage({ code, handler = [0xf4], vectors = [], more = [], at1
       segment(TABLES + 0x4000n, table({ 510: (TABLES + 0x2000n) | WRITABLE })),
       // The local APIC's registers at 0xfee0_0000, uncached.
       segment(TABLES + 0x5000n, table({ 503: 0xfee0_0000n | WRITABLE | LARGE | 0x18n })),
-      segment(GDT, words(0n, 0x00af_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn)),
+      segment(
+        GDT,
+        words(0n, 0x00af_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn, 0x00cf_f300_0000_ffffn, 0x00af_fb00_0000_ffffn),
+      ),
+      // RSP0, at offset 4 of the TSS.
+      segment(TSS + 4n, words(STACK - 0x1000n)),
       segment(IDT, new Uint8Array(idt.buffer)),
       ...more,
     ],
@@ -73,12 +88,12 @@ export function tinyImage({ code, handler = [0xf4], vectors = [], more = [], at1
       mode: 'long',
       general: { rip: CODE, rsp: STACK, rflags: 2n, rdi: DATA },
       segments: {
-        cs: { ...flat, selector: 0x08, type: 11, l: 1, db: 0 },
+        cs: { ...flat, selector: user ? 0x23 : 0x08, type: 11, l: 1, db: 0 },
         ...{ ds: data, es: data, fs: data, gs: data, ss: data },
-        tr: { ...system, limit: 0x67, type: 11 },
+        tr: { ...system, base: TSS, limit: 0x67, type: 11 },
         ldt: { ...system, limit: 0, type: 2 },
       },
-      gdt: { base: GDT, limit: 0x17 },
+      gdt: { base: GDT, limit: 0x27 },
       idt: vectors.length > 0 ? { base: IDT, limit: 0xfff } : { base: 0n, limit: 0 },
       cr0: 0x8000_0031n,
       cr3: TABLES,
