@@ -22,6 +22,11 @@ const EINTR = 4;
 const EAGAIN = 11;
 const DR6_SINGLE_STEP = 1n << 14n;
 const DEBUG_EXCEPTION = 1;
+/**
+ * How often a step that changed nothing is tried again. Some processors report the step when its instruction could not
+ * even be fetched yet, because the hypervisor had not mapped a page of it; a jump to itself is only slower for this.
+ */
+const IDLE_STEPS = 8;
 
 export interface LoopParts {
   readonly vcpu: KvmVcpu;
@@ -50,11 +55,13 @@ export class VcpuLoop {
   /** Runs the vCPU as ordered and says why it came to rest. */
   run(mode: RunMode): VcpuReport {
     const { vcpu, page, mailbox, kicks, debug } = this.#parts;
+    const before = mode.kind === 'step' ? vcpu.get('regs') : undefined;
+    let idleSteps = 0;
     /** What to say when the current exit is completed. */
     let finish: VcpuReport | undefined;
     for (;;) {
       const result = runVcpu(vcpu.fd);
-      if (result === -EINTR || result === -EAGAIN) {
+      if (result === -EINTR || result === -EAGAIN || (result === 0 && page.exitReason === KVM.EXIT_INTR)) {
         kicks.take();
         page.immediateExit = false;
         if (finish?.kind === 'stepped' && this.#inRange(mode)) finish = undefined;
@@ -68,6 +75,7 @@ export class VcpuLoop {
       if (report?.kind === 'written' || report?.kind === 'end') finish = report;
       else if (report?.kind === 'debug' && finish) return this.#settle(finish);
       else if (report?.kind === 'debug' && this.#onlyStepped(report) && this.#inRange(mode)) continue;
+      else if (report?.kind === 'debug' && before && this.#stoodStill(before) && idleSteps++ < IDLE_STEPS) continue;
       else if (report) return this.#settle(report);
       else if (mode.kind !== 'continue') finish ??= { kind: 'stepped' };
       if (finish) page.immediateExit = true;
@@ -84,6 +92,14 @@ export class VcpuLoop {
   #onlyStepped({ exception, dr6 }: { readonly exception: number; readonly dr6: bigint }): boolean {
     const hits = dr6 & BigInt(this.#parts.debug.hardwareMask);
     return exception === DEBUG_EXCEPTION && (dr6 & DR6_SINGLE_STEP) !== 0n && hits === 0n;
+  }
+
+  /** True when a single step has changed nothing: neither RIP nor any other general register. */
+  #stoodStill(before: DataView): boolean {
+    const { rflags: _, ...compared } = OFFSET.kvm_regs;
+    if (this.#parts.page.register('rip') !== before.getBigUint64(compared.rip, true)) return false;
+    const now = this.#parts.vcpu.get('regs');
+    return Object.values(compared).every((at) => now.getBigUint64(at) === before.getBigUint64(at));
   }
 
   /** True when a range step is to go on from where the vCPU stands. */
@@ -109,8 +125,6 @@ export class VcpuLoop {
         return undefined;
       case KVM.EXIT_DEBUG:
         return { kind: 'debug', ...page.debugExit() };
-      case KVM.EXIT_INTR:
-        return undefined;
       case KVM.EXIT_SHUTDOWN:
         return { kind: 'triple-fault' };
       case KVM.EXIT_SYSTEM_EVENT:
