@@ -18,6 +18,7 @@ describe('the command line of run', () => {
       kernel,
       ...['--append', '-s quiet', '--initrd', kernel, '--memory', '1g', '--cpus', '2', '--personality', 'xen'],
       ...['--gdb', 'tcp:1234', '--gdb', 'unix:/tmp/g', '--inspect=unix:/tmp/i', '--wait', '--lifeline'],
+      ...['--serial2', '/tmp/two', '--serial4=/tmp/four'],
     ]);
     const file = Buffer.from('kernel');
     assert.deepEqual(options, {
@@ -32,6 +33,10 @@ describe('the command line of run', () => {
         { text: 'unix:/tmp/g', listen: { path: '/tmp/g' } },
       ],
       inspect: [{ text: 'unix:/tmp/i', listen: { path: '/tmp/i' } }],
+      serialFiles: [
+        { port: 2, path: '/tmp/two' },
+        { port: 4, path: '/tmp/four' },
+      ],
       wait: true,
       lifeline: true,
     });

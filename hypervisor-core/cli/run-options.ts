@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly machine: MachineOptions;
   readonly gdb: readonly Endpoint[];
   readonly inspect: readonly Endpoint[];
+  /** Where what the guest sends on COM2, COM3 and COM4 goes, beside the inspect channel. */
+  readonly serialFiles: readonly { readonly port: 2 | 3 | 4; readonly path: string }[];
   /** Start stopped, until a debugger lets the guest go. */
   readonly wait: boolean;
   /** Standard input is no console but a lifeline: the core ends when it closes, and not before. */
@@ -30,6 +32,7 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
   --personality NAME    hypercall interface: none, kvm, xen or hyperv (default: what the kernel asks for)
   --gdb ADDRESS         serve gdb or lldb at unix:PATH, tcp:PORT (this machine only) or tcp:HOST:PORT; may be repeated
   --inspect ADDRESS     serve Ringside's inspect channel, likewise
+  --serial2 FILE        write what the guest sends on COM2 to a file; likewise --serial3, --serial4
   --wait                start stopped, until a debugger continues
   --lifeline            for programs that drive the core: no console; end when standard input closes
   --help                this text
@@ -61,6 +64,10 @@ export function parseRunOptions(args: readonly string[]): RunOptions | undefined
     },
     gdb: (values.gdb ?? []).map((text) => parseEndpoint('--gdb', text)),
     inspect: (values.inspect ?? []).map((text) => parseEndpoint('--inspect', text)),
+    serialFiles: ([2, 3, 4] as const).flatMap((port) => {
+      const path = values[`serial${port}`];
+      return path === undefined ? [] : [{ port, path }];
+    }),
     wait: values.wait ?? false,
     lifeline: values.lifeline ?? false,
   };
@@ -79,6 +86,9 @@ function parse(args: readonly string[]) {
         personality: { type: 'string' },
         gdb: { type: 'string', multiple: true },
         inspect: { type: 'string', multiple: true },
+        serial2: { type: 'string' },
+        serial3: { type: 'string' },
+        serial4: { type: 'string' },
         wait: { type: 'boolean' },
         lifeline: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

@@ -7,6 +7,7 @@ import { Stub } from '../stub/stub.ts';
 import { isLocal, listen } from './endpoint.ts';
 import { Finish } from './finish.ts';
 import type { RunOptions } from './run-options.ts';
+import { recordSerial } from './serial-file.ts';
 import { attachTerminal } from './terminal.ts';
 
 const say = (line: string) => void process.stderr.write(`ringside: ${line}\n`);
@@ -29,6 +30,10 @@ export async function run(options: RunOptions): Promise<number> {
 async function serve(options: RunOptions, closing: (() => unknown)[]): Promise<number> {
   const machine = await createMachine(options.machine);
   closing.push(() => machine.close());
+  for (const { port, path } of options.serialFiles) {
+    const file = await recordSerial(machine, port, path);
+    closing.push(() => file.close());
+  }
   const finish = new Finish(machine, { withGuest: !options.lifeline, say });
   closing.push(() => finish.dispose());
   // Each address has a stub of its own, so that another debugger can join the one that drives the core.

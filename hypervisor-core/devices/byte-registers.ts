@@ -1,4 +1,6 @@
 /** Devices of 8-bit registers behind a wider bus: a 16- or 32-bit access goes to the ports that follow each other. */
+import { hex } from '../protocol/hex.ts';
+import type { DeviceRegister } from '../protocol/inspect.ts';
 import type { PortHandler } from './device.ts';
 
 export interface ByteRegisters {
@@ -24,4 +26,9 @@ export function byteRegisters(first: number, last: number, registers: ByteRegist
       }
     },
   };
+}
+
+/** 8-bit registers, by name, at these offsets of a device's state. */
+export function describeBytes(state: DataView, offsets: Readonly<Record<string, number>>): DeviceRegister[] {
+  return Object.entries(offsets).map(([name, at]) => ({ name, value: hex(state.getUint8(at)) }));
 }

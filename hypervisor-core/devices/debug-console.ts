@@ -9,6 +9,7 @@ export const debugConsole: DeviceModel = {
   ports: [{ first: PORT, last: PORT }],
   stateBytes: 0,
   reset() {},
+  describe: () => [],
   attach: (_, host) =>
     byteRegisters(PORT, PORT, {
       read: () => PORT,

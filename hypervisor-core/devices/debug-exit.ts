@@ -9,6 +9,7 @@ export const debugExit: DeviceModel = {
   ports: [{ first: PORT, last: PORT + 3 }],
   stateBytes: 0,
   reset() {},
+  describe: () => [],
   attach: (_, host) => ({
     in: () => 0,
     out(_port, _size, value) {

@@ -3,7 +3,7 @@
  * its state in shared memory: every worker, and the main thread, attaches its own handler to the same bytes. The bus
  * holds one lock around each call, so a model needs no atomics of its own.
  */
-import type { GuestEnd } from '../protocol/inspect.ts';
+import type { DeviceRegister, GuestEnd } from '../protocol/inspect.ts';
 
 export interface DeviceHost {
   /** Drives interrupt line `line` of the in-kernel chips (KVM_IRQ_LINE); cheap when the level does not change. */
@@ -25,9 +25,13 @@ export interface PortHandler {
 export interface DeviceModel<Handler extends PortHandler = PortHandler> {
   readonly name: string;
   readonly ports: readonly { readonly first: number; readonly last: number }[];
+  /** Which console {@link DeviceHost.transmit} goes to, from 0; the first when absent. */
+  readonly console?: number;
   /** Bytes of shared state; zeroed at power-on, before {@link DeviceModel.reset}. */
   readonly stateBytes: number;
   /** Puts power-on values into the state; called once per machine. */
   reset(state: DataView): void;
   attach(state: DataView, host: DeviceHost): Handler;
+  /** The state for the views, without changing it. To be called under the bus lock. */
+  describe(state: DataView): readonly DeviceRegister[];
 }

@@ -6,9 +6,9 @@ import { i8042 } from './i8042.ts';
 import { powerControl } from './power-control.ts';
 import { resetControl } from './reset-control.ts';
 import { type RtcConfiguration, rtcCmos } from './rtc-cmos.ts';
-import { COM1, serial16550 } from './serial16550.ts';
+import { COM_PORTS, serial16550 } from './serial16550.ts';
 
 /** Every worker must make the same list: the order is the layout of the shared state. */
 export function deviceModels(memory: RtcConfiguration): readonly DeviceModel[] {
-  return [serial16550(COM1), rtcCmos(memory), i8042, resetControl, powerControl, debugExit, debugConsole];
+  return [...COM_PORTS.map(serial16550), rtcCmos(memory), i8042, resetControl, powerControl, debugExit, debugConsole];
 }

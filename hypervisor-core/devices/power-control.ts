@@ -11,6 +11,7 @@ export const powerControl: DeviceModel = {
   ports: PORTS.map((port) => ({ first: port, last: port + 1 })),
   stateBytes: 0,
   reset() {},
+  describe: () => [],
   attach: (_, host) => ({
     in: () => 0,
     out(port, size, value) {

@@ -24,6 +24,7 @@ export const resetControl: DeviceModel = {
   ],
   stateBytes: 0,
   reset() {},
+  describe: () => [],
   attach(_, host) {
     const portA = byteRegisters(PORT_A, PORT_A, {
       // A20 is not gated: the line is always enabled.

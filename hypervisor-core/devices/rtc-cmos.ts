@@ -3,7 +3,7 @@
  * shows the host's time in UTC; a guest that sets the time changes its own view of it. Interrupts (line 8) are not
  * generated; the update-ended flag can be polled.
  */
-import { byteRegisters } from './byte-registers.ts';
+import { byteRegisters, describeBytes } from './byte-registers.ts';
 import type { DeviceModel } from './device.ts';
 
 const INDEX = 0x70;
@@ -65,6 +65,11 @@ export function rtcCmos({ memoryBelow4G, memoryAbove4G, clock = Date.now }: RtcC
       state.setUint8(REGISTER_B, B_24_HOURS);
       writeMemorySize(state, memoryBelow4G, memoryAbove4G);
     },
+    describe: (state) => [
+      ...describeBytes(state, { index: AT.index, A: REGISTER_A, B: REGISTER_B }),
+      ...describeBytes(state, { seconds: FIELD.second, minutes: FIELD.minute, hours: FIELD.hour }),
+      ...describeBytes(state, { day: FIELD.day, month: FIELD.month, year: FIELD.year, century: FIELD.century }),
+    ],
     attach(state) {
       const rtc = new Rtc(state, clock);
       return byteRegisters(INDEX, DATA, {

@@ -1,13 +1,29 @@
 /**
- * A 16550A UART (National Semiconductor PC16550D datasheet) as COM1. The transmitter is instantaneous: THR is empty again
+ * A 16550A UART (National Semiconductor PC16550D datasheet), as COM1 to COM4 of a PC. The transmitter is instantaneous: THR is empty again
  * before the guest can look. What the user types waits in a queue behind the receive FIFO, as a terminal waits for the
  * line, so pasting loses nothing. The interrupt goes through OUT2, as wired on a PC.
  */
+import { hex } from '../protocol/hex.ts';
 import { ByteFifo, fifoBytes } from './byte-fifo.ts';
-import { byteRegisters } from './byte-registers.ts';
+import { byteRegisters, describeBytes } from './byte-registers.ts';
 import type { DeviceHost, DeviceModel, PortHandler } from './device.ts';
 
-export const COM1 = { port: 0x3f8, irq: 4 };
+export interface SerialPort {
+  readonly name: string;
+  /** First of 8 ports. */
+  readonly port: number;
+  readonly irq: number;
+  /** Console that it sends to. */
+  readonly console: number;
+}
+
+/** The four of a PC; each two share a line. */
+export const COM_PORTS = [
+  { name: 'COM1', port: 0x3f8, irq: 4, console: 0 },
+  { name: 'COM2', port: 0x2f8, irq: 3, console: 1 },
+  { name: 'COM3', port: 0x3e8, irq: 4, console: 2 },
+  { name: 'COM4', port: 0x2e8, irq: 3, console: 3 },
+] as const satisfies readonly SerialPort[];
 
 /** Register offsets, datasheet table I. */
 const RBR_THR = 0;
@@ -64,18 +80,14 @@ const FIFO_END = AT.fifo + fifoBytes(FIFO_DEPTH);
 export interface SerialHandler extends PortHandler {
   /** A byte from the other end of the line; to be called under the bus lock. False when 64 KiB wait already. */
   receive(byte: number): boolean;
+  /** True while the guest wants an interrupt for each byte received. */
+  readonly listening: boolean;
 }
 
-/** A UART at `port` (8 ports) on interrupt line `irq`. */
-export function serial16550({
-  port,
-  irq,
-}: {
-  readonly port: number;
-  readonly irq: number;
-}): DeviceModel<SerialHandler> {
+export function serial16550({ name, port, irq, console }: SerialPort): DeviceModel<SerialHandler> {
   return {
-    name: 'serial16550',
+    name,
+    console,
     ports: [{ first: port, last: port + 7 }],
     stateBytes: FIFO_END + fifoBytes(QUEUE_DEPTH),
     reset(state) {
@@ -91,7 +103,19 @@ export function serial16550({
           write: (at, value) => uart.write(at - port, value),
         }),
         receive: (byte) => uart.receive(byte),
+        get listening() {
+          return (state.getUint8(AT.ier) & IER_RDA) !== 0;
+        },
       };
+    },
+    describe(state) {
+      const waiting = new ByteFifo(state, AT.fifo, FIFO_DEPTH).count;
+      const queued = new ByteFifo(state, FIFO_END, QUEUE_DEPTH).count;
+      return [
+        ...describeBytes(state, { IER: AT.ier, FCR: AT.fcr, LCR: AT.lcr, MCR: AT.mcr, MSR: AT.msr, SCR: AT.scr }),
+        ...describeBytes(state, { DLL: AT.dll, DLM: AT.dlm, INTR: AT.irq }),
+        { name: 'receive FIFO', value: hex(waiting), text: `${waiting} bytes, ${queued} more on the line` },
+      ];
     },
   };
 }

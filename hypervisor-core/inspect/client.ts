@@ -8,7 +8,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-jsonrpc/node';
-import type { Disposable, Machine, Vcpu } from '../machine/api.ts';
+import type { Console, Disposable, Machine, Vcpu } from '../machine/api.ts';
 import { hex } from '../protocol/hex.ts';
 import { inspect } from '../protocol/inspect.ts';
 import { Backlog, Flow } from './flow.ts';
@@ -92,6 +92,7 @@ export class InspectClient {
     on.onRequest(inspect.info, () => machine.info);
     on.onRequest(inspect.state, () => machine.state);
     on.onRequest(inspect.memoryMap, () => machine.memoryMap());
+    on.onRequest(inspect.devices, () => machine.devices());
     on.onRequest(inspect.interrupts, (params) => this.#stopped(params).interrupts());
     on.onRequest(inspect.msrs, (params) => this.#stopped(params).msrs());
     on.onRequest(inspect.writeMsr, (params) => {
@@ -119,6 +120,10 @@ export class InspectClient {
       this.#console.take();
       return { data: Buffer.from(machine.console.history()).toString('base64') };
     });
+    on.onRequest(inspect.serialHistory, (params) => ({
+      data: Buffer.from(this.#serialPort(params).history()).toString('base64'),
+    }));
+    on.onRequest(inspect.serialInput, (params) => this.#serialPort(params).input(bytes(params, 'data')));
     on.onRequest(inspect.consoleInput, (params) => machine.console.input(bytes(params, 'data')));
     on.onRequest(inspect.quit, () => {
       machine.kill();
@@ -158,6 +163,13 @@ export class InspectClient {
       }),
       machine.hypercalls.onRecorded(() => calls.poke()),
     );
+  }
+
+  #serialPort(params: unknown): Console {
+    const ports = this.#machine.serialPorts;
+    const port = ports[wholeNumber(params, 'port', 1, ports.length) - 1];
+    if (!port) throw failure('no such serial port');
+    return port;
   }
 
   /** The vCPU that `params` names, on a machine that stands still. */

@@ -60,6 +60,7 @@ describe('requests', () => {
     assert.deepEqual(await client.sendRequest(inspect.info), machine.info);
     assert.deepEqual(await client.sendRequest(inspect.state), { kind: 'stopped' });
     assert.deepEqual(await client.sendRequest(inspect.memoryMap), machine.memoryMap());
+    assert.equal((await client.sendRequest(inspect.devices))[0]?.registers[0]?.name, 'IER');
     assert.equal((await client.sendRequest(inspect.interrupts, { vcpu: 1 })).pending.mpState, 'halted');
     assert.equal((await client.sendRequest(inspect.msrs, { vcpu: 0 }))[0]?.name, 'LSTAR');
     await client.sendRequest(inspect.writePhysical, { address: '0x100', data: base64('ringside') });
@@ -75,6 +76,7 @@ describe('requests', () => {
     const refused = (method: string, params: unknown, words: RegExp) =>
       assert.rejects(client.sendRequest(method, params), words, `${method} ${JSON.stringify(params)}`);
     await refused('vcpu/interrupts', { vcpu: 2 }, /"vcpu" must be a whole number from 0 to 1/);
+    await refused('console/serialHistory', { port: 5 }, /"port" must be a whole number from 1 to 1/);
     await refused('vcpu/interrupts', undefined, /"vcpu" must be/);
     await refused('memory/readPhysical', { address: 5, length: 1 }, /"address" must be a hexadecimal number/);
     await refused('memory/readPhysical', { address: '0x0', length: 2 ** 40 }, /"length" must be .* to 1048576/);

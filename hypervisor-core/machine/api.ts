@@ -3,6 +3,7 @@
  * mailboxes, KVM file descriptors, stays inside this room.
  */
 import type {
+  DeviceState,
   HypercallRecord,
   InterruptState,
   MachineInfo,
@@ -75,6 +76,13 @@ export interface Vcpu {
   translate(gva: bigint): bigint | undefined;
 }
 
+export interface Console {
+  /** The last bytes that the guest sent. */
+  history(): Uint8Array;
+  input(data: Uint8Array): void;
+  onOutput(listener: (data: Uint8Array) => void): Disposable;
+}
+
 export interface Machine {
   readonly info: MachineInfo;
   readonly vcpus: readonly Vcpu[];
@@ -103,12 +111,12 @@ export interface Machine {
   onStop(listener: (stop: Stop) => void): Disposable;
   onState(listener: (state: MachineState) => void): Disposable;
 
-  /** Console of the first serial port. */
-  readonly console: {
-    history(): Uint8Array;
-    input(data: Uint8Array): void;
-    onOutput(listener: (data: Uint8Array) => void): Disposable;
-  };
+  /** What a terminal is for: the output of the first serial port, and what is typed for it and for the keyboard. */
+  readonly console: Console;
+  /** COM1 to COM4. */
+  readonly serialPorts: readonly Console[];
+  /** State of the device models for the views, running or not. */
+  devices(): readonly DeviceState[];
 
   readonly hypercalls: {
     /** Records from sequence number `from` on, oldest first; `dropped` counts those already overwritten. */

@@ -1,8 +1,8 @@
 /** Brings the device models together with this machine's chips, clock and console, on whichever thread calls. */
-import type { DeviceModel } from '../devices/device.ts';
+import type { DeviceHost, DeviceModel } from '../devices/device.ts';
 import { deviceModels } from '../devices/devices.ts';
-import type { GuestEnd } from '../protocol/inspect.ts';
-import { CONSOLE_RING_BYTES, ConsoleRing } from './console-ring.ts';
+import type { DeviceState, GuestEnd } from '../protocol/inspect.ts';
+import { ConsoleRing, consoleRingBytes } from './console-ring.ts';
 import { CLOCK_BYTES, GuestClock } from './guest-clock.ts';
 import { ramRanges } from './guest-ram.ts';
 import { IRQ_LINES_BYTES, IrqLines } from './irq-lines.ts';
@@ -10,8 +10,11 @@ import { busBytes, PortBus } from './port-bus.ts';
 import type { WorkerSetup } from './shared.ts';
 
 const align = (offset: number) => Math.ceil(offset / 64) * 64;
-const CONSOLE = 0;
-const CLOCK = align(CONSOLE + CONSOLE_RING_BYTES);
+/** Bytes kept of what the guest sent on each of COM1 to COM4; port 0xe9 is the first one's too. */
+const CONSOLES = [1 << 20, 1 << 16, 1 << 16, 1 << 16];
+const consoleOffset = (console: number) =>
+  CONSOLES.slice(0, console).reduce((sum, capacity) => align(sum + consoleRingBytes(capacity)), 0);
+const CLOCK = consoleOffset(CONSOLES.length);
 const LINES = align(CLOCK + CLOCK_BYTES);
 const BUS = align(LINES + IRQ_LINES_BYTES);
 
@@ -25,7 +28,7 @@ function modelsFor(ramSize: number): readonly DeviceModel[] {
 export const deviceMemoryBytes = (ramSize: number): number => BUS + busBytes(modelsFor(ramSize));
 
 interface DeviceEvents {
-  /** There are new bytes on the console. */
+  /** There are new bytes on one of the consoles. */
   transmitted(): void;
   ended(end: GuestEnd): void;
 }
@@ -33,8 +36,11 @@ interface DeviceEvents {
 export interface AttachedDevices {
   readonly models: readonly DeviceModel[];
   readonly ports: PortBus;
-  readonly console: ConsoleRing;
+  /** COM1 to COM4. */
+  readonly consoles: readonly ConsoleRing[];
   readonly clock: GuestClock;
+  /** The state of all models. */
+  describe(): DeviceState[];
 }
 
 /** `reset` puts power-on values into the shared memory: once per machine, before the first worker starts. */
@@ -43,18 +49,19 @@ export function attachDevices(
   events: DeviceEvents,
   reset = false,
 ): AttachedDevices {
-  const console = new ConsoleRing(memory, CONSOLE);
+  const consoles = CONSOLES.map((capacity, index) => new ConsoleRing(memory, consoleOffset(index), capacity));
   const clock = new GuestClock(memory, CLOCK);
   if (reset) clock.reset();
   const lines = new IrqLines(memory, LINES, vmFd);
-  const host = {
+  const hostOf = ({ console = 0 }: DeviceModel): DeviceHost => ({
     setIrq: (line: number, level: boolean) => lines.set(line, level),
     transmit: (byte: number) => {
-      if (console.put(byte)) events.transmitted();
+      if (consoles[console]?.put(byte)) events.transmitted();
     },
     now: () => clock.now(),
     end: (end: GuestEnd) => events.ended(end),
-  };
+  });
   const models = modelsFor(ramSize);
-  return { models, ports: new PortBus(memory, BUS, models, host, reset), console, clock };
+  const ports = new PortBus(memory, BUS, models, hostOf, reset);
+  return { models, ports, consoles, clock, describe: () => ports.describe() };
 }

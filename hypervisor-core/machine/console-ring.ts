@@ -1,24 +1,27 @@
 /**
- * What the guest printed on its console: the last 1 MiB, in shared memory, written by the vCPU worker that carries out
+ * What the guest printed on one of its consoles: the last bytes of it, in shared memory, written by the vCPU worker that carries out
  * the port access (under the devices' lock) and read by the main thread.
  */
 
-const CAPACITY = 1 << 20;
 const HEADER_BYTES = 16;
 /** Words of the header. */
 const WRITTEN = 0;
 const ANNOUNCED = 1;
 
-/** Bytes of the ring with its header. */
-export const CONSOLE_RING_BYTES = HEADER_BYTES + CAPACITY;
+/** Bytes of a ring with its header that keeps the last `capacity` bytes, a power of two. */
+export const consoleRingBytes = (capacity: number): number => HEADER_BYTES + capacity;
 
 export class ConsoleRing {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
 
-  constructor(memory: SharedArrayBuffer, offset: number) {
+  constructor(
+    memory: SharedArrayBuffer,
+    offset: number,
+    private readonly capacity: number,
+  ) {
     this.#words = new Int32Array(memory, offset, HEADER_BYTES / 4);
-    this.#bytes = new Uint8Array(memory, offset + HEADER_BYTES, CAPACITY);
+    this.#bytes = new Uint8Array(memory, offset + HEADER_BYTES, capacity);
   }
 
   /** Bytes written so far, modulo 2^32. */
@@ -29,7 +32,7 @@ export class ConsoleRing {
   /** Adds a byte; true when the reader must be told, because it has not been since it last looked. */
   put(byte: number): boolean {
     const written = this.written;
-    this.#bytes[written % CAPACITY] = byte;
+    this.#bytes[written % this.capacity] = byte;
     Atomics.store(this.#words, WRITTEN, (written + 1) | 0);
     return Atomics.exchange(this.#words, ANNOUNCED, 1) === 0;
   }
@@ -41,17 +44,17 @@ export class ConsoleRing {
 
   /** The bytes after the first `from` ones and up to `written`, as far as they are still there. */
   since(from: number, written = this.written): Uint8Array {
-    const count = Math.min((written - from) >>> 0, CAPACITY);
+    const count = Math.min((written - from) >>> 0, this.capacity);
     const start = (written - count) >>> 0;
-    return Uint8Array.from({ length: count }, (_, index) => this.#bytes[(start + index) % CAPACITY] ?? 0);
+    return Uint8Array.from({ length: count }, (_, index) => this.#bytes[(start + index) % this.capacity] ?? 0);
   }
 
   /** Everything that is still there. */
   history(): Uint8Array {
-    return this.since(this.#full() ? (this.written - CAPACITY) >>> 0 : 0);
+    return this.since(this.#full() ? (this.written - this.capacity) >>> 0 : 0);
   }
 
   #full(): boolean {
-    return this.written >= CAPACITY;
+    return this.written >= this.capacity;
   }
 }

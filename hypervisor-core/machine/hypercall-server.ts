@@ -25,7 +25,7 @@ export interface HypercallParts {
   readonly page: RunPage;
   readonly ram: RamFile;
   readonly clock: GuestClock;
-  readonly console: ConsoleRing;
+  readonly console: ConsoleRing | undefined;
   readonly ring: HypercallRing;
   readonly msrs: DataView;
   /** The devices' lock, which the MSR state and the console are under. */
@@ -140,7 +140,7 @@ export class HypercallServer {
   #print(bytes: Uint8Array): void {
     const { lock, console, events } = this.#parts;
     lock.hold(() => {
-      for (const byte of bytes) if (console.put(byte)) events.transmitted();
+      for (const byte of bytes) if (console?.put(byte)) events.transmitted();
     });
   }
 }

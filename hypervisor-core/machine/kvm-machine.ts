@@ -1,20 +1,21 @@
 /** The machine that the servers and the command line see; it joins the parts of this room. */
 import type { BootImage } from '../boot/boot-image.ts';
-import type { SerialHandler } from '../devices/serial16550.ts';
-import type { GuestEnd, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
-import type { BreakpointKind, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
+import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
+import { COM_PORTS } from '../devices/serial16550.ts';
+import type { DeviceState, GuestEnd, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
+import type { BreakpointKind, Console, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
 import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { DebugTable } from './debug-table.ts';
 import { HypercallTrace } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
-import { Listeners } from './listeners.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import { MachineVcpu } from './machine-vcpu.ts';
 import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
 import { RunControl } from './run-control.ts';
+import { SerialConsole } from './serial-console.ts';
 import { handlerOf } from './user-gate.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 import { VirtualMemory } from './virtual-memory.ts';
@@ -26,7 +27,8 @@ export class KvmMachine implements Machine {
   readonly info: MachineInfo;
   readonly vcpus: readonly MachineVcpu[];
   readonly memory: PhysicalMemory;
-  readonly console: Machine['console'];
+  readonly console: Console;
+  readonly serialPorts: readonly SerialConsole[];
   readonly hypercalls: Machine['hypercalls'];
   /** Resolves when every worker waits for orders. */
   readonly ready: Promise<unknown>;
@@ -37,8 +39,6 @@ export class KvmMachine implements Machine {
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
   readonly #trace: HypercallTrace;
-  readonly #output = new Listeners<Uint8Array>();
-  #printed = 0;
   #closed: Promise<void> | undefined;
 
   constructor(hardware: MachineHardware, image: BootImage) {
@@ -48,7 +48,7 @@ export class KvmMachine implements Machine {
     this.vcpus = hardware.vcpus.map((kvm) => {
       const events = {
         parked: (report: Parameters<RunControl['parked']>[1]) => this.#run.parked(this.#vcpu(kvm.index), report),
-        console: () => this.#drainConsole(),
+        console: () => this.#drainConsoles(),
         hypercalls: () => this.#trace.recorded(),
       };
       return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events), hardware.vm, hardware.msrIndices);
@@ -57,7 +57,7 @@ export class KvmMachine implements Machine {
     const shared = hardware.setup(first.kvm);
     this.#devices = attachDevices(
       shared,
-      { transmitted: () => this.#drainConsole(), ended: (end) => this.#run.end(end) },
+      { transmitted: () => this.#drainConsoles(), ended: (end) => this.#run.end(end) },
       true,
     );
     const traps = new PlantedTraps(hardware.ram);
@@ -84,10 +84,13 @@ export class KvmMachine implements Machine {
       read: (gpa, length) => traps.read(Number(gpa), length),
       write: (gpa, data) => traps.write(Number(gpa), data),
     };
+    const { ports, consoles } = this.#devices;
+    this.serialPorts = COM_PORTS.map(({ name, console }) => new SerialConsole(ports, name, consoles[console]));
+    const [com1] = this.serialPorts as [SerialConsole];
     this.console = {
-      history: () => this.#devices.console.history(),
-      input: (data) => this.#typed(data),
-      onOutput: (listener) => this.#output.add(listener),
+      history: () => com1.history(),
+      input: (data) => this.#typed(com1, data),
+      onOutput: (listener) => com1.onOutput(listener),
     };
     this.#trace = new HypercallTrace(shared.hypercalls);
     this.hypercalls = this.#trace.api;
@@ -100,6 +103,10 @@ export class KvmMachine implements Machine {
 
   memoryMap(): MemoryMap {
     return memoryMap(this.#hardware.ram.ranges, this.#image, this.#devices.models);
+  }
+
+  devices(): DeviceState[] {
+    return this.#devices.describe();
   }
 
   readVirtual(vcpu: number, gva: bigint, length: number): Uint8Array {
@@ -168,21 +175,15 @@ export class KvmMachine implements Machine {
     return undefined;
   }
 
-  #drainConsole(): void {
-    const ring = this.#devices.console;
-    ring.acknowledge();
-    // The guest may print on meanwhile.
-    const { written } = ring;
-    const bytes = ring.since(this.#printed, written);
-    this.#printed = written;
-    if (bytes.length > 0) this.#output.emit(bytes);
+  #drainConsoles(): void {
+    for (const port of this.serialPorts) port.drain();
   }
 
-  #typed(data: Uint8Array): void {
+  /** A guest that listens on COM1 must not be given the same keys twice. */
+  #typed(com1: SerialConsole, data: Uint8Array): void {
     const { ports } = this.#devices;
-    const serial = ports.device('serial16550') as SerialHandler;
-    ports.lock.hold(() => {
-      for (const byte of data) serial.receive(byte);
-    });
+    const keyboard = ports.device(i8042.name) as KeyboardHandler;
+    if (!com1.listening) ports.lock.hold(() => keyboard.type(data));
+    com1.input(data);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { DeviceHost, DeviceModel, PortHandler } from '../devices/device.ts';
 import type { PortAccess } from '../kvm/run-page.ts';
+import type { DeviceState } from '../protocol/inspect.ts';
 import { LOCK_BYTES, SharedLock } from './shared-lock.ts';
 
 const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
@@ -17,13 +18,14 @@ export class PortBus {
   readonly lock: SharedLock;
   readonly #handlers = new Map<number, PortHandler>();
   readonly #byName = new Map<string, PortHandler>();
+  readonly #parts: { readonly model: DeviceModel; readonly state: DataView }[] = [];
 
   /** `memory` holds {@link busBytes} bytes from `start` on; `reset` puts power-on values into them. */
   constructor(
     memory: SharedArrayBuffer,
     start: number,
     models: readonly DeviceModel[],
-    host: DeviceHost,
+    hostOf: (model: DeviceModel) => DeviceHost,
     reset: boolean,
   ) {
     this.lock = new SharedLock(memory, start);
@@ -31,7 +33,8 @@ export class PortBus {
     for (const model of models) {
       const state = new DataView(memory, offset, model.stateBytes);
       if (reset) model.reset(state);
-      const handler = model.attach(state, host);
+      const handler = model.attach(state, hostOf(model));
+      this.#parts.push({ model, state });
       this.#byName.set(model.name, handler);
       for (const { first, last } of model.ports) {
         for (let port = first; port <= last; port++) this.#handlers.set(port, handler);
@@ -43,6 +46,13 @@ export class PortBus {
   /** The handler of a device by its model's name. */
   device(name: string): PortHandler | undefined {
     return this.#byName.get(name);
+  }
+
+  /** The state of every device, at one moment. */
+  describe(): DeviceState[] {
+    return this.lock.hold(() =>
+      this.#parts.map(({ model, state }) => ({ device: model.name, registers: model.describe(state) })),
+    );
   }
 
   /** Carries out an access by the guest. Ports without a device read as all ones and swallow writes. */

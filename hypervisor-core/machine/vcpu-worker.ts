@@ -31,7 +31,8 @@ function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void 
       recorded: () => send({ type: 'hypercalls' }),
       ended: (end: GuestEnd) => loop.end(end),
     };
-    const { ports, console, clock } = attachDevices(setup, events);
+    const { ports, consoles, clock } = attachDevices(setup, events);
+    const [console] = consoles;
     const hypercalls = new HypercallServer({
       ...{ vcpu, page, ram, clock, console, events },
       personality: setup.personality,

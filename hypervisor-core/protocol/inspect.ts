@@ -202,6 +202,23 @@ export interface MemoryMap {
   readonly ports: readonly PortRegion[];
 }
 
+// ---------------------------------------------------------------- devices
+
+/** A register, or other named state, of a device model; by the name in the device's datasheet. */
+export interface DeviceRegister {
+  readonly name: string;
+  readonly value: Hex;
+  /** The value in words. */
+  readonly text?: string;
+}
+
+export interface DeviceState {
+  /** As in {@link PortRegion.device}. */
+  readonly device: string;
+  /** None for a device that keeps no state. */
+  readonly registers: readonly DeviceRegister[];
+}
+
 // ---------------------------------------------------------------- hypercalls
 
 export interface HypercallArgument {
@@ -250,6 +267,8 @@ export const inspect = {
   info: new RequestType0<MachineInfo, void>('machine/info'),
   state: new RequestType0<MachineState, void>('machine/state'),
   memoryMap: new RequestType0<MemoryMap, void>('machine/memoryMap'),
+  /** The state of all device models, running or not. */
+  devices: new RequestType0<readonly DeviceState[], void>('devices/state'),
   /** Interrupt controllers and pending events; the machine must be stopped. */
   interrupts: new RequestType<VcpuParams, InterruptState, void>('vcpu/interrupts'),
   /** The MSRs that this KVM saves, with names; the machine must be stopped. */
@@ -268,7 +287,11 @@ export const inspect = {
   watchHypercalls: new RequestType<{ readonly on: boolean }, void, void>('trace/watchHypercalls'),
   /** Everything that the guest has printed on COM1, up to the last 1 MiB. */
   consoleHistory: new RequestType0<{ readonly data: string }, void>('console/history'),
-  /** Bytes typed by the user. */
+  /** What the guest has sent on one of COM1 to COM4 (`port` 1 to 4): the last 1 MiB of COM1, 64 KiB of the others. */
+  serialHistory: new RequestType<{ readonly port: number }, { readonly data: string }, void>('console/serialHistory'),
+  /** Bytes for the receiver of one of COM1 to COM4. */
+  serialInput: new RequestType<{ readonly port: number; readonly data: string }, void, void>('console/serialInput'),
+  /** Bytes typed by the user: for COM1, and for the keyboard while nobody listens on COM1. */
   consoleInput: new RequestType<{ readonly data: string }, void, void>('console/input'),
   /** Ends the guest and, when the reply is out, the core. */
   quit: new RequestType0<void, void>('machine/quit'),

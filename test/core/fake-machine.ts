@@ -130,6 +130,9 @@ export class FakeMachine implements Machine {
     onOutput: this.#output.add,
   };
 
+  readonly serialPorts = [this.console];
+  devices = () => [{ device: 'COM1', registers: [{ name: 'IER', value: '0x0' as const }] }];
+
   readonly hypercalls = {
     read: (from: number, limit: number) => ({
       records: this.calls.filter(({ sequence }) => sequence >= from).slice(0, limit),

@@ -1,0 +1,25 @@
+/** A device on a bench, for tests: a host that keeps what the device does to it. */
+import type { GuestEnd } from '../protocol/inspect.ts';
+import type { DeviceHost, DeviceModel, PortHandler } from './device.ts';
+
+export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, changes: Partial<DeviceHost> = {}) {
+  const sent: number[] = [];
+  const ends: GuestEnd[] = [];
+  /** Changes of interrupt lines. */
+  const lines: [number, boolean][] = [];
+  const levels = new Map<number, boolean>();
+  const host: DeviceHost = {
+    setIrq(line, level) {
+      if ((levels.get(line) ?? false) === level) return;
+      levels.set(line, level);
+      lines.push([line, level]);
+    },
+    transmit: (byte) => sent.push(byte),
+    now: () => 0,
+    end: (end) => ends.push(end),
+    ...changes,
+  };
+  const state = new DataView(new SharedArrayBuffer(model.stateBytes));
+  model.reset(state);
+  return { device: model.attach(state, host), second: model.attach(state, host), state, sent, ends, lines };
+}

@@ -1,0 +1,52 @@
+/** The main thread's end of one serial port. */
+import type { SerialHandler } from '../devices/serial16550.ts';
+import type { Console, Disposable } from './api.ts';
+import type { ConsoleRing } from './console-ring.ts';
+import { Listeners } from './listeners.ts';
+import type { PortBus } from './port-bus.ts';
+
+export class SerialConsole implements Console {
+  readonly #ports: PortBus;
+  readonly #handler: SerialHandler;
+  readonly #ring: ConsoleRing;
+  readonly #output = new Listeners<Uint8Array>();
+  #printed = 0;
+
+  /** The port whose model has this name, and the ring that it sends to. */
+  constructor(ports: PortBus, name: string, ring: ConsoleRing | undefined) {
+    const handler = ports.device(name) as SerialHandler | undefined;
+    if (!handler || !ring) throw new RangeError(`There is no serial port ${name}.`);
+    this.#ports = ports;
+    this.#handler = handler;
+    this.#ring = ring;
+  }
+
+  history(): Uint8Array {
+    return this.#ring.history();
+  }
+
+  input(data: Uint8Array): void {
+    this.#ports.lock.hold(() => {
+      for (const byte of data) this.#handler.receive(byte);
+    });
+  }
+
+  onOutput(listener: (data: Uint8Array) => void): Disposable {
+    return this.#output.add(listener);
+  }
+
+  /** True while the guest wants an interrupt for each byte received. */
+  get listening(): boolean {
+    return this.#handler.listening;
+  }
+
+  /** Passes on what was printed since the last time. */
+  drain(): void {
+    this.#ring.acknowledge();
+    // The guest may print on meanwhile.
+    const { written } = this.#ring;
+    const bytes = this.#ring.since(this.#printed, written);
+    this.#printed = written;
+    if (bytes.length > 0) this.#output.emit(bytes);
+  }
+}

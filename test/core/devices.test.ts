@@ -1,0 +1,105 @@
+/** Devices under a guest: tiny programs that drive them by port, on whatever KVM is here. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { imm32, type Session, withSession } from './tiny-guest.ts';
+
+/** out 0xf4, al: ends the guest; the status tells AL. */
+const EXIT_AL = [0xe6, 0xf4];
+const statusOf = (al: number) => ((al << 1) | 1) & 0xff;
+/** mov dx, port */
+const dx = (port: number) => [0x66, 0xba, port & 0xff, port >> 8];
+/** mov al, byte; out dx, al */
+const outb = (port: number, byte: number) => [...dx(port), 0xb0, byte, 0xee];
+const registersOf = (session: Session, device: string) =>
+  Object.fromEntries(
+    session.machine
+      .devices()
+      .find(({ device: name }) => name === device)!
+      .registers.map(({ name, value }) => [name, value]),
+  ) as Readonly<Partial<Record<'SCR' | 'IER' | 'OBF', string>>>;
+
+describe('serial ports', { timeout: 30_000 }, () => {
+  test('each sends to a console of its own', () =>
+    withSession(
+      { code: [0x3f8, 0x2f8, 0x3e8, 0x2e8].flatMap((port, index) => outb(port, 0x31 + index)).concat(EXIT_AL) },
+      async (session) => {
+        const heard: string[] = [];
+        session.machine.serialPorts[1]!.onOutput((data) => heard.push(Buffer.from(data).toString()));
+        assert.equal((await session.goToEnd()).exitStatus, statusOf(0x34));
+        const sent = session.machine.serialPorts.map((port) => Buffer.from(port.history()).toString());
+        assert.deepEqual(sent, ['1', '2', '3', '4']);
+        assert.deepEqual(heard, ['2']);
+      },
+    ));
+
+  test('COM3 receives what is put in, and shows its registers', () =>
+    withSession(
+      {
+        code: [
+          ...outb(0x3e8 + 7, 0x5a),
+          // wait: mov dx, LSR; in al, dx; test al, 1; jz wait
+          ...[...dx(0x3e8 + 5), 0xec, 0xa8, 0x01, 0x74, 0xf7],
+          ...[...dx(0x3e8), 0xec],
+          ...EXIT_AL,
+        ],
+      },
+      async (session) => {
+        session.machine.serialPorts[2]!.input(Uint8Array.of(0x42));
+        assert.equal((await session.goToEnd()).exitStatus, statusOf(0x42));
+        assert.equal(registersOf(session, 'COM3').SCR, '0x5a');
+        assert.equal(registersOf(session, 'COM1').SCR, '0x0');
+      },
+    ));
+});
+
+describe('keyboard', { timeout: 30_000 }, () => {
+  // wait: in al, 0x64; test al, 1; jz wait; in al, 0x60
+  const readKey = [0xe4, 0x64, 0xa8, 0x01, 0x74, 0xfa, 0xe4, 0x60];
+
+  test('what is typed arrives as scan codes', () =>
+    withSession({ code: [...readKey, ...EXIT_AL] }, async (session) => {
+      session.machine.console.input(Buffer.from('k'));
+      assert.equal((await session.goToEnd()).exitStatus, statusOf(0x25));
+    }));
+
+  test('but not for a guest that listens on COM1', () =>
+    withSession({ code: [...outb(0x3f9, 1), 0xf3, 0x90, 0xeb, 0xfc] }, async (session) => {
+      const stopped = session.go();
+      while (registersOf(session, 'COM1').IER !== '0x1') await new Promise((resolve) => setImmediate(resolve));
+      session.machine.console.input(Buffer.from('k'));
+      session.machine.interrupt();
+      await stopped;
+      assert.equal(registersOf(session, 'i8042').OBF, '0x0');
+    }));
+
+  test('its interrupt reaches the guest', () => {
+    const INTERRUPT_1 = 0x21;
+    // PICs: ICW1 to ICW4, all masked but line 1; sti; wait: hlt; jmp wait
+    const initialise = [
+      [0x20, 0x11],
+      [0x21, 0x20],
+      [0x21, 0x04],
+      [0x21, 0x01],
+      [0x21, 0xfd],
+    ].flatMap(([port, value]) => [0xb0, value!, 0xe6, port!]);
+    // mov eax, 0xfee000f0; mov dword [rax], 0x1ff; LINT0 (+0x260) as ExtINT: mov dword [rax + 0x260], 0x700
+    const apic = [
+      ...[0xb8, ...imm32(0xfee0_00f0), 0xc7, 0x00, ...imm32(0x1ff)],
+      ...[0xc7, 0x80, ...imm32(0x260), ...imm32(0x700)],
+    ];
+    return withSession(
+      {
+        code: [...apic, ...initialise, ...outb(0x3f8, 0x72), 0xfb, 0xf4, 0xeb, 0xfd],
+        handler: [0xe4, 0x60, ...EXIT_AL],
+        vectors: [INTERRUPT_1],
+      },
+      async (session) => {
+        const ready = new Promise((resolve) => session.machine.console.onOutput(resolve));
+        const end = session.goToEnd();
+        await ready;
+        session.machine.console.input(Buffer.from('z'));
+        assert.equal((await end).exitStatus, statusOf(0x2c));
+      },
+    );
+  });
+});
