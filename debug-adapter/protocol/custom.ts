@@ -28,7 +28,7 @@ export type {
 // ---------------------------------------------------------------- launch.json
 
 export interface LaunchAttributes {
-  /** Path of the kernel: ELF64, multiboot 1 ELF32. */
+  /** Path of the kernel: ELF, multiboot, Linux bzImage or vmlinux, PVH, boot sector, or a flat binary when `boot` says so. */
   program: string;
   /** `"256M"`, `"1G"` or a number of bytes. Default `"256M"`. */
   memory?: string | number;
@@ -37,6 +37,8 @@ export interface LaunchAttributes {
   /** Kernel command line. */
   args?: string | string[];
   initrd?: string;
+  /** How to boot: `auto` by content, a protocol's name, or a flat binary's with its address, `flat32@0x100000`. Default `auto`. */
+  boot?: string;
   stopOnEntry?: boolean;
   /** ELF with the symbols, when `program` has none. */
   symbols?: string;

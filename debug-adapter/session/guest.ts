@@ -1,4 +1,5 @@
 /** A guest under a target with the symbols it runs with: all that is new at each launch and restart. */
+import { open } from 'node:fs/promises';
 import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
 import { type Target, TargetError, type TargetThread } from '../target/target.ts';
 import { coreNotStarted, unusableImage } from './errors.ts';
@@ -41,20 +42,36 @@ export type StartTarget = (args: LaunchArguments) => Promise<Target>;
 
 /** Opens the symbols, boots the guest and leaves it at its first instruction. Throws a `UserError`. */
 export async function startGuest(args: LaunchArguments, startTarget: StartTarget): Promise<Guest> {
-  const image = args.symbols ?? args.program;
-  const symbols = await openSymbols(image).catch((error: Error) => {
-    throw unusableImage(args.symbols ? 'symbols' : 'program', image, error.message);
-  });
+  const symbols = await symbolsFor(args);
   const target = await startTarget(args).catch((error: unknown) => {
-    symbols.close();
+    symbols?.close();
     throw error instanceof TargetError ? coreNotStarted(error.message) : error;
   });
   const guest = new Guest(
     args.program,
     target,
     symbols,
-    new SourcePaths(args.program, args.sourceMap, symbols.sources()),
+    new SourcePaths(args.program, args.sourceMap, symbols?.sources() ?? []),
   );
   await guest.threads();
   return guest;
+}
+
+/** A program that is no ELF file, such as a bzImage or a flat binary, has no symbols; whether it boots is the core's to say. */
+async function symbolsFor({ symbols, program }: LaunchArguments): Promise<OpenSymbols | undefined> {
+  if (!symbols && !(await isElf(program))) return undefined;
+  const image = symbols ?? program;
+  return openSymbols(image).catch((error: Error) => {
+    throw unusableImage(symbols ? 'symbols' : 'program', image, error.message);
+  });
+}
+
+async function isElf(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.toString('latin1') === '\x7fELF';
+  } finally {
+    await file.close();
+  }
 }

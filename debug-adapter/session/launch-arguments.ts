@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { BOOT_CHOICES, parseBootChoice } from '../../hypervisor-core/protocol/boot-choice.ts';
 import type { LaunchAttributes } from '../protocol/custom.ts';
 import { missingAttribute, noSuchFile, tooMuchMemory, wrongAttribute } from './errors.ts';
 
@@ -13,6 +14,7 @@ export interface LaunchArguments {
   readonly cpus: number;
   readonly commandLine: string;
   readonly initrd?: string;
+  readonly boot: string;
   readonly stopOnEntry: boolean;
   readonly symbols?: string;
   readonly sourceMap: Readonly<Record<string, string>>;
@@ -45,6 +47,7 @@ export async function readLaunchArguments(
     memory: memory(raw.memory ?? '256M'),
     cpus: cpus(raw.cpus ?? 1),
     commandLine: commandLine(raw.args ?? ''),
+    boot: boot(raw.boot ?? 'auto'),
     stopOnEntry,
     sourceMap: sourceMap(raw.sourceMap ?? {}),
     personality: oneOf('personality', PERSONALITIES, raw.personality ?? 'auto'),
@@ -100,6 +103,11 @@ function commandLine(value: unknown): string {
   const line = words.join(' ');
   if (line.includes('\0')) throw wrongAttribute('args', 'must not hold a zero byte');
   return line;
+}
+
+function boot(value: unknown): string {
+  if (typeof value === 'string' && parseBootChoice(value)) return value;
+  throw wrongAttribute('boot', `must be one of ${BOOT_CHOICES}; not ${describe(value)}`);
 }
 
 function sourceMap(value: unknown): Record<string, string> {

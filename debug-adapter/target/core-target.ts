@@ -27,6 +27,8 @@ export interface CoreOptions {
   readonly cpus: number;
   readonly commandLine: string;
   readonly initrd?: string;
+  /** As `ringside run --boot` takes it. */
+  readonly boot: string;
   readonly personality: Personality | 'auto';
   /** A second address, where another gdb may connect. */
   readonly gdb?: string;
@@ -141,6 +143,7 @@ function coreArguments(options: CoreOptions, folder: string): readonly string[] 
     ...['--wait', '--lifeline'],
     ...(options.commandLine === '' ? [] : ['--append', options.commandLine]),
     ...(options.initrd === undefined ? [] : ['--initrd', options.initrd]),
+    ...(options.boot === 'auto' ? [] : ['--boot', options.boot]),
     ...(options.personality === 'auto' ? [] : ['--personality', options.personality]),
     ...(options.gdb === undefined ? [] : ['--gdb', options.gdb]),
   ];

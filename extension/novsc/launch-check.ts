@@ -18,8 +18,11 @@ const oneOf =
   (value) =>
     choices.includes(value as string) ? undefined : `must be one of ${choices.join(', ')}`;
 
+const bootChoice =
+  /^(auto|elf32|elf64|multiboot1|multiboot2|linux|pvh|sector|flat(16|32|64)(@(0x[0-9a-fA-F]{1,16}|[0-9]{1,20}))?)$/;
+
 const checks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
-  program: (value) => text(value) && 'must be the path of a kernel: an ELF64 or a multiboot 1 ELF32 file',
+  program: (value) => text(value) && 'must be the path of a kernel',
   memory: checkMemory,
   cpus: (value) =>
     Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 64
@@ -30,6 +33,11 @@ const checks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
       ? undefined
       : 'must be a string or a list of strings',
   initrd: text,
+  boot: (value) =>
+    typeof value === 'string' && bootChoice.test(value)
+      ? undefined
+      : 'must be auto, elf32, elf64, multiboot1, multiboot2, linux, pvh, sector, or flat16, flat32 or flat64 with or ' +
+        'without an address, such as flat32@0x100000',
   stopOnEntry: flag,
   symbols: text,
   sourceMap: (value) =>

@@ -50,9 +50,30 @@ describe('the command line of run', () => {
     assert.deepEqual([options.gdb, options.inspect, options.wait, options.lifeline], [[], [], false, false]);
   });
 
+  test('says how to boot, and with which modules', () => {
+    const options = parseRunOptions([kernel, '--boot', 'flat32@0x200000', '--module', `${kernel} root=/dev/vda`]);
+    const modules = [{ commandLine: 'kernel.elf root=/dev/vda', file: Buffer.from('kernel') }];
+    const file = Buffer.from('kernel');
+    const expected = { protocol: 'flat32', address: 0x20_0000n, name: 'kernel.elf', file, commandLine: '', modules };
+    assert.deepEqual(options?.machine.boot, expected);
+    assert.equal('protocol' in (parseRunOptions([kernel, '--boot=auto'])?.machine.boot ?? {}), false);
+  });
+
   test('help is no error, and lists every option', () => {
     assert.equal(parseRunOptions(['--help']), undefined);
-    for (const option of ['append', 'initrd', 'memory', 'cpus', 'personality', 'gdb', 'inspect', 'wait', 'lifeline']) {
+    for (const option of [
+      'append',
+      'initrd',
+      'module',
+      'boot',
+      'memory',
+      'cpus',
+      'personality',
+      'gdb',
+      'inspect',
+      'wait',
+      'lifeline',
+    ]) {
       assert.match(RUN_USAGE, new RegExp(`^ {2}--${option}\\b`, 'm'));
     }
   });
@@ -71,6 +92,9 @@ describe('the command line of run', () => {
     refused(/--memory 900T: this machine has \d+ MiB/, kernel, '--memory', '900T');
     refused(/--cpus must be a number/, kernel, '--cpus', 'two');
     refused(/--personality must be one of none, kvm, xen, hyperv/, kernel, '--personality', 'esxi');
+    refused(/--boot must be one of auto, elf32, .*; not "grub"/, kernel, '--boot', 'grub');
+    refused(/--boot must be one of/, kernel, '--boot', 'multiboot1@0x1000');
+    refused(/--module: cannot read .*nowhere/, kernel, '--module', `${join(folder, 'nowhere')} words`);
     refused(/--gdb must be unix:PATH/, kernel, '--gdb', '1234');
     refused(/one kernel at a time/, kernel, 'another');
     refused(/cannot read .*nowhere: there is no such file/, join(folder, 'nowhere'));

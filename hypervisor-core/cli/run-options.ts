@@ -4,6 +4,7 @@ import { totalmem } from 'node:os';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { MachineOptions } from '../machine/machine.ts';
+import { BOOT_CHOICES, type BootChoice, parseBootChoice } from '../protocol/boot-choice.ts';
 import type { Personality } from '../protocol/inspect.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { UsageError } from './usage-error.ts';
@@ -26,7 +27,10 @@ Boots a guest kernel on KVM. Its first serial port is this terminal: Ctrl-A X en
 The exit status is what the guest's debug-exit port gives ((value << 1) | 1, port 0xf4), or 0 at power-off.
 
   --append STRING       kernel command line
-  --initrd FILE         initial RAM disk, or multiboot module
+  --initrd FILE         initial RAM disk, or first module of a multiboot or PVH kernel
+  --module "FILE WORDS" another module, with what the kernel is told about it; may be repeated
+  --boot PROTOCOL       auto (by content, the default), elf32, elf64, multiboot1, multiboot2, linux, pvh, sector,
+                        or flat16, flat32, flat64, which may name an address: flat32@0x100000
   --memory SIZE         guest RAM, e.g. 256M or 1G (default 256M)
   --cpus N              virtual CPUs (default 1)
   --personality NAME    hypercall interface: none, kvm, xen or hyperv (default: what the kernel asks for)
@@ -51,12 +55,14 @@ export function parseRunOptions(args: readonly string[]): RunOptions | undefined
   return {
     machine: {
       boot: {
+        ...parseBoot(values.boot ?? 'auto'),
         name: basename(kernel),
         file: readInput('the kernel', kernel),
         commandLine: values.append ?? '',
         ...(values.initrd === undefined
           ? {}
           : { initrd: { name: basename(values.initrd), file: readInput('--initrd', values.initrd) } }),
+        ...(values.module === undefined ? {} : { modules: values.module.map(readModule) }),
       },
       memory: parseMemory(values.memory ?? '256M'),
       cpus: parseCpus(values.cpus ?? '1'),
@@ -81,6 +87,8 @@ function parse(args: readonly string[]) {
       options: {
         append: { type: 'string' },
         initrd: { type: 'string' },
+        module: { type: 'string', multiple: true },
+        boot: { type: 'string' },
         memory: { type: 'string' },
         cpus: { type: 'string' },
         personality: { type: 'string' },
@@ -120,6 +128,18 @@ function readInput(what: string, path: string): Uint8Array {
     };
     throw new UsageError(`${what}: cannot read ${path}: ${reasons[code] ?? String(error)}`);
   }
+}
+
+/** By custom a module's command line begins with its file's name. */
+function readModule(text: string): { commandLine: string; file: Uint8Array } {
+  const [path = '', ...words] = text.trim().split(/ +/);
+  return { commandLine: [basename(path), ...words].join(' '), file: readInput('--module', path) };
+}
+
+function parseBoot(text: string): Partial<BootChoice> {
+  const choice = parseBootChoice(text);
+  if (!choice) throw new UsageError(`--boot must be one of ${BOOT_CHOICES}; not "${text}"`);
+  return choice === 'auto' ? {} : choice;
 }
 
 function parseMemory(text: string): number {

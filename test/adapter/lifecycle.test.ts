@@ -74,7 +74,7 @@ describe('bad launch attributes', { timeout: 60_000 }, () => {
       /"program": cannot read \/no\/such\/kernel: there is no such file/,
     ],
     ['a folder', { program: folder }, /"program".*not a file/],
-    ['not an ELF', { program: file('text', 'hello\n') }, /"program".*not an ELF/],
+    ['no kernel', { program: file('text', 'hello\n') }, /text is neither an ELF file nor a multiboot kernel/],
     [
       'a truncated ELF',
       { program: file('short.elf', elf.subarray(0, 200)) },
@@ -93,6 +93,12 @@ describe('bad launch attributes', { timeout: 60_000 }, () => {
     ],
     ['cpus out of range', { program: SAMPLE, cpus: 0 }, /"cpus" must be a whole number from 1/],
     ['a bad gdb address', { program: SAMPLE, gdb: 'localhost' }, /"gdb" must be "unix:PATH" or "tcp:PORT"/],
+    ['a way to boot that there is not', { program: SAMPLE, boot: 'grub' }, /"boot" must be one of auto, elf32/],
+    [
+      'a way to boot that does not fit',
+      { program: SAMPLE, boot: 'pvh' },
+      /no ELF note that gives an entry point for PVH/,
+    ],
     ['a bad personality', { program: SAMPLE, personality: 'vax' }, /"personality" must be one of/],
     ['a bad source map', { program: SAMPLE, sourceMap: ['x'] }, /"sourceMap" must map/],
     ['bad arguments', { program: SAMPLE, args: [1] }, /"args" must be/],
