@@ -10,7 +10,7 @@ import { COM_PORTS, serial16550 } from './serial16550.ts';
 const [COM1] = COM_PORTS;
 
 const model = (name: string) =>
-  deviceModels({ memoryBelow4G: 256 << 20, memoryAbove4G: 0 }).find((candidate) => candidate.name === name)!;
+  deviceModels({ memoryBelow4G: 256 << 20, memoryAbove4G: 0, cpus: 2 }).find((candidate) => candidate.name === name)!;
 
 describe('16550A', () => {
   const RBR = 0x3f8;
@@ -262,21 +262,6 @@ describe('the ways out', () => {
     );
   });
 
-  test('power-off needs SLP_EN', () => {
-    const { device, ends } = bench(model('power-control'));
-    device.out(0x604, 2, 0x1c00);
-    assert.equal(ends.length, 0);
-    device.out(0x604, 2, 0x2000);
-    device.out(0xb005, 1, 0x20);
-    assert.deepEqual(
-      ends.map(({ cause, exitStatus }) => [cause, exitStatus]),
-      [
-        ['power-off', 0],
-        ['power-off', 0],
-      ],
-    );
-  });
-
   test('resets: 0x92, 0xcf9, keyboard controller', () => {
     const control = bench(model('reset-control'));
     control.device.out(0x92, 1, 0x02);
@@ -302,7 +287,7 @@ describe('the ways out', () => {
 });
 
 describe('all devices', () => {
-  const models = deviceModels({ memoryBelow4G: 1 << 28, memoryAbove4G: 0 });
+  const models = deviceModels({ memoryBelow4G: 1 << 28, memoryAbove4G: 0, cpus: 2 });
 
   test('share no port', () => {
     const ports = models.flatMap(({ ports }) =>

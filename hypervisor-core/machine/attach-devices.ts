@@ -18,14 +18,16 @@ const CLOCK = consoleOffset(CONSOLES.length);
 const LINES = align(CLOCK + CLOCK_BYTES);
 const BUS = align(LINES + IRQ_LINES_BYTES);
 
-/** The device models of a machine with `ramSize` bytes of RAM, alike on every thread. */
-function modelsFor(ramSize: number): readonly DeviceModel[] {
+/** What decides about the device models, alike on every thread. */
+export type DeviceSetup = Pick<WorkerSetup, 'ramSize' | 'cpus'>;
+
+function modelsFor({ ramSize, cpus }: DeviceSetup): readonly DeviceModel[] {
   const [low = 0, high = 0] = ramRanges(ramSize).map(({ size }) => size);
-  return deviceModels({ memoryBelow4G: low, memoryAbove4G: high });
+  return deviceModels({ memoryBelow4G: low, memoryAbove4G: high, cpus });
 }
 
 /** Bytes of shared memory that the devices need. */
-export const deviceMemoryBytes = (ramSize: number): number => BUS + busBytes(modelsFor(ramSize));
+export const deviceMemoryBytes = (setup: DeviceSetup): number => BUS + busBytes(modelsFor(setup));
 
 interface DeviceEvents {
   /** There are new bytes on one of the consoles. */
@@ -45,10 +47,11 @@ export interface AttachedDevices {
 
 /** `reset` puts power-on values into the shared memory: once per machine, before the first worker starts. */
 export function attachDevices(
-  { devices: memory, vmFd, ramSize }: Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramSize'>,
+  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd'>,
   events: DeviceEvents,
   reset = false,
 ): AttachedDevices {
+  const { devices: memory, vmFd } = setup;
   const consoles = CONSOLES.map((capacity, index) => new ConsoleRing(memory, consoleOffset(index), capacity));
   const clock = new GuestClock(memory, CLOCK);
   if (reset) clock.reset();
@@ -61,7 +64,7 @@ export function attachDevices(
     now: () => clock.now(),
     end: (end: GuestEnd) => events.ended(end),
   });
-  const models = modelsFor(ramSize);
+  const models = modelsFor(setup);
   const ports = new PortBus(memory, BUS, models, hostOf, reset);
   return { models, ports, consoles, clock, describe: () => ports.describe() };
 }

@@ -42,11 +42,12 @@ export class MachineHardware {
         vmFd: this.vm.fd,
         ramFd: this.ram.fd,
         ramSize: info.memory,
+        cpus: info.cpus,
         runBytes: kvm.runBytes,
         runPages: allocateRunPages(info.cpus),
         mailboxes: new SharedArrayBuffer(mailboxOffset(info.cpus)),
         debug: new SharedArrayBuffer(DEBUG_TABLE_BYTES),
-        devices: new SharedArrayBuffer(deviceMemoryBytes(info.memory)),
+        devices: new SharedArrayBuffer(deviceMemoryBytes({ ramSize: info.memory, cpus: info.cpus })),
         hypercalls: new SharedArrayBuffer(hypercallMemoryBytes()),
         personality: info.personality,
       };

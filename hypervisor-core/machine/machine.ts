@@ -2,6 +2,7 @@
 import { version } from '../../package.json';
 import { boot } from '../boot/boot.ts';
 import type { AddressRange, BootImage, BootRequest } from '../boot/boot-image.ts';
+import { ACPI_TABLES, acpiTables } from '../devices/acpi/acpi-tables.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { HostReport, MachineInfo, Personality } from '../protocol/inspect.ts';
 import type { Machine } from './api.ts';
@@ -56,6 +57,23 @@ function checkedHost(): HostReport {
 const addressRanges = (memory: number): AddressRange[] =>
   ramRanges(memory).map(({ gpa, size }) => ({ start: BigInt(gpa), end: BigInt(gpa) + BigInt(size) }));
 
+function bootImage({ boot: request, memory }: MachineOptions): BootImage {
+  if ('image' in request) return request.image;
+  return boot({ rsdp: BigInt(ACPI_TABLES), ...request, ram: addressRanges(memory) });
+}
+
+/** A kernel or firmware that is loaded where the tables would be gets none. */
+function withAcpiTables(image: BootImage, cpus: number): BootImage {
+  const gpa = BigInt(ACPI_TABLES);
+  const bytes = acpiTables(cpus);
+  const used = [
+    ...image.zeroed,
+    ...image.segments.map((segment) => ({ start: segment.gpa, end: segment.gpa + BigInt(segment.bytes.length) })),
+  ];
+  const taken = used.some(({ start, end }) => start < gpa + BigInt(bytes.length) && end > gpa);
+  return taken ? image : { ...image, segments: [...image.segments, { gpa, bytes, name: 'ACPI tables' }] };
+}
+
 /**
  * Makes a machine that stands before its first instruction. Throws {@link MachineError} for options and hosts,
  * `BootError` for kernels, `SystemError` for what KVM refuses.
@@ -64,7 +82,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   check(options);
   const host = checkedHost();
   const { memory, cpus } = options;
-  const image = 'image' in options.boot ? options.boot.image : boot({ ...options.boot, ram: addressRanges(memory) });
+  const image = withAcpiTables(bootImage(options), cpus);
   const personality = options.personality ?? image.personality ?? 'none';
   const info: MachineInfo = {
     version,

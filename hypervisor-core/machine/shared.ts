@@ -13,6 +13,8 @@ export interface WorkerSetup {
   readonly vmFd: number;
   readonly ramFd: number;
   readonly ramSize: number;
+  /** Number of vCPUs. */
+  readonly cpus: number;
   readonly runBytes: number;
   /** Shared WebAssembly memory: one run page per vCPU. */
   readonly runPages: SharedArrayBuffer;

@@ -1,7 +1,7 @@
 /** Devices under a guest: tiny programs that drive them by port, on whatever KVM is here. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { imm32, type Session, withSession } from './tiny-guest.ts';
+import { DATA, imm32, type Session, withSession } from './tiny-guest.ts';
 
 /** out 0xf4, al: ends the guest; the status tells AL. */
 const EXIT_AL = [0xe6, 0xf4];
@@ -51,6 +51,57 @@ describe('serial ports', { timeout: 30_000 }, () => {
       },
     ));
 });
+
+describe('ACPI', { timeout: 30_000 }, () => {
+  // mov dx, PM1_CNT; mov ax, SLP_EN | 5 << 10; out dx, ax
+  const powerOff = [...dx(0x604), 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef];
+
+  test('the tables are where guests look, and in the memory map', () =>
+    withSession(
+      { code: powerOff },
+      async (session) => {
+        const { memory } = session.machine;
+        const rsdp = Buffer.from(memory.read(0xe0000n, 36));
+        assert.equal(rsdp.toString('latin1', 0, 8), 'RSD PTR ');
+        const xsdt = rsdp.readBigUInt64LE(24);
+        const entries = Buffer.from(memory.read(xsdt, 36 + 2 * 8));
+        const named = [36, 44].map((at) => Buffer.from(memory.read(entries.readBigUInt64LE(at), 4)).toString());
+        assert.deepEqual(named, ['FACP', 'APIC']);
+        assert.ok(
+          session.machine.memoryMap().regions.some(({ start, name }) => start === '0xe0000' && /ACPI/.test(name)),
+        );
+        assert.equal((await session.goToEnd()).cause, 'power-off');
+      },
+      { cpus: 2 },
+    ));
+
+  test('a guest that is loaded there keeps its own bytes', () =>
+    withSession(
+      { code: powerOff, more: [{ gpa: 0xe0100n, bytes: new Uint8Array(16).fill(0x55), name: 'own' }] },
+      async ({ machine: { memory } }) => {
+        assert.equal(memory.read(0xe0000n, 1)[0], 0);
+        assert.equal(memory.read(0xe0100n, 1)[0], 0x55);
+      },
+    ));
+
+  test('the timer runs', () =>
+    withSession(
+      // mov dx, PM_TMR; in eax, dx; mov ebx, eax; again: in eax, dx; cmp eax, ebx; je again; sub eax, ebx; out 0xf4, al
+      { code: [...dx(0x608), 0xed, 0x89, 0xc3, 0xed, 0x39, 0xd8, 0x74, 0xfb, ...EXIT_AL] },
+      async (session) => assert.equal((await session.goToEnd()).cause, 'debug-exit'),
+    ));
+});
+
+test('fw_cfg gives its signature to a string instruction', { timeout: 30_000 }, () =>
+  withSession(
+    // mov dx, selector; xor eax, eax; out dx, ax; inc edx; mov ecx, 4; cld; rep insb
+    { code: [...dx(0x510), 0x31, 0xc0, 0x66, 0xef, 0xff, 0xc2, 0xb9, ...imm32(4), 0xfc, 0xf3, 0x6c, ...EXIT_AL] },
+    async (session) => {
+      assert.equal((await session.goToEnd()).cause, 'debug-exit');
+      assert.equal(Buffer.from(session.machine.memory.read(DATA, 4)).toString(), 'QEMU');
+    },
+  ),
+);
 
 describe('keyboard', { timeout: 30_000 }, () => {
   // wait: in al, 0x64; test al, 1; jz wait; in al, 0x60
