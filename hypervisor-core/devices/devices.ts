@@ -4,7 +4,9 @@ import { debugConsole } from './debug-console.ts';
 import { debugExit } from './debug-exit.ts';
 import type { DeviceModel } from './device.ts';
 import { type FwCfgConfiguration, fwCfg } from './fw-cfg.ts';
+import { hostBridge } from './host-bridge.ts';
 import { i8042 } from './i8042.ts';
+import { pciHost } from './pci-host.ts';
 import { resetControl } from './reset-control.ts';
 import { type RtcConfiguration, rtcCmos } from './rtc-cmos.ts';
 import { COM_PORTS, serial16550 } from './serial16550.ts';
@@ -18,6 +20,7 @@ export function deviceModels(configuration: RtcConfiguration & FwCfgConfiguratio
     resetControl,
     acpiPm,
     fwCfg(configuration),
+    pciHost([hostBridge]),
     debugExit,
     debugConsole,
   ];

@@ -103,6 +103,22 @@ test('fw_cfg gives its signature to a string instruction', { timeout: 30_000 }, 
   ),
 );
 
+test('the host bridge is at 00:00.0, and 0xcf9 still resets', { timeout: 30_000 }, () =>
+  withSession(
+    {
+      code: [
+        // mov dx, 0xcf8; mov eax, 0x80000000; out dx, eax; mov dl, 0xfc; in eax, dx; mov [rdi], eax
+        ...[...dx(0xcf8), 0xb8, ...imm32(0x8000_0000), 0xef, 0xb2, 0xfc, 0xed, 0x89, 0x07],
+        ...outb(0xcf9, 0x06),
+      ],
+    },
+    async (session) => {
+      assert.equal((await session.goToEnd()).cause, 'reset');
+      assert.deepEqual([...session.machine.memory.read(DATA, 4)], imm32(0x1237_8086));
+    },
+  ),
+);
+
 describe('keyboard', { timeout: 30_000 }, () => {
   // wait: in al, 0x64; test al, 1; jz wait; in al, 0x60
   const readKey = [0xe4, 0x64, 0xa8, 0x01, 0x74, 0xfa, 0xe4, 0x60];

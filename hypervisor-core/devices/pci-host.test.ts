@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { bench } from './bench.ts';
+import { hostBridge } from './host-bridge.ts';
+import { pciFunction } from './pci-function.ts';
+import { pciHost } from './pci-host.ts';
+
+const card = pciFunction('card', {
+  vendor: 0x1af4,
+  device: 0x1044,
+  classCode: 0xff_00_00,
+  memoryBars: [{ index: 4, size: 0x4000 }],
+});
+
+function powered() {
+  const parts = bench(pciHost([hostBridge, card]));
+  const { device } = parts;
+  const select = (slot: number, offset: number, bus = 0) =>
+    device.out(0xcf8, 4, (0x8000_0000 | (bus << 16) | (slot << 11) | (offset & 0xfc)) >>> 0);
+  const read = (slot: number, offset: number, size = 4) => {
+    select(slot, offset);
+    return device.in(0xcfc + (offset & 3), size);
+  };
+  const write = (slot: number, offset: number, size: number, value: number) => {
+    select(slot, offset);
+    device.out(0xcfc + (offset & 3), size, value);
+  };
+  return { ...parts, select, read, write };
+}
+
+describe('PCI configuration mechanism 1', () => {
+  test('finds what is there, by any size, and nothing else', () => {
+    const { device, select, read } = powered();
+    assert.equal(read(0, 0), 0x1237_8086);
+    assert.deepEqual([read(0, 0, 2), read(0, 2, 2), read(0, 3, 1)], [0x8086, 0x1237, 0x12]);
+    assert.equal(read(0, 8), 0x0600_0002);
+    assert.equal(read(1, 0), 0x1044_1af4);
+    const absent = Array.from({ length: 30 }, (_, slot) => read(slot + 2, 0));
+    assert.ok(absent.every((value) => value === 0xffff_ffff));
+    select(0, 0, 1);
+    assert.equal(device.in(0xcfc, 4), 0xffff_ffff, 'no second bus');
+    device.out(0xcf8, 4, 0x8000_0100);
+    assert.equal(device.in(0xcfc, 4), 0xffff_ffff, 'no second function');
+    device.out(0xcf8, 4, 0x0000_0000);
+    assert.equal(device.in(0xcfc, 4), 0xffff_ffff, 'not enabled');
+  });
+
+  test('keeps the address, which is written whole', () => {
+    const { device } = powered();
+    device.out(0xcf8, 4, 0xffff_ffff);
+    assert.equal(device.in(0xcf8, 4), 0x80ff_fffc);
+    device.out(0xcf8, 1, 0x00);
+    assert.equal(device.in(0xcf8, 4), 0x80ff_fffc);
+  });
+
+  test('a BAR tells its size and moves; identity and absent BARs are fixed', () => {
+    const { read, write } = powered();
+    write(1, 0x20, 4, 0xffff_ffff);
+    assert.equal(read(1, 0x20), 0xffff_c000);
+    write(1, 0x20, 4, 0xfe12_3456);
+    assert.equal(read(1, 0x20), 0xfe12_0000);
+    for (const offset of [0x00, 0x08, 0x10, 0x24, 0x30, 0x34]) {
+      const before = read(1, offset);
+      write(1, offset, 4, 0xffff_ffff);
+      assert.equal(read(1, offset), before, `offset ${offset}`);
+    }
+    write(1, 0x04, 2, 0xffff);
+    assert.equal(read(1, 0x04, 2), 0x0407);
+    write(1, 0x3c, 1, 11);
+    assert.equal(read(1, 0x3c, 2), 11);
+  });
+
+  test('no access, of any size anywhere, throws or changes what is fixed', () => {
+    const access = fc.record({
+      port: fc.integer({ min: 0xcf8, max: 0xcff }),
+      size: fc.constantFrom(1, 2, 4),
+      value: fc.oneof(
+        fc.nat(0xffff_ffff),
+        fc.nat(0xfff).map((low) => (0x8000_0000 | low) >>> 0),
+      ),
+      write: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(access, { maxLength: 80 }), (accesses) => {
+        const { device, read } = powered();
+        for (const { port, size, value, write } of accesses) {
+          if (write) device.out(port, size, value);
+          else assert.ok(device.in(port, size) >>> 0 <= 0xffff_ffff);
+        }
+        assert.deepEqual([read(0, 0), read(1, 0), read(1, 0x20) & 0x3fff], [0x1237_8086, 0x1044_1af4, 0]);
+      }),
+    );
+  });
+});
