@@ -77,6 +77,9 @@ describe('ACPI tables', () => {
       assert.match(madt, /Address : FEC00000/);
       const dsdt = listing('DSDT');
       assert.match(dsdt, /Name \(\\?_S5, Package \(0x04\)/);
+      assert.match(dsdt, /Name \(_HID, EisaId \("PNP0A03"\)/);
+      assert.match(dsdt, /0xC0000000,\s+\/\/ Range Minimum\s+0xFEBFFFFF,/);
+      assert.match(dsdt, /IO \(Decode16,\s+0x0CF8,/);
       // What was disassembled compiles, without a word against it.
       const compiled = spawnSync('iasl', ['-we', join(folder, 'DSDT.dsl')], { encoding: 'utf8', cwd: folder });
       assert.equal(compiled.status, 0, compiled.stdout + compiled.stderr);

@@ -1,21 +1,32 @@
-/** The DSDT: the one object that a guest needs to switch the machine off. AML, ACPI 6.3 chapter 20. */
+/** The DSDT: how the machine is switched off, and what lies behind the PCI host bridge. */
 import { acpiTable } from './acpi-table.ts';
+import { device, eisaId, integer, ioPorts, name, packageOf, producedRange, resources, scope } from './aml.ts';
 
 const REVISION = 2;
-const NAME_OP = 0x08;
-const PACKAGE_OP = 0x12;
-const BYTE_PREFIX = 0x0a;
-const ZERO_OP = 0x00;
 /** SLP_TYPa and SLP_TYPb of the soft-off state; PM1_CNT takes any. */
 const SLP_TYP = 5;
 
-/** Name (_S5, Package (4) { 5, 5, 0, 0 }). */
+const CONFIG_PORTS = { first: 0xcf8, count: 8 };
+/** From the end of the lowest RAM to the I/O APIC. */
+const PCI_MEMORY = { first: 0xc000_0000, last: 0xfebf_ffff };
+
 export function dsdt(): Uint8Array {
-  const elements = [4, BYTE_PREFIX, SLP_TYP, BYTE_PREFIX, SLP_TYP, ZERO_OP, ZERO_OP];
-  // The package length counts itself.
-  return acpiTable(
-    'DSDT',
-    REVISION,
-    Buffer.from([NAME_OP, ...Buffer.from('_S5_'), PACKAGE_OP, elements.length + 1, ...elements]),
+  const softOff = name('_S5', packageOf(integer(SLP_TYP), integer(SLP_TYP), integer(0), integer(0)));
+  const { first, count } = CONFIG_PORTS;
+  const bridge = device(
+    'PCI0',
+    name('_HID', eisaId('PNP0A03')),
+    name('_UID', integer(0)),
+    name(
+      '_CRS',
+      resources(
+        producedRange('bus', 0, 0),
+        ioPorts(first, count),
+        producedRange('io', 0, first - 1),
+        producedRange('io', first + count, 0xffff),
+        producedRange('memory', PCI_MEMORY.first, PCI_MEMORY.last),
+      ),
+    ),
   );
+  return acpiTable('DSDT', REVISION, Buffer.from([...softOff, ...scope('_SB', bridge)]));
 }
