@@ -29,25 +29,26 @@ function build(protocol: string): string {
 
 const module = join(folder, 'module');
 writeFileSync(module, 'what is in the module');
-const given = (kernel: string) => ['-append', 'first second=2', '-initrd', 'module', '-kernel', kernel];
 
-function console_(command: string, parameters: readonly string[]): { lines: string[]; status: number | null } {
+function serialOutput(command: string, parameters: readonly string[]): { lines: string[]; status: number | null } {
   const run = spawnSync(command, parameters, {
     encoding: 'latin1',
     timeout: 60_000,
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return { lines: run.stdout.replaceAll('\r', '').trim().split('\n'), status: run.status };
 }
 
 const underQemu = (kernel: string) =>
-  console_('qemu-system-x86_64', [
+  serialOutput('qemu-system-x86_64', [
     ...['-accel', 'tcg', '-m', '64', '-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
-    ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=1', ...given(kernel)],
+    ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+    ...['-append', 'first second=2', '-initrd', 'module', '-kernel', kernel],
   ]);
 
 const underRingside = (kernel: string) =>
-  console_(process.execPath, [
+  serialOutput(process.execPath, [
     ...[ringside, 'run', kernel, '--memory', '64M', '--append', 'first second=2', '--initrd', module],
   ]);
 
