@@ -10,7 +10,7 @@ const LENGTH_BITS: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 3, 8: 2 }
 const DR7_FIXED = 0x400;
 
 /** DR7 that enables the registers globally; Intel SDM vol. 3B 17.2.4. */
-export function dr7For(registers: readonly DebugRegister[]): bigint {
+function dr7For(registers: readonly DebugRegister[]): bigint {
   const bits = registers.reduce((sum, { type, length }, position) => {
     const condition = TYPE_BITS[type] | ((LENGTH_BITS[length] ?? 0) << 2);
     return sum | (2 << (2 * position)) | (condition << (16 + 4 * position));

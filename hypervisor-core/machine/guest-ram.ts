@@ -6,7 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { close, mapShared, memfd, unmap } from '../kvm/libc.ts';
 
 /** First address that is never RAM: from 3 GiB to 4 GiB are the chips' and devices' registers. */
-export const HOLE_START = 0xc000_0000;
+const HOLE_START = 0xc000_0000;
 const FOUR_GIB = 0x1_0000_0000;
 
 /** A run of RAM: guest-physical [gpa, gpa + size) lies in the memfd at `offset`. */

@@ -11,7 +11,7 @@ export const PAGE = 4096;
 type SlotShape = Pick<MemorySlot, 'gpa' | 'size' | 'readOnly'> & { readonly offset: number };
 
 /** RAM cut up so that the pages in `readOnly` (guest-physical, page-aligned) stand alone. */
-export function slotShapes(ranges: readonly RamRange[], readOnly: ReadonlySet<number>): SlotShape[] {
+function slotShapes(ranges: readonly RamRange[], readOnly: ReadonlySet<number>): SlotShape[] {
   return ranges.flatMap((range) => {
     const cuts = [...readOnly].filter((page) => page >= range.gpa && page < range.gpa + range.size);
     const shapes: SlotShape[] = [];

@@ -97,6 +97,8 @@ export async function runOnHost({ kind, directory, command, memory = 2048, secon
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // A signal's default is to end without the `exit` event, and the machine would stay.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
