@@ -38,7 +38,8 @@ export function placeSections(
     return undefined;
   if (names >= count || offset + BigInt(length) > BigInt(file.length)) return undefined;
 
-  const headers = file.slice(Number(offset), Number(offset) + length);
+  // Not slice(): a Buffer's gives no copy.
+  const headers = new Uint8Array(file.subarray(Number(offset), Number(offset) + length));
   const table = new DataView(headers.buffer);
   const segments: BootSegment[] = [];
   let placed = 0n;
