@@ -72,13 +72,13 @@ function artifacts() {
  *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean }[]}
  */
 export const suites = [
-  { name: 'vmx', needs: ['vmx'], run: onHost('vmx', onIntel, 540), alongside: true },
+  { name: 'vmx', needs: ['vmx'], run: onHost('vmx', onIntel, 1500), alongside: true },
   { name: 'lint', needs: [], run: lint },
   { name: 'guests', needs: ['guests'], run: here(['test/guests'], 180) },
-  { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 300) },
+  { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
   { name: 'core', needs: [], run: here(['test/core'], 600) },
-  { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 300) },
+  { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 600) },
   { name: 'clients', needs: ['clients'], run: here(['test/clients'], 300) },
-  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 600) },
-  { name: 'e2e', needs: ['vscode'], run: here(['test/e2e'], 600, artifacts), alone: true },
+  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 1500) },
+  { name: 'e2e', needs: ['vscode'], run: here(['test/e2e'], 900, artifacts), alone: true },
 ];

@@ -5,7 +5,7 @@ import { mark } from './event-reporter.mjs';
 
 /** Process groups that are running; they end with this process. */
 const running = new Set();
-process.on('exit', () => running.forEach(killGroup));
+process.on('exit', () => running.forEach((pid) => signalGroup(pid, 'SIGTERM')));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 /** Longest tail of other output that is kept for a report. */
@@ -18,10 +18,13 @@ const keptLines = 60;
  *   why?: string }[], problem?: string, output: string }} SuiteResult
  */
 
-/** Kills a process group; it may have ended meanwhile. */
-function killGroup(pid) {
+/** How long a process group may take to end what it started itself, before it is killed. */
+const graceMilliseconds = 5000;
+
+/** Signals a process group; it may have ended meanwhile. */
+function signalGroup(pid, signal) {
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, signal);
   } catch (error) {
     if (error.code !== 'ESRCH') throw error;
   }
@@ -56,7 +59,8 @@ export async function collectTests(command, parameters, { cwd, seconds, env }) {
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    killGroup(child.pid);
+    signalGroup(child.pid, 'SIGTERM');
+    setTimeout(() => signalGroup(child.pid, 'SIGKILL'), graceMilliseconds).unref();
   }, seconds * 1000);
   const status = await new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
