@@ -64,7 +64,7 @@ export class Runner {
       } catch (error) {
         failure = error;
       }
-      if (!this.gone) await this.runPending();
+      while (this.pending.length > 0) await this.runPending();
       this.active = false;
       onWay();
       if (this.gone) return;
@@ -94,7 +94,7 @@ export class Runner {
 
   private async go(onWay: () => void, thread: number, how: ResumeKind, others: 'continue' | 'stay') {
     for (;;) {
-      await this.runPending();
+      while (this.pending.length > 0) await this.runPending();
       if (this.gone) throw new GuestGone('the guest is gone');
       if (this.pauseAsked) return { thread, reason: { kind: 'pause' } } satisfies TargetStop;
       const stopped = new Promise<TargetStop>((resolve, reject) => {
@@ -116,6 +116,7 @@ export class Runner {
     }
   }
 
+  /** The caller must look again afterwards: what is asked for while this promise resolves is not run by it. */
   private async runPending(): Promise<void> {
     for (let work = this.pending.shift(); work; work = this.pending.shift()) await work.run();
   }
