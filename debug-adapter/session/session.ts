@@ -141,9 +141,11 @@ export class Session {
     this.last.standsAt(state).catch(() => undefined);
     if (error !== undefined) this.print(`${describeError(error).message}\n`, 'stderr');
     try {
-      this.send.event('stopped', await describeStop(state, guest, this.breakpoints, movement));
+      const body = await describeStop(state, guest, this.breakpoints, movement);
+      // A client that has let the guest go meanwhile must not take it for stopped.
+      if (this.stop === state) this.send.event('stopped', body);
     } catch (failure) {
-      this.print(`${describeError(failure).message}\n`, 'stderr');
+      if (this.stop === state) this.print(`${describeError(failure).message}\n`, 'stderr');
     }
   }
 

@@ -49,7 +49,7 @@ export async function startCore(options: CoreOptions): Promise<Target> {
     return await RspTarget.connect('Ringside core', rsp, {
       inspect: connection,
       readPhysical: (address, length) => readPhysical(connection, address, length),
-      explainLoss: () => core.explain(),
+      explainLoss: (reason) => core.explain(reason),
       release: async () => {
         connection.dispose();
         await core.end();
@@ -115,15 +115,15 @@ class CoreProcess {
     }
   }
 
-  /** One sentence on how the core came to its end, and its last words. */
-  async explain(): Promise<string> {
+  /** One sentence on how the core came to its end, or why its connection was given up, and its last words. */
+  async explain(reason: string): Promise<string> {
     await Promise.race([this.ended, delay(PATIENCE.explain, undefined, { ref: false })]);
     const { exitCode, signalCode } = this.child;
     const how = signalCode
       ? `the hypervisor core was killed by ${signalCode} (signal ${constants.signals[signalCode]}).`
       : exitCode !== null
         ? `the hypervisor core ended with status ${exitCode}.`
-        : 'the connection to the hypervisor core broke.';
+        : `the hypervisor core does not answer (${reason}); end the session and start it again.`;
     return this.words === '' ? how : `${how} Its last words: ${this.words}`;
   }
 

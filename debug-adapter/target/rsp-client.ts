@@ -1,6 +1,7 @@
 /**
  * The client's side of an RSP connection: one request at a time, acknowledgements until the stub lets us drop them, and
- * stop replies told apart from answers. What the packets mean is `rsp-target.ts`'s business.
+ * stop replies told apart from answers: while the guest runs, no request is sent, so what comes then is a stop reply.
+ * What the packets mean is `rsp-target.ts`'s business.
  */
 import type { Socket } from 'node:net';
 import { encodePacket, RspDecoder, type RspEvent } from '../../hypervisor-core/protocol/rsp.ts';
@@ -27,6 +28,10 @@ export class RspClient {
   private lastSent: Uint8Array | undefined;
   private retries = 0;
   private closed: string | undefined;
+  /** From the packet that lets the guest go to its stop reply. */
+  private running = false;
+  /** Runs from an interrupt to the stop that it brings about. */
+  private stopTimer: NodeJS.Timeout | undefined;
 
   /** A packet that answers no request: a stop reply. */
   onStopReply: (payload: string) => void = () => undefined;
@@ -34,19 +39,27 @@ export class RspClient {
   onOutput: (text: string) => void = () => undefined;
   onClosed: (reason: string) => void = () => undefined;
 
-  constructor(private readonly socket: Socket) {
+  /** `patience`: milliseconds after which a stub that owes something counts as lost. */
+  constructor(
+    private readonly socket: Socket,
+    private readonly patience = PATIENCE,
+  ) {
     socket.on('data', (chunk: Uint8Array) => this.take(chunk));
     socket.on('error', (error) => this.close(error.message));
     socket.on('close', () => this.close('the connection was closed'));
   }
 
-  /** Sends `payload` and resolves with the answer. Requests made meanwhile wait their turn. */
+  /**
+   * Sends `payload` and resolves with the answer. Requests made meanwhile wait their turn. Throws `TargetError` while the
+   * guest runs, because its stop reply could then be taken for the answer.
+   */
   request(payload: string | Uint8Array, output?: (hex: string) => void): Promise<string> {
     return this.inTurn(
       () =>
         new Promise<string>((resolve, reject) => {
           if (this.closed !== undefined) throw new TargetError(this.closed);
-          const timer = setTimeout(() => this.close(`no answer for ${PATIENCE / 1000} s`), PATIENCE);
+          if (this.running) throw new TargetError('the guest is running; stop it first');
+          const timer = setTimeout(() => this.close(`no answer for ${this.patience / 1000} s`), this.patience);
           timer.unref();
           this.waiting = { resolve, reject, timer, output };
           this.send(payload);
@@ -54,19 +67,30 @@ export class RspClient {
     );
   }
 
-  /** Sends a packet that has no answer but a later stop reply. */
-  post(payload: string): Promise<void> {
+  /** Sends a packet that lets the guest go: it has no answer but a later stop reply. */
+  resume(payload: string): Promise<void> {
     return this.inTurn(async () => {
       if (this.closed !== undefined) throw new TargetError(this.closed);
+      this.running = true;
       this.send(payload);
     });
   }
 
-  /** Sends the interrupt byte, after whatever was posted before. */
+  /** Sends the interrupt byte, after whatever was sent before. A stub that does not stop then counts as lost. */
   interrupt(): Promise<void> {
     return this.inTurn(async () => {
-      if (this.closed === undefined) this.socket.write(Uint8Array.of(3));
+      if (this.closed !== undefined || !this.running) return;
+      this.socket.write(Uint8Array.of(3));
+      const late = () => this.close(`no stop for ${this.patience / 1000} s after an interrupt`);
+      this.stopTimer ??= setTimeout(late, this.patience);
+      this.stopTimer.unref();
     });
+  }
+
+  /** Sends a last packet, which may have no answer, at once: a stub that owes an answer is not waited for. */
+  part(payload: string): void {
+    if (this.closed === undefined) this.send(payload);
+    this.end();
   }
 
   /** From now on neither side acknowledges; the stub has agreed to it. */
@@ -125,7 +149,11 @@ export class RspClient {
     const isOutput = /^O[0-9a-f]/i.test(payload);
     if (!waiting) {
       if (isOutput) this.onOutput(Buffer.from(payload.slice(1), 'hex').toString('utf8'));
-      else this.onStopReply(payload);
+      else {
+        this.running = false;
+        this.forgetInterrupt();
+        this.onStopReply(payload);
+      }
     } else if (isOutput) {
       waiting.output?.(payload.slice(1));
     } else {
@@ -135,9 +163,15 @@ export class RspClient {
     }
   }
 
+  private forgetInterrupt(): void {
+    clearTimeout(this.stopTimer);
+    this.stopTimer = undefined;
+  }
+
   private close(reason: string): void {
     if (this.closed !== undefined) return;
     this.closed = reason;
+    this.forgetInterrupt();
     this.socket.destroy();
     if (this.waiting) {
       clearTimeout(this.waiting.timer);

@@ -53,6 +53,7 @@ export class RspTarget implements Target {
   /** What the stub printed last, e.g. how the guest ended. */
   private lastWords = '';
   private line: Promise<unknown> = Promise.resolve();
+  private resuming: Promise<void> = Promise.resolve();
 
   private constructor(
     readonly name: string,
@@ -175,28 +176,15 @@ export class RspTarget implements Target {
     this.traps.delete(address);
   }
 
-  async resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
-    if (how.kind === 'continue' && !this.host.inspect && (await this.standsOnTrap(thread))) {
-      const stop = await this.stepQuietly(thread);
-      if (stop.reason.kind !== 'step') return this.deliver(stop);
-      if (await this.standsOnTrap(thread))
-        return this.deliver({ thread, reason: { kind: 'breakpoint', hardware: false } });
-    }
-    const id = thread.toString(16);
-    const rest = others === 'continue' ? ';c' : '';
-    this.stepping = how.kind !== 'continue';
-    switch (how.kind) {
-      case 'continue':
-        return this.client.post(others === 'continue' ? 'vCont;c' : `vCont;c:${id}`);
-      case 'step':
-        return this.client.post(`vCont;s:${id}${rest}`);
-      case 'range-step':
-        return this.client.post(`vCont;r${how.start.toString(16)},${how.end.toString(16)}:${id}${rest}`);
-    }
+  resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
+    this.resuming = this.letGo(thread, how, others);
+    return this.resuming;
   }
 
-  interrupt(): Promise<void> {
-    return this.client.interrupt();
+  /** A guest that is only about to be let go is interrupted as soon as it is on its way. */
+  async interrupt(): Promise<void> {
+    await this.resuming.catch(() => undefined);
+    await this.client.interrupt();
   }
 
   async monitor(command: string): Promise<string> {
@@ -209,8 +197,7 @@ export class RspTarget implements Target {
 
   async kill(): Promise<void> {
     this.over = true;
-    await this.client.post('k').catch(() => undefined);
-    this.client.end();
+    this.client.part('k');
     await this.host.release?.();
   }
 
@@ -262,6 +249,26 @@ export class RspTarget implements Target {
     else for (const listener of this.stopListeners) listener(stop);
   }
 
+  private async letGo(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
+    if (how.kind === 'continue' && !this.host.inspect && (await this.standsOnTrap(thread))) {
+      const stop = await this.stepQuietly(thread);
+      if (stop.reason.kind !== 'step') return this.deliver(stop);
+      if (await this.standsOnTrap(thread))
+        return this.deliver({ thread, reason: { kind: 'breakpoint', hardware: false } });
+    }
+    const id = thread.toString(16);
+    const rest = others === 'continue' ? ';c' : '';
+    this.stepping = how.kind !== 'continue';
+    switch (how.kind) {
+      case 'continue':
+        return this.client.resume(others === 'continue' ? 'vCont;c' : `vCont;c:${id}`);
+      case 'step':
+        return this.client.resume(`vCont;s:${id}${rest}`);
+      case 'range-step':
+        return this.client.resume(`vCont;r${how.start.toString(16)},${how.end.toString(16)}:${id}${rest}`);
+    }
+  }
+
   /** Stubs other than ours (QEMU) meet the trap that a vCPU stands on again when it is let go. */
   private async standsOnTrap(thread: number): Promise<boolean> {
     if (this.traps.size === 0) return false;
@@ -274,7 +281,7 @@ export class RspTarget implements Target {
       this.quiet = resolve;
     });
     this.stepping = true;
-    await this.client.post(`vCont;s:${thread.toString(16)}`);
+    await this.client.resume(`vCont;s:${thread.toString(16)}`);
     return stopped;
   }
 

@@ -80,7 +80,8 @@ describe('a hostile client', { timeout: 120_000 }, () => {
     if (!before) {
       // Whatever was resumed on the way is paused again, and the adapter still knows its guest.
       if ((await client.send('stackTrace', { threadId: 1 })).success === false) {
-        await client.request('pause', { threadId: 1 });
+        // Refused when the guest has run into a breakpoint since; that is a stop as well.
+        await client.send('pause', { threadId: 1 });
         await client.event('stopped', () => true);
       }
       assert.ok((await client.request('threads')).threads.length > 0);
