@@ -11,7 +11,7 @@ import { collectTests, nodeTestFlags, runBundles } from './test-process.mjs';
 const reporter = 'test/setup/event-reporter.mjs';
 
 /** The core tests that must also hold on hardware-like exits; Bochs is slow, so they are chosen. */
-const onIntel = /^test\/core\/(host-probe|run-control)[^/]*\.test\.ts$/;
+const onIntel = /^test\/core\/(breakpoints|stepping|watchpoints)\.test\.ts$/;
 
 /** Each command of package.json's `lint` script is one check. */
 function lint() {

@@ -5,7 +5,9 @@ import { mark } from './event-reporter.mjs';
 
 /** Process groups that are running; they end with this process. */
 const running = new Set();
-process.on('exit', () => running.forEach((pid) => signalGroup(pid, 'SIGTERM')));
+process.on('exit', () => {
+  for (const pid of running) signalGroup(pid, 'SIGTERM');
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 /** Longest tail of other output that is kept for a report. */

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { INC_EAX, jumpBack, loop, NOP } from './run-control-kit.ts';
+import { CODE, imm32, withSession } from './tiny-guest.ts';
+
+describe('stepping', () => {
+  test('goes instruction by instruction, off breakpoints and onto them', () =>
+    withSession(loop, async (session) => {
+      session.machine.insertBreakpoint('software', CODE, 1);
+      session.machine.insertBreakpoint('software', CODE + 3n, 1);
+      const seen: bigint[] = [];
+      for (let step = 0; step < 5; step++) {
+        assert.deepEqual(await session.go({ kind: 'step' }), { kind: 'step' });
+        seen.push(session.register('rip') - CODE);
+      }
+      assert.deepEqual(seen, [1n, 3n, 5n, 0n, 1n]);
+    }));
+
+  test('takes a port access as one step', () =>
+    // out 0xe9, al; inc eax
+    withSession({ code: [0xe6, 0xe9, ...INC_EAX, ...jumpBack(4)] }, async (session) => {
+      assert.deepEqual(await session.go({ kind: 'step' }), { kind: 'step' });
+      assert.equal(session.register('rip'), CODE + 2n);
+      assert.deepEqual(await session.go({ kind: 'step' }), { kind: 'step' });
+      assert.equal(session.register('rax'), 1n);
+    }));
+
+  test('goes on through a range until RIP leaves it', () =>
+    // mov ecx, 50; loop: dec ecx; jnz loop; nop
+    withSession({ code: [0xb9, ...imm32(50), 0xff, 0xc9, 0x75, 0xfc, NOP, 0xeb, 0xfe] }, async (session) => {
+      const range = { kind: 'range-step', start: CODE, end: CODE + 9n } as const;
+      assert.deepEqual(await session.go(range), { kind: 'step' });
+      assert.equal(session.register('rip'), CODE + 9n);
+      assert.equal(session.register('rcx'), 0n);
+    }));
+
+  test('stops at a breakpoint inside a range', () =>
+    withSession(loop, async (session) => {
+      session.machine.insertBreakpoint('software', CODE, 1);
+      session.machine.insertBreakpoint('software', CODE + 3n, 1);
+      const range = { kind: 'range-step', start: CODE, end: CODE + 16n } as const;
+      assert.deepEqual(await session.go(range), { kind: 'breakpoint', address: CODE + 3n, hardware: false });
+      assert.deepEqual(await session.go(range), { kind: 'breakpoint', address: CODE, hardware: false });
+      assert.equal(session.register('rax'), 1n);
+    }));
+
+  test('can be interrupted inside a range that the guest never leaves', () =>
+    withSession(loop, async (session) => {
+      setTimeout(() => session.machine.interrupt(), 20);
+      assert.deepEqual(await session.go({ kind: 'range-step', start: CODE, end: CODE + 7n }), { kind: 'pause' });
+    }));
+});

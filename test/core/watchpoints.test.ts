@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
+import { INC_EAX, jumpBack, lacks } from './run-control-kit.ts';
+import { CODE, DATA, imm32, withSession } from './tiny-guest.ts';
+
+describe('watchpoints', () => {
+  // inc eax; mov [rdi], eax; mov byte [rdi + 16], 7; jmp back
+  const writer = { code: [...INC_EAX, 0x89, 0x07, 0xc6, 0x47, 0x10, 7, ...jumpBack(8)] };
+
+  test('stop after the write that they watch, with what was written', () =>
+    withSession(writer, async (session) => {
+      session.machine.insertBreakpoint('write', DATA, 4);
+      for (const turn of [1n, 2n, 3n]) {
+        const reason = await session.go();
+        assert.equal(reason.kind, 'watchpoint');
+        assert.equal(reason.kind === 'watchpoint' && reason.address, DATA);
+        assert.equal(session.register('rip'), CODE + 4n);
+        assert.deepEqual([...session.machine.memory.read(DATA, 4)], imm32(turn));
+      }
+      session.machine.removeBreakpoint('write', DATA, 4);
+      session.machine.insertBreakpoint('write', DATA + 16n, 1);
+      await session.go();
+      assert.equal(session.register('rip'), CODE + 8n);
+    }));
+
+  test('let neighbours on the same page be written', () =>
+    withSession(writer, async (session) => {
+      session.machine.insertBreakpoint('write', DATA + 17n, 1);
+      session.machine.insertBreakpoint('software', CODE + 8n, 1);
+      assert.equal((await session.go()).kind, 'breakpoint');
+      assert.deepEqual([...session.machine.memory.read(DATA, 4)], imm32(1));
+      assert.equal(session.machine.memory.read(DATA + 16n, 1)[0], 7);
+    }));
+
+  const readsAreRefused = () =>
+    withSession(writer, async (session) => {
+      assert.throws(() => session.machine.insertBreakpoint('access', DATA, 4), BreakpointError);
+    });
+  const reportReads = () =>
+    // mov eax, [rdi]; jmp back
+    withSession({ code: [0x8b, 0x07, ...jumpBack(2)] }, async (session) => {
+      session.machine.insertBreakpoint('access', DATA, 4);
+      assert.deepEqual(await session.go(), { kind: 'watchpoint', address: DATA, access: 'access' });
+    });
+
+  if (lacks('data-registers')) test('refuse reads: debug registers do not fire here', readsAreRefused);
+  else test('report reads by debug register', reportReads);
+});
