@@ -9,6 +9,7 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
   const lines: [number, boolean][] = [];
   const levels = new Map<number, boolean>();
   const host: DeviceHost = {
+    memory: { read: () => new Uint8Array(0), write: () => 0 },
     setIrq(line, level) {
       if ((levels.get(line) ?? false) === level) return;
       levels.set(line, level);

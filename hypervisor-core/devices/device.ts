@@ -5,7 +5,22 @@
  */
 import type { DeviceRegister, GuestEnd } from '../protocol/inspect.ts';
 
+/** Guest-physical memory by direct access (DMA); both are short where RAM ends. */
+export interface GuestMemory {
+  read(gpa: number, length: number): Uint8Array;
+  /** Gives the number of bytes written. */
+  write(gpa: number, data: Uint8Array): number;
+}
+
+/** An access by the guest to memory that is no RAM: 1 to 8 bytes, to be read from or filled. */
+export interface MemoryAccess {
+  readonly gpa: number;
+  readonly data: Uint8Array;
+  readonly write: boolean;
+}
+
 export interface DeviceHost {
+  readonly memory: GuestMemory;
   /** Drives interrupt line `line` of the in-kernel chips (KVM_IRQ_LINE); cheap when the level does not change. */
   setIrq(line: number, level: boolean): void;
   /** One byte that the guest sent out on the console of this device. */
@@ -20,6 +35,8 @@ export interface PortHandler {
   /** Little-endian value of `size` (1, 2 or 4) bytes. Unknown registers read as all ones, as on a real bus. */
   in(port: number, size: number): number;
   out(port: number, size: number, value: number): void;
+  /** For a device with registers in memory; false when the access is not to them. */
+  memory?(access: MemoryAccess): boolean;
 }
 
 export interface DeviceModel<Handler extends PortHandler = PortHandler> {

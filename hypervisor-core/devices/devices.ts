@@ -7,9 +7,11 @@ import { type FwCfgConfiguration, fwCfg } from './fw-cfg.ts';
 import { hostBridge } from './host-bridge.ts';
 import { i8042 } from './i8042.ts';
 import { pciHost } from './pci-host.ts';
+import { PCI_LAYOUT } from './pci-layout.ts';
 import { resetControl } from './reset-control.ts';
 import { type RtcConfiguration, rtcCmos } from './rtc-cmos.ts';
 import { COM_PORTS, serial16550 } from './serial16550.ts';
+import { virtioRng } from './virtio-rng.ts';
 
 /** Every worker must make the same list: the order is the layout of the shared state. */
 export function deviceModels(configuration: RtcConfiguration & FwCfgConfiguration): readonly DeviceModel[] {
@@ -20,7 +22,7 @@ export function deviceModels(configuration: RtcConfiguration & FwCfgConfiguratio
     resetControl,
     acpiPm,
     fwCfg(configuration),
-    pciHost([hostBridge]),
+    pciHost([hostBridge, virtioRng(PCI_LAYOUT.rng)]),
     debugExit,
     debugConsole,
   ];

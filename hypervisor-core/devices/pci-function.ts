@@ -1,12 +1,35 @@
 /** The configuration space of one PCI function (PCI Local Bus 3.0, chapter 6): what it reads at reset, what is writable. */
+import type { DeviceRegister } from '../protocol/inspect.ts';
+import type { DeviceHost } from './device.ts';
 
 const CONFIGURATION_BYTES = 256;
 const BARS = 0x10;
-
 const COMMAND = 0x04;
+const STATUS = 0x06;
+const CAPABILITIES = 0x34;
+const FIRST_CAPABILITY = 0x40;
 const INTERRUPT_LINE = 0x3c;
+const INTERRUPT_PIN = 0x3d;
+
 /** Bits of the command register that software may set: I/O, memory, bus master, interrupt disable. */
 const COMMAND_BITS = 0x0407;
+const COMMAND_MEMORY = 1 << 1;
+const STATUS_CAPABILITIES = 1 << 4;
+const VENDOR_SPECIFIC = 0x09;
+
+/** Registers in memory that a function decodes at one of its BARs; accesses are of 1, 2 or 4 bytes. */
+export interface PciRegisters {
+  readonly bar: number;
+  /** A power of two from 16. */
+  readonly size: number;
+  readonly stateBytes: number;
+  reset(state: DataView): void;
+  attach(
+    state: DataView,
+    host: DeviceHost,
+  ): { read(offset: number, size: number): number; write(offset: number, size: number, value: number): void };
+  describe(state: DataView): readonly DeviceRegister[];
+}
 
 interface PciIdentity {
   readonly vendor: number;
@@ -14,8 +37,12 @@ interface PciIdentity {
   /** Class, subclass and programming interface, as at offset 9. */
   readonly classCode: number;
   readonly revision?: number;
-  /** Memory that the function decodes, 32-bit and not prefetchable. */
-  readonly memoryBars?: readonly { readonly index: number; readonly size: number }[];
+  /** The line that INTA is wired to. */
+  readonly interruptLine?: number;
+  /** Vendor-specific capabilities from their third byte on. */
+  readonly capabilities?: readonly Uint8Array[];
+  /** Registers and where they are at reset, 32-bit and not prefetchable. */
+  readonly memory?: { readonly at: number; readonly registers: PciRegisters };
 }
 
 export interface PciFunction {
@@ -23,20 +50,52 @@ export interface PciFunction {
   readonly reset: Uint8Array;
   /** One bits can be written by software. */
   readonly writable: Uint8Array;
+  readonly registers?: PciRegisters;
 }
 
-/**
- * A function with a type 0 header. A BAR's size is a power of two from 16; its low bits are read-only zeros, by which
- * software finds the size.
- */
+/** A function with a type 0 header. The low bits of a BAR are read-only zeros, by which software finds the size. */
 export function pciFunction(name: string, identity: PciIdentity): PciFunction {
   const reset = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
   const writable = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
+  const { memory, interruptLine, capabilities = [] } = identity;
   reset.setUint16(0, identity.vendor, true);
   reset.setUint16(2, identity.device, true);
   reset.setUint32(8, ((identity.classCode << 8) | (identity.revision ?? 0)) >>> 0, true);
   writable.setUint16(COMMAND, COMMAND_BITS, true);
   writable.setUint8(INTERRUPT_LINE, 0xff);
-  for (const { index, size } of identity.memoryBars ?? []) writable.setUint32(BARS + 4 * index, -size >>> 0, true);
-  return { name, reset: new Uint8Array(reset.buffer), writable: new Uint8Array(writable.buffer) };
+  if (interruptLine !== undefined) {
+    reset.setUint8(INTERRUPT_LINE, interruptLine);
+    reset.setUint8(INTERRUPT_PIN, 1);
+  }
+  if (memory) {
+    const bar = barOffset(memory.registers.bar);
+    reset.setUint16(COMMAND, COMMAND_MEMORY, true);
+    reset.setUint32(bar, memory.at, true);
+    writable.setUint32(bar, -memory.registers.size >>> 0, true);
+  }
+  writeCapabilities(reset, capabilities);
+  const bytes = { reset: new Uint8Array(reset.buffer), writable: new Uint8Array(writable.buffer) };
+  return { name, ...bytes, ...(memory && { registers: memory.registers }) };
+}
+
+function writeCapabilities(reset: DataView, capabilities: readonly Uint8Array[]): void {
+  if (capabilities.length === 0) return;
+  reset.setUint16(STATUS, STATUS_CAPABILITIES, true);
+  let link = CAPABILITIES;
+  let at = FIRST_CAPABILITY;
+  for (const body of capabilities) {
+    reset.setUint8(link, at);
+    reset.setUint8(at, VENDOR_SPECIFIC);
+    for (const [offset, byte] of body.entries()) reset.setUint8(at + 2 + offset, byte);
+    link = at + 1;
+    at += Math.ceil((body.length + 2) / 4) * 4;
+  }
+}
+
+const barOffset = (bar: number) => BARS + 4 * bar;
+
+/** Where the registers of a function are now, by its configuration space; undefined while it does not decode memory. */
+export function registersAt(space: DataView, { bar }: PciRegisters): number | undefined {
+  const on = (space.getUint16(COMMAND, true) & COMMAND_MEMORY) !== 0;
+  return on ? space.getUint32(barOffset(bar), true) : undefined;
 }

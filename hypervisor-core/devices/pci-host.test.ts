@@ -3,14 +3,25 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { bench } from './bench.ts';
 import { hostBridge } from './host-bridge.ts';
-import { pciFunction } from './pci-function.ts';
+import { type PciRegisters, pciFunction } from './pci-function.ts';
 import { pciHost } from './pci-host.ts';
 
+const registers: PciRegisters = {
+  bar: 4,
+  size: 0x4000,
+  stateBytes: 4,
+  reset: (state) => state.setUint32(0, 0x1234_5678, true),
+  attach: (state) => ({
+    read: (offset, size) => (offset === 8 ? state.getUint32(0, true) % 2 ** (8 * size) : offset),
+    write: (_offset, _size, value) => state.setUint32(0, value, true),
+  }),
+  describe: (state) => [{ name: 'value', value: `0x${state.getUint32(0, true).toString(16)}` }],
+};
 const card = pciFunction('card', {
   vendor: 0x1af4,
   device: 0x1044,
   classCode: 0xff_00_00,
-  memoryBars: [{ index: 4, size: 0x4000 }],
+  memory: { at: 0xe000_0000, registers },
 });
 
 function powered() {
@@ -56,6 +67,7 @@ describe('PCI configuration mechanism 1', () => {
 
   test('a BAR tells its size and moves; identity and absent BARs are fixed', () => {
     const { read, write } = powered();
+    assert.equal(read(1, 0x20), 0xe000_0000);
     write(1, 0x20, 4, 0xffff_ffff);
     assert.equal(read(1, 0x20), 0xffff_c000);
     write(1, 0x20, 4, 0xfe12_3456);
@@ -69,6 +81,24 @@ describe('PCI configuration mechanism 1', () => {
     assert.equal(read(1, 0x04, 2), 0x0407);
     write(1, 0x3c, 1, 11);
     assert.equal(read(1, 0x3c, 2), 11);
+  });
+
+  test('registers follow their BAR, and are gone while memory decoding is off', () => {
+    const { device, write } = powered();
+    const at = (gpa: number, length = 4) => {
+      const data = new Uint8Array(length);
+      return device.memory?.({ gpa, data, write: false }) ? Buffer.from(data) : undefined;
+    };
+    assert.equal(at(0xe000_0008)?.readUInt32LE(), 0x1234_5678);
+    assert.equal(at(0xe000_0008, 2)?.readUInt16LE(), 0x5678);
+    assert.deepEqual([at(0xe000_0010, 8)?.readUInt32LE(0), at(0xe000_0010, 8)?.readUInt32LE(4)], [0x10, 0x14]);
+    assert.deepEqual([at(0xdfff_ffff), at(0xe000_3ffe)], [undefined, undefined]);
+    write(1, 0x20, 4, 0xfe12_3456);
+    assert.equal(at(0xe000_0008), undefined);
+    device.memory?.({ gpa: 0xfe12_0000, data: Uint8Array.of(4, 3, 2, 0xf1), write: true });
+    assert.equal(at(0xfe12_0008)?.readUInt32LE(), 0xf102_0304);
+    write(1, 0x04, 2, 0);
+    assert.equal(at(0xfe12_0008), undefined);
   });
 
   test('no access, of any size anywhere, throws or changes what is fixed', () => {

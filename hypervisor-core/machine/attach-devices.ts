@@ -4,7 +4,7 @@ import { deviceModels } from '../devices/devices.ts';
 import type { DeviceState, GuestEnd } from '../protocol/inspect.ts';
 import { ConsoleRing, consoleRingBytes } from './console-ring.ts';
 import { CLOCK_BYTES, GuestClock } from './guest-clock.ts';
-import { ramRanges } from './guest-ram.ts';
+import { RamFile, ramRanges } from './guest-ram.ts';
 import { IRQ_LINES_BYTES, IrqLines } from './irq-lines.ts';
 import { busBytes, PortBus } from './port-bus.ts';
 import type { WorkerSetup } from './shared.ts';
@@ -47,7 +47,7 @@ export interface AttachedDevices {
 
 /** `reset` puts power-on values into the shared memory: once per machine, before the first worker starts. */
 export function attachDevices(
-  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd'>,
+  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd'>,
   events: DeviceEvents,
   reset = false,
 ): AttachedDevices {
@@ -55,8 +55,10 @@ export function attachDevices(
   const consoles = CONSOLES.map((capacity, index) => new ConsoleRing(memory, consoleOffset(index), capacity));
   const clock = new GuestClock(memory, CLOCK);
   if (reset) clock.reset();
+  const ram = new RamFile(setup.ramFd, setup.ramSize);
   const lines = new IrqLines(memory, LINES, vmFd);
   const hostOf = ({ console = 0 }: DeviceModel): DeviceHost => ({
+    memory: ram,
     setIrq: (line: number, level: boolean) => lines.set(line, level),
     transmit: (byte: number) => {
       if (consoles[console]?.put(byte)) events.transmitted();

@@ -2,7 +2,7 @@
  * The port bus: which device answers which port, with all device state in one piece of shared memory and one lock
  * around each access. Every worker and the main thread have a bus of their own over the same bytes.
  */
-import type { DeviceHost, DeviceModel, PortHandler } from '../devices/device.ts';
+import type { DeviceHost, DeviceModel, MemoryAccess, PortHandler } from '../devices/device.ts';
 import type { PortAccess } from '../kvm/run-page.ts';
 import type { DeviceState } from '../protocol/inspect.ts';
 import { LOCK_BYTES, SharedLock } from './shared-lock.ts';
@@ -53,6 +53,12 @@ export class PortBus {
     return this.lock.hold(() =>
       this.#parts.map(({ model, state }) => ({ device: model.name, registers: model.describe(state) })),
     );
+  }
+
+  /** Carries out an access to registers in memory. Where no device is, reads give ones and writes are swallowed. */
+  memoryAccess(access: MemoryAccess): void {
+    const taken = this.lock.hold(() => [...this.#byName.values()].some((device) => device.memory?.(access)));
+    if (!taken && !access.write) access.data.fill(0xff);
   }
 
   /** Carries out an access by the guest. Ports without a device read as all ones and swallow writes. */

@@ -178,14 +178,14 @@ export class VcpuLoop {
   }
 
   #handleMmio(): VcpuReport | undefined {
-    const { page, ram, debug } = this.#parts;
-    const { gpa, data, write } = page.mmioAccess();
-    if (!write) {
-      data.fill(0xff);
-      return undefined;
+    const { page, ram, debug, ports } = this.#parts;
+    const access = page.mmioAccess();
+    const { gpa, data } = access;
+    if (!access.write || !ram.has(gpa)) {
+      ports.memoryAccess(access);
+      return this.#end && { kind: 'end', end: this.#end };
     }
-    // A write to RAM leaves KVM only on a page that is read-only because something on it is watched.
-    if (!ram.has(gpa)) return undefined;
+    // RAM leaves KVM only by a write to a page that is read-only because something on it is watched.
     ram.write(gpa, data);
     if (!debug.watches(gpa, data.length)) return undefined;
     const value = data.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);

@@ -170,3 +170,22 @@ describe('keyboard', { timeout: 30_000 }, () => {
     );
   });
 });
+
+test('a PCI function answers in memory at its BAR', { timeout: 30_000 }, () =>
+  withSession(
+    {
+      // mov ebx, 0x40000000; mov ax, [rbx + 0x12] (num_queues); mov [rdi], ax; mov word [rbx + 0x16], 5 (queue_select)
+      // mov ax, [rbx + 0x16]; mov [rdi + 2], ax; mov eax, [rbx + 0x100000] (nobody's); mov [rdi + 4], eax; exit
+      code: [
+        ...[0xbb, ...imm32(0x4000_0000), 0x66, 0x8b, 0x43, 0x12, 0x66, 0x89, 0x07],
+        ...[0x66, 0xc7, 0x43, 0x16, 5, 0, 0x66, 0x8b, 0x43, 0x16, 0x66, 0x89, 0x47, 0x02],
+        ...[0x8b, 0x83, ...imm32(0x10_0000), 0x89, 0x47, 0x04, ...EXIT_AL],
+      ],
+      at1GiB: 0xfe00_0000n | 0x83n,
+    },
+    async (session) => {
+      assert.equal((await session.goToEnd()).cause, 'debug-exit');
+      assert.deepEqual([...session.machine.memory.read(DATA, 8)], [1, 0, 5, 0, 0xff, 0xff, 0xff, 0xff]);
+    },
+  ),
+);

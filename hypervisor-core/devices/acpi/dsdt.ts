@@ -1,4 +1,5 @@
 /** The DSDT: how the machine is switched off, and what lies behind the PCI host bridge. */
+import { PCI_LAYOUT } from '../pci-layout.ts';
 import { acpiTable } from './acpi-table.ts';
 import { device, eisaId, integer, ioPorts, name, packageOf, producedRange, resources, scope } from './aml.ts';
 
@@ -10,6 +11,10 @@ const CONFIG_PORTS = { first: 0xcf8, count: 8 };
 /** From the end of the lowest RAM to the I/O APIC. */
 const PCI_MEMORY = { first: 0xc000_0000, last: 0xfebf_ffff };
 
+/** INTA of any function of the device goes straight to a line of the I/O APIC. */
+const interruptRoute = ({ device: number, irq }: { readonly device: number; readonly irq: number }) =>
+  packageOf(integer(number * 0x1_0000 + 0xffff), integer(0), integer(0), integer(irq));
+
 export function dsdt(): Uint8Array {
   const softOff = name('_S5', packageOf(integer(SLP_TYP), integer(SLP_TYP), integer(0), integer(0)));
   const { first, count } = CONFIG_PORTS;
@@ -17,6 +22,7 @@ export function dsdt(): Uint8Array {
     'PCI0',
     name('_HID', eisaId('PNP0A03')),
     name('_UID', integer(0)),
+    name('_PRT', packageOf(...Object.values(PCI_LAYOUT).map(interruptRoute))),
     name(
       '_CRS',
       resources(
