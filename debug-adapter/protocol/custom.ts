@@ -190,7 +190,7 @@ export interface RingsideEvents {
   /** Guest serial output, base64. */
   'ringside/console': { data: string };
   'ringside/hypercalls': HypercallsPart;
-  /** Sent before `terminated`: the last that is known of the machine. */
+  /** Sent before `terminated`, and when the client ends the guest: the last that is known of the machine. */
   'ringside/ended': { message: string; exitStatus: number; last: MachineSnapshot };
 }
 

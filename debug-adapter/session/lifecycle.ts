@@ -44,11 +44,15 @@ export const lifecycle: Area = {
     },
 
     terminate: async (session) => {
+      await session.bidFarewell();
       await session.end();
       setImmediate(() => session.send.event('terminated', {}));
     },
 
-    disconnect: (session) => session.close(),
+    disconnect: async (session) => {
+      await session.bidFarewell();
+      await session.close();
+    },
   },
 };
 

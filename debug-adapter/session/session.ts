@@ -21,6 +21,9 @@ import { StopState } from './stop-state.ts';
 import { describeStop, type Movement } from './stops.ts';
 import type { Reference } from './variable-references.ts';
 
+/** Exit status of a guest that was killed, as a shell says it of a process. */
+const KILLED = 137;
+
 export interface EventSink {
   event(name: string, body: unknown): void;
   ringside<Name extends RingsideEventName>(name: Name, body: RingsideEvents[Name]): void;
@@ -151,6 +154,17 @@ export class Session {
 
   print(output: string, category: 'console' | 'stdout' | 'stderr' | 'important'): void {
     this.send.event('output', { category, output });
+  }
+
+  /** Tells a client that is about to end the guest the last that is known of it, so that views can go on showing it. */
+  async bidFarewell(): Promise<void> {
+    const guest = this.present;
+    if (!guest || this.ended) return;
+    if (!guest.runner.running) await this.last.take(guest);
+    if (guest !== this.present || this.ended) return;
+    this.ended = true;
+    const message = 'The guest was ended by the user.';
+    this.send.ringside('ringside/ended', { message, exitStatus: KILLED, last: this.last.snapshot });
   }
 
   /** The client is gone or going: a guest still on its way in is turned back. */

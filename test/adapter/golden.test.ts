@@ -27,6 +27,7 @@ function line(message: DebugProtocol.ProtocolMessage): string {
   return `${arrow} ${JSON.stringify(body)}`
     .replaceAll(ROOT, '<root>')
     .replace(/0x[0-9a-f]{5,16}(?!\d)/g, '<address>')
+    .replace(/("event":"ringside\/ended".*?"last":).*(?=\}\}$)/, '$1"<state>"')
     .replace(/"instructionBytes":"[^"]*"/g, '"instructionBytes":"<bytes>"');
 }
 

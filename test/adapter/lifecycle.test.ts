@@ -1,6 +1,7 @@
 /** Beginnings and ends: bad input, restarts, guests and processes that die. Each says what happened and leaves nothing. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -186,6 +187,20 @@ describe('ends', { skip: noKvm, timeout: 120_000 }, () => {
     assert.equal(await adapter.close(), 0);
   });
 
+  for (const request of ['disconnect', 'terminate'] as const) {
+    test(`${request} tells the last state before the guest is gone`, () =>
+      withAdapter(coreAdapter, async (client) => {
+        await stopAt(client, 'apply');
+        const { instructionPointerReference } = await topFrame(client);
+        await client.request(request, {});
+        const { last } = await client.event<Ended>('ringside/ended');
+        const registers = last.registers as readonly RegisterGroup[];
+        const rip = registers.flatMap((group) => group.registers).find(({ name }) => name === 'rip');
+        assert.equal(BigInt(rip?.value ?? 0), BigInt(instructionPointerReference ?? 0));
+        assert.ok(last.pageTables && last.memoryMap && last.hypercalls);
+      }));
+  }
+
   test('a disconnect in the middle of a launch leaves nothing', async () => {
     const adapter = coreAdapter();
     await adapter.client.request('initialize', { adapterID: 'kvm' });
@@ -224,6 +239,28 @@ describe('ends', { skip: noKvm, timeout: 120_000 }, () => {
         },
       ),
   );
+
+  test('a device that is missing is said with a remedy', {
+    skip: spawnSync('unshare', ['-rm', 'true']).status !== 0 && 'needs mount namespaces',
+  }, () => {
+    const dev = join(folder, 'dev');
+    mkdirSync(dev);
+    const hideKvm = [
+      'mount -t tmpfs none "$0"',
+      'for node in null random urandom; do : >"$0/$node" && mount --bind "/dev/$node" "$0/$node" || exit; done',
+      'mount --rbind "$0" /dev',
+      'exec "$@"',
+    ].join(' && ');
+    return withAdapter(
+      () => coreAdapter('unshare', '-rm', 'sh', '-c', hideKvm, dev),
+      async (client) => {
+        const response = await client.send('launch', { program: SAMPLE });
+        assert.equal(response.success, false);
+        assert.match(response.message ?? '', /There is no \/dev\/kvm/);
+        assert.match(response.message ?? '', /modprobe|BIOS|firmware|nested/i);
+      },
+    );
+  });
 
   test('an instruction that the host cannot run in the kernel stops there, named, or is run', () =>
     withAdapter(coreAdapter, async (client) => {
