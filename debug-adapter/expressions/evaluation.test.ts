@@ -117,9 +117,9 @@ const fails = (source: string, message: RegExp, column: number) =>
   });
 
 describe('registers', () => {
-  shows('$rip', '0xffffffff80001004 <entry+4>');
-  shows('$pc', '0xffffffff80001004 <entry+4>');
-  shows('$rsp', '0xffffffff80002008 <first+8>');
+  shows('$rip', '0xffffffff80001004 <entry+0x4>');
+  shows('$pc', '0xffffffff80001004 <entry+0x4>');
+  shows('$rsp', '0xffffffff80002008 <first+0x8>');
   shows('$rax', '1234605616436508552');
   shows('$RAX', '1234605616436508552');
   shows('$eax', '1432778632');
@@ -207,7 +207,7 @@ describe('assignment', () => {
   assigns('first.value', '-2', '-2', '0: feffffff');
   assigns('first.low', '0xff', '7', '4: ef');
   assigns('first.high', '15', '15', '4: 7d');
-  assigns('first.next', '&first.next', '0xffffffff80002008 <first+8>', '8: 08200080ffffffff');
+  assigns('first.next', '&first.next', '0xffffffff80002008 <first+0x8>', '8: 08200080ffffffff');
   assigns('first.tag', '"hi"', '"hi"', '16: 6869000000000000');
   assigns('first.tag[0]', "'\\''", "39 '\\''", '16: 27');
   assigns('first.tag[0]', "102 'f'", "102 'f'", '16: 66');

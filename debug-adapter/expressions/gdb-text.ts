@@ -1,12 +1,13 @@
 /** Brings gdb's texts and ours to one form, for tests that compare them. */
 
-/** gdb says the type of a pointer before it, pads strings with NULs, prints more digits, and marks unknown flags. */
+/** gdb says the type of a pointer before it, pads strings with NULs, prints more digits, marks unknown flags, and counts offsets in decimal. */
 export function normalText(text: string): string {
   return text
     .replace(/^\(.*\) (?=(?:@0x|0x[\da-f]+(?: [<"]|$)))/, '')
     .replace(/(\\000)+"/g, '"')
     .replace(/'\\000' <repeats \d+ times>/g, '""')
     .replace(/unknown: /g, '')
+    .replace(/\+(\d+)>/g, (_, offset: string) => `+0x${Number(offset).toString(16)}>`)
     .replace(/^\((0x[\da-f]+)\)$/, (_, hex: string) => `${Number(hex)}`)
     .replace(/-?\d+\.\d+(e[+-]\d+)?/g, (number) => Number(Number(number).toPrecision(7)).toString());
 }

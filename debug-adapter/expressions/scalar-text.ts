@@ -89,13 +89,13 @@ export function pointerText(value: bigint, radix: Radix, symbols: SymbolIndex | 
 /** Symbols without a size, as of assembly, stand for what follows, but not for megabytes of it. */
 const MAX_OFFSET_WITHOUT_SIZE = 0x10000n;
 
-/** `name` or `name+offset` of the symbol that an address lies in. */
+/** `name` or `name+0xOFFSET` of the symbol that an address lies in. */
 function symbolText(address: bigint, symbols: SymbolIndex | undefined): string | undefined {
   const symbol = symbols?.symbolAt(address);
   if (!symbol) return undefined;
   const offset = address - symbol.address;
   if (offset < 0n || offset >= (symbol.size || MAX_OFFSET_WITHOUT_SIZE)) return undefined;
-  return offset === 0n ? symbol.name : `${symbol.name}+${offset}`;
+  return offset === 0n ? symbol.name : `${symbol.name}+0x${offset.toString(16)}`;
 }
 
 /** Whether pointers to the type are shown with the string that they point to. */
