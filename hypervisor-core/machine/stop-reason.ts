@@ -2,6 +2,8 @@
 import type { Stop } from './api.ts';
 import type { Breakpoints } from './breakpoints.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
+import { instructionText } from './instruction-text.ts';
+import { codeBits } from './linear-pc.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
 import { leaveGate } from './user-gate.ts';
@@ -102,10 +104,20 @@ function emulationFailure(vcpu: MachineVcpu, instruction: Uint8Array, context: S
     vcpu.registers.put('rip', vcpu.registers.get('rip') + 1n);
     return reflect(vcpu, BP_VECTOR);
   }
-  const bytes = Array.from(instruction, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   return {
     kind: 'emulation-failure',
-    message: `KVM cannot emulate the instruction at ${hex(pc)}${bytes && ` (${bytes})`}. This host's KVM interprets supervisor code and lacks this instruction.`,
+    message: `KVM cannot emulate ${describe(instruction, codeBits(vcpu.kvm))} at ${hex(pc)}. ${
+      context.strategy.emulatedSupervisor
+        ? 'This KVM interprets supervisor code and lacks this instruction: build the guest without it, or use a host with VT-x or SVM.'
+        : 'KVM had to interpret it, as it does for accesses to device memory, and lacks it.'
+    }`,
     instruction,
   };
+}
+
+/** The instruction's name and bytes, as far as KVM handed them out. */
+function describe(instruction: Uint8Array, bits: 16 | 32 | 64): string {
+  if (instruction.length === 0) return 'the instruction';
+  const bytes = Array.from(instruction, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  return `\`${instructionText(instruction, bits) ?? 'an unknown instruction'}\` (${bytes})`;
 }
