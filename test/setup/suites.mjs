@@ -79,6 +79,6 @@ export const suites = [
   { name: 'core', needs: [], run: here(['test/core'], 600) },
   { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 600) },
   { name: 'clients', needs: ['clients'], run: here(['test/clients'], 300) },
-  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 1500) },
+  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 3000) },
   { name: 'e2e', needs: ['vscode'], run: here(['test/e2e'], 900, artifacts), alone: true },
 ];
