@@ -13,6 +13,9 @@ const reporter = 'test/setup/event-reporter.mjs';
 /** The core tests that must also hold on hardware-like exits; Bochs is slow, so they are chosen. */
 const onIntel = /^test\/core\/(breakpoints|stepping|watchpoints)\.test\.ts$/;
 
+/** Those that are known to end there in time; the device, machine and sample-guest tests are still to be brought over. */
+const onAmd = /^test\/core\/(boot|breakpoints|command-line|pausing|stepping|user-code|watchpoints)\.test\.ts$/;
+
 /** Each command of package.json's `lint` script is one check. */
 function lint() {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -79,6 +82,6 @@ export const suites = [
   { name: 'core', needs: [], run: here(['test/core'], 600) },
   { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 600) },
   { name: 'clients', needs: ['clients'], run: here(['test/clients'], 300) },
-  { name: 'svm', needs: ['svm'], run: onHost('svm', /./, 3000) },
+  { name: 'svm', needs: ['svm'], run: onHost('svm', onAmd, 2400) },
   { name: 'e2e', needs: ['vscode'], run: here(['test/e2e'], 900, artifacts), alone: true },
 ];
