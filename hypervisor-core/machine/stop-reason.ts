@@ -1,4 +1,5 @@
 /** Makes a stop that a debugger understands of what a vCPU's worker reports, or sees that it is none. */
+import { hex } from '../protocol/hex.ts';
 import type { Stop } from './api.ts';
 import type { Breakpoints } from './breakpoints.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
@@ -26,8 +27,6 @@ const DB_VECTOR = 1;
 const BP_VECTOR = 3;
 const INT3 = 0xcc;
 const DR6_SINGLE_STEP = 1n << 14n;
-
-const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopContext): Finding {
   const { breakpoints } = context;
