@@ -20,7 +20,7 @@ const indent = (text) =>
 const seconds = (since) => ((Date.now() - since) / 1000).toFixed(1);
 
 /** Runs one suite and prints its line and its failures. */
-async function runSuite({ name, needs, run }) {
+async function runSuite({ name, needs, run, note }) {
   const started = Date.now();
   let result;
   try {
@@ -38,6 +38,7 @@ async function runSuite({ name, needs, run }) {
   };
   const numbers = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
   console.log(`${counts.failed ? 'FAIL' : 'ok  '} ${name.padEnd(8)} ${numbers.padEnd(36)} ${seconds(started)} s`);
+  if (note) console.log(`    note: ${note}`);
   for (const event of result.events) {
     if (event.result === 'failed') console.log(`    failed: ${event.name}\n${indent(event.error ?? '')}`);
     if (event.result === 'skipped') console.log(`    skipped: ${event.name}${event.why ? ` (${event.why})` : ''}`);

@@ -1,44 +1,52 @@
-// A machine with real hardware virtualization, emulated, that runs a command in a copy of a directory:
-//   svm  kvm-amd with nested paging: Debian's cloud kernel in QEMU (TCG), two processors. Fast.
-//   vmx  kvm-intel with EPT: the same kernel in Bochs, one processor. Slow, but exits are those of hardware.
-// Inside: node, busybox, /dev/kvm, the copy at /project, /tmp and /dev/shm as tmpfs.
-//   node test/hosts/kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] DIRECTORY COMMAND...
+// A machine with real hardware virtualization, emulated, that runs a command:
+//   svm  kvm-amd with nested paging: Debian's kernel in QEMU (TCG), two processors. Fast. It sees all files of this machine
+//        and can write none of them, so whatever is installed here is there too. The command runs in DIRECTORY.
+//   vmx  kvm-intel with EPT: Debian's cloud kernel in Bochs, one processor. Slow, but exits are those of hardware. Inside are
+//        node, busybox and a copy of DIRECTORY, where the command runs.
+//   node test/hosts/kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] [-w WRITABLE] [-p PORT]... DIRECTORY COMMAND...
+// -w, svm only: a directory that can be written; -p, svm only: a port of the machine that can be reached from here.
 // Prints what the command prints and ends with its status, 124 when the time ran out.
-import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBochs } from './bochs.mjs';
-import { makeInitramfs } from './initramfs.mjs';
-import { hostKernel } from './kernel.mjs';
+import { copiedRoot, makeInitramfs, sharedRoot } from './initramfs.mjs';
+import { debianKernel } from './kernel.mjs';
+import { startQemu } from './qemu.mjs';
 
 const kernelParameters = 'console=ttyS0 quiet nokaslr panic=-1 mitigations=off tsc=reliable no_timer_check';
 const ready = 'kvm-host: ready';
 const ended = /^kvm-host: exit (\d+)/;
 
-/** QEMU prints the serial port on its own standard output, and on standard error what its TCG lacks of the model. */
-function startQemu({ scratch, kernel, initramfs, memory }) {
-  const log = openSync(join(scratch, 'log'), 'w');
-  const machine = spawn(
-    'qemu-system-x86_64',
-    [
-      ...['-accel', 'tcg,thread=multi', '-cpu', 'EPYC,+svm', '-smp', '2', '-m', String(memory)],
-      ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
-      ...['-kernel', kernel, '-initrd', initramfs, '-append', kernelParameters],
+/** What makes each kind. The modules are those of one Debian release, in the order of their dependencies. */
+const kinds = {
+  svm: {
+    metaPackage: 'linux-image-amd64',
+    modules: [
+      ...['virtio_ring', 'virtio', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci'],
+      ...['9pnet', '9pnet_virtio', 'netfs', 'fscache', '9p', 'overlay', 'failover', 'net_failover', 'virtio_net'],
+      ...['irqbypass', 'kvm', 'ccp', 'kvm-amd'],
     ],
-    { stdio: ['ignore', 'pipe', log], detached: true },
-  );
-  closeSync(log);
-  return machine;
-}
+    root: sharedRoot,
+    start: startQemu,
+  },
+  vmx: {
+    metaPackage: 'linux-image-cloud-amd64',
+    modules: ['irqbypass', 'kvm', 'kvm-intel'],
+    root: copiedRoot,
+    start: startBochs,
+  },
+};
 
 /** Lines of a console, without carriage returns, until it is closed. */
 async function* linesOf(stream) {
   let rest = '';
+  const decoder = new StringDecoder('utf8');
   for await (const chunk of stream) {
-    const lines = (rest + chunk.toString('latin1').replaceAll('\r', '')).split('\n');
+    const lines = (rest + decoder.write(chunk).replaceAll('\r', '')).split('\n');
     rest = lines.pop();
     yield* lines;
   }
@@ -59,15 +67,16 @@ async function followCommand(console_, onLine) {
 
 /**
  * Runs `command`, a shell line, on a machine of `kind` and returns its status.
- * @param {{ kind: 'svm' | 'vmx', directory: string, command: string, memory?: number, seconds?: number,
- *   onLine: (line: string) => void }} options
+ * @param {{ kind: 'svm' | 'vmx', directory: string, command: string, memory?: number, seconds?: number, writable?: string,
+ *   ports?: readonly number[], onLine: (line: string) => void }} options
  */
-export async function runOnHost({ kind, directory, command, memory = 2048, seconds = 300, onLine }) {
+export async function runOnHost({ kind, memory = 2048, seconds = 300, ports = [], onLine, ...wanted }) {
   const scratch = mkdtempSync(join(tmpdir(), `kvm-host-${kind}-`));
-  const host = hostKernel();
-  const initramfs = makeInitramfs({ scratch, directory, command, modules: host.modules });
-  const start = kind === 'vmx' ? startBochs : startQemu;
-  const machine = start({ scratch, kernel: host.kernel, initramfs, memory, kernelParameters });
+  const { metaPackage, modules: names, root, start } = kinds[kind];
+  const { kernel, modules } = debianKernel(metaPackage, names);
+  const initramfs = makeInitramfs({ scratch, modules, root: root(wanted) });
+  const { writable } = wanted;
+  const machine = start({ scratch, kernel, initramfs, memory, kernelParameters, writable, ports });
   const stop = () => {
     try {
       process.kill(-machine.pid, 'SIGKILL');
@@ -105,11 +114,15 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       kind: { type: 'string', short: 'k', default: 'svm' },
       memory: { type: 'string', short: 'm', default: '2048' },
       seconds: { type: 'string', short: 't', default: '300' },
+      writable: { type: 'string', short: 'w' },
+      port: { type: 'string', short: 'p', multiple: true, default: [] },
     },
   });
   const [directory, ...command] = positionals;
-  if (!['svm', 'vmx'].includes(values.kind) || !directory || command.length === 0) {
-    console.error('usage: kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] DIRECTORY COMMAND...');
+  if (!Object.hasOwn(kinds, values.kind) || !directory || command.length === 0) {
+    console.error(
+      'usage: kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] [-w WRITABLE] [-p PORT]... DIRECTORY COMMAND...',
+    );
     process.exitCode = 2;
   } else {
     process.exitCode = await runOnHost({
@@ -118,6 +131,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       command: command.join(' '),
       memory: Number(values.memory),
       seconds: Number(values.seconds),
+      ports: values.port.map(Number),
+      ...(values.writable && { writable: resolve(values.writable) }),
       onLine: (line) => console.log(line),
     });
   }

@@ -1,8 +1,9 @@
 // The suites of `npm test`: what each needs, and how it is run.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort, serveBrowser } from './browser.mjs';
 import { bundleTests, findTests } from './bundle-tests.mjs';
 import { installVscode } from './install-vscode.mjs';
 import { root } from './prepare.mjs';
@@ -10,11 +11,15 @@ import { collectTests, nodeTestFlags, runBundles } from './test-process.mjs';
 
 const reporter = 'test/setup/event-reporter.mjs';
 
-/** The core tests that must also hold on hardware-like exits; Bochs is slow, so they are chosen. */
-const onIntel = /^test\/core\/(breakpoints|stepping|watchpoints)\.test\.ts$/;
-
-/** Those that are known to end there in time; the device, machine and sample-guest tests are still to be brought over. */
-const onAmd = /^test\/core\/(boot|breakpoints|command-line|pausing|stepping|user-code|watchpoints)\.test\.ts$/;
+/** Whether this machine's KVM can be used. Where not, what needs KVM runs on the emulated AMD host, with this machine's files. */
+const kvmHere = (() => {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+})();
 
 /** Each command of package.json's `lint` script is one check. */
 function lint() {
@@ -34,19 +39,32 @@ function lint() {
 }
 
 /** Test files below `folders`, run here one after the other. */
-const here = (folders, seconds, environment = () => ({})) =>
+const here = (folders, seconds) =>
   async function run() {
-    const sources = findTests(folders);
-    if (sources.length === 0) return { events: [], output: '', problem: `no test in ${folders.join(', ')}` };
-    return runBundles(root, await bundleTests(sources), seconds, environment());
+    return runBundles(root, await bundleTests(findTests(folders)), seconds);
   };
 
-/** Core tests on an emulated host, in a copy of what a user gets: dist/, the sample guest and its sources. */
-const onHost = (kind, pattern, seconds) =>
+/** Runs `command`, which runs tests, on an emulated host. `flags` are kvm-host's. */
+const emulated = (kind, seconds, directory, command, flags = []) =>
+  collectTests(
+    process.execPath,
+    ['test/hosts/kvm-host.mjs', '-k', kind, '-t', String(seconds), ...flags, directory, command],
+    { cwd: root, seconds: seconds + 60 },
+  );
+
+const nodeCommand = (bundles) => ['node', ...nodeTestFlags(reporter, bundles)].join(' ');
+
+/** Test files below `folders`, on the emulated AMD host, which sees the files of this checkout. */
+const onAmd = (folders, seconds) =>
   async function run() {
-    const sources = findTests(['test/core']).filter((source) => pattern.test(source));
-    if (sources.length === 0) return { events: [], output: '', problem: `no test matches ${pattern}` };
-    const bundles = await bundleTests(sources);
+    const bundles = await bundleTests(findTests(folders));
+    return emulated('svm', seconds, root, nodeCommand(bundles), ['-m', '4096']);
+  };
+
+/** Core tests on the emulated Intel host, in a copy of what a user gets: dist/, the sample guest and its sources. */
+const onIntel = (pattern, seconds) =>
+  async function run() {
+    const bundles = await bundleTests(findTests(['test/core']).filter((source) => pattern.test(source)));
     const project = mkdtempSync(join(tmpdir(), 'ringside-project-'));
     try {
       cpSync(join(root, 'dist'), join(project, 'dist'), {
@@ -55,33 +73,67 @@ const onHost = (kind, pattern, seconds) =>
       });
       for (const file of ['media/sample', 'test/guests/sample', reporter, ...bundles])
         cpSync(join(root, file), join(project, file), { recursive: true });
-      const command = ['node', ...nodeTestFlags(reporter, bundles)].join(' ');
-      const host = ['test/hosts/kvm-host.mjs', '-k', kind, '-t', String(seconds), project, command];
-      return await collectTests(process.execPath, host, { cwd: root, seconds: seconds + 60 });
+      return await emulated('vmx', seconds, project, nodeCommand(bundles));
     } finally {
       rmSync(project, { recursive: true, force: true });
     }
   };
 
-function artifacts() {
-  const directory = join(root, 'test/artifacts');
-  mkdirSync(directory, { recursive: true });
-  return { RINGSIDE_VSCODE_DIR: installVscode(), RINGSIDE_ARTIFACTS: directory };
+const artifacts = join(root, 'test/artifacts');
+
+async function endToEndHere() {
+  mkdirSync(artifacts, { recursive: true });
+  const bundles = await bundleTests(findTests(['test/e2e']));
+  return runBundles(root, bundles, 900, { RINGSIDE_VSCODE_DIR: installVscode(), RINGSIDE_ARTIFACTS: artifacts });
 }
 
+/** VS Code's server, the tests and KVM are on the emulated host; the browser, which is the window, stays here. */
+async function endToEndOnAmd() {
+  mkdirSync(artifacts, { recursive: true });
+  const vscode = installVscode();
+  const bundles = await bundleTests(findTests(['test/e2e']));
+  const browser = await serveBrowser();
+  try {
+    const port = await freePort();
+    const environment = {
+      RINGSIDE_VSCODE_DIR: vscode,
+      RINGSIDE_ARTIFACTS: artifacts,
+      RINGSIDE_BROWSER: browser.endpoint,
+      RINGSIDE_SERVER_PORT: port,
+    };
+    const settings = Object.entries(environment).map(([name, value]) => `${name}='${value}'`);
+    const command = [...settings, nodeCommand(bundles)].join(' ');
+    return await emulated('svm', 2400, root, command, ['-m', '6144', '-w', artifacts, '-p', String(port)]);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** A suite that needs KVM: `here` where this machine has it, else on the emulated AMD host. */
+const onKvm = (name, purposes, here, amd) =>
+  kvmHere
+    ? { name, needs: purposes, run: here }
+    : { name, needs: [...purposes, 'svm'], run: amd, note: 'no usable /dev/kvm here: on an emulated AMD host' };
+
 /**
- * In the order they run. `alongside`: may run while others do; `alone`: waits for those.
+ * In the order they run. `alongside`: may run while others do; `alone`: waits for those; `note` is said with the result.
  * @type {readonly { name: string, needs: readonly string[], run: () => import('./test-process.mjs').SuiteResult |
- *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean }[]}
+ *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean, note?: string }[]}
  */
 export const suites = [
-  { name: 'vmx', needs: ['vmx'], run: onHost('vmx', onIntel, 1500), alongside: true },
+  {
+    name: 'vmx',
+    needs: ['vmx'],
+    run: onIntel(/^test\/core\/(breakpoints|stepping|watchpoints)\./, 1500),
+    alongside: true,
+  },
   { name: 'lint', needs: [], run: lint },
   { name: 'guests', needs: ['guests'], run: here(['test/guests'], 180) },
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
-  { name: 'core', needs: [], run: here(['test/core'], 600) },
-  { name: 'adapter', needs: ['clients'], run: here(['test/adapter'], 600) },
-  { name: 'clients', needs: ['clients'], run: here(['test/clients'], 300) },
-  { name: 'svm', needs: ['svm'], run: onHost('svm', onAmd, 2400) },
-  { name: 'e2e', needs: ['vscode'], run: here(['test/e2e'], 900, artifacts), alone: true },
+  onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
+  onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 1800)),
+  onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
+  // Where KVM is not here, `core` has run there already.
+  ...(kvmHere ? [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1200) }] : []),
+  { ...onKvm('e2e', ['vscode'], endToEndHere, endToEndOnAmd), alone: true },
 ];

