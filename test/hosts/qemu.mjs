@@ -20,7 +20,7 @@ export function startQemu({ scratch, kernel, initramfs, memory, kernelParameters
       ...share('root', '/', ',readonly=on,multidevs=remap'),
       ...(writable ? share('writable', writable) : []),
       ...['-nic', `user,model=virtio-net-pci${forwards}`],
-      ...['-kernel', kernel, '-initrd', initramfs, '-append', kernelParameters],
+      ...['-kernel', kernel, '-initrd', initramfs, '-append', `${kernelParameters} maxcpus=1`],
     ],
     { stdio: ['ignore', 'pipe', log], detached: true },
   );
