@@ -1,6 +1,6 @@
 // Builds dist/, which runs by itself: bundles, and beside them the two packages that cannot be bundled (koffi's native
 // library, iced-x86's wasm). `node esbuild.mjs` builds once; `--watch` keeps building; `--minify` is for releases.
-import { chmodSync, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 
@@ -56,11 +56,13 @@ const node = {
   plugins: [loadBesideBundle],
 };
 
-/** Pages that run in VS Code's webviews. */
+/** Pages that run in VS Code's webviews: a script and a style sheet of one name each. */
 const webviews = {
   ...common,
   outdir: 'dist/webviews',
-  entryPoints: ['tsx', 'css'].map((kind) => ({ in: `media/webviews/hypercalls.${kind}`, out: 'hypercalls' })),
+  entryPoints: readdirSync(`${root}media/webviews`)
+    .filter((file) => /\.(tsx|css)$/.test(file))
+    .map((file) => `media/webviews/${file}`),
   platform: 'browser',
   target: 'es2022',
   format: 'iife',

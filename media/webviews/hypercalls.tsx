@@ -3,8 +3,8 @@ import { render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { LOG_CAPACITY } from '../../extension/novsc/hypercall-log.ts';
 import type { FromHypercallsView, HypercallRow, ToHypercallsView } from '../../extension/novsc/hypercall-messages.ts';
-import { VirtualRows } from './virtual-rows.tsx';
-import { connect } from './vscode-api.ts';
+import { VirtualRows } from './parts/virtual-rows.tsx';
+import { connect } from './parts/vscode-api.ts';
 
 const ROW_HEIGHT = 22;
 
@@ -102,6 +102,7 @@ function Hypercalls() {
             count={rows.length}
             rowHeight={ROW_HEIGHT}
             cursor={cursor < 0 ? undefined : cursor}
+            follow
             row={(index) => {
               const shown = rows[index];
               return shown && <Row row={shown} chosen={index === cursor} index={index} choose={setChosen} />;

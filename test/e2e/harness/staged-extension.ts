@@ -1,5 +1,5 @@
 /** The extension in a folder of its own with the fake adapter in place of `dist/ringside.js`. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
@@ -40,7 +40,9 @@ export function stageExtension(): StagedExtension {
   buildSync({ ...program, entryPoints: ['test/e2e/extension-host/index.ts'], outdir: tests, external: ['vscode'] });
   buildSync({
     ...common,
-    entryPoints: ['media/webviews/hypercalls.tsx', 'media/webviews/hypercalls.css'],
+    entryPoints: readdirSync(join(root, 'media/webviews'))
+      .filter((file) => /\.(tsx|css)$/.test(file))
+      .map((file) => `media/webviews/${file}`),
     outdir: join(folder, 'dist/webviews'),
     format: 'iife',
     jsx: 'automatic',

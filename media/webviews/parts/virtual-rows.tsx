@@ -11,14 +11,15 @@ interface Props {
   readonly row: (index: number) => ComponentChildren;
   /** Scrolled into sight when it changes. */
   readonly cursor: number | undefined;
+  /** Stays at the end while rows are added, unless the user scrolled up. */
+  readonly follow?: boolean;
 }
 
-/** Stays at the end while rows are added, unless the user scrolled up. */
-export function VirtualRows({ count, rowHeight, row, cursor }: Props) {
+export function VirtualRows({ count, rowHeight, row, cursor, follow = false }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(0);
-  const atEnd = useRef(true);
+  const atEnd = useRef(follow);
 
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -45,7 +46,7 @@ export function VirtualRows({ count, rowHeight, row, cursor }: Props) {
   const onScroll = () => {
     const element = scroller.current;
     if (!element) return;
-    atEnd.current = element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
+    atEnd.current = follow && element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
     setTop(element.scrollTop);
   };
 
