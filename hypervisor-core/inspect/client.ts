@@ -12,7 +12,7 @@ import type { Console, Disposable, Machine, Vcpu } from '../machine/api.ts';
 import { hex } from '../protocol/hex.ts';
 import { inspect } from '../protocol/inspect.ts';
 import { Backlog, Flow } from './flow.ts';
-import { bytes, flag, MAX_TRANSFER, wholeNumber, wideNumber } from './params.ts';
+import { bytes, flag, MAX_TRANSFER, text, wholeNumber, wideNumber } from './params.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
 const MAX_MESSAGE = 4 << 20;
@@ -108,6 +108,11 @@ export class InspectClient {
       const written = machine.memory.write(address, data);
       if (written < data.length) throw failure(`there is no RAM at physical address ${hex(address + BigInt(written))}`);
     });
+    on.onRequest(inspect.snapshots, () => machine.snapshots.list());
+    on.onRequest(inspect.takeSnapshot, (params) => machine.snapshots.take(text(params, 'name')));
+    on.onRequest(inspect.restoreSnapshot, (params) => machine.snapshots.restore(text(params, 'name')));
+    on.onRequest(inspect.removeSnapshot, (params) => machine.snapshots.remove(text(params, 'name')));
+    on.onRequest(inspect.restart, () => machine.snapshots.restart());
     on.onRequest(inspect.hypercalls, (params) => {
       const from = wholeNumber(params, 'from', 0, Number.MAX_SAFE_INTEGER);
       return machine.hypercalls.read(

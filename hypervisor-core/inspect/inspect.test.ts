@@ -94,6 +94,18 @@ describe('requests', () => {
     client.end();
   });
 
+  test('snapshots are taken, listed, gone back to and removed', async () => {
+    const client = await open();
+    const info = await client.sendRequest(inspect.takeSnapshot, { name: 'one' });
+    assert.deepEqual(await client.sendRequest(inspect.snapshots), [info]);
+    await client.sendRequest(inspect.restoreSnapshot, { name: 'one' });
+    await client.sendRequest(inspect.restart);
+    await client.sendRequest(inspect.removeSnapshot, { name: 'one' });
+    await assert.rejects(client.sendRequest(inspect.restoreSnapshot, { name: 'one' }), /no snapshot "one"/);
+    await assert.rejects(client.sendRequest(inspect.takeSnapshot, { name: 'x'.repeat(300) }), /"name" must be a text/);
+    client.dispose();
+  });
+
   test('quit ends the guest, and the reply arrives before the connection closes', async () => {
     const client = await open();
     const closed = new Promise<void>((resolve) => client.onClose(() => resolve()));

@@ -28,6 +28,13 @@ export function flag(params: unknown, name: string): boolean {
   throw invalid(name, 'true or false');
 }
 
+/** A string of at most 256 characters. */
+export function text(params: unknown, name: string): string {
+  const value = member(params, name);
+  if (typeof value === 'string' && value.length <= 256) return value;
+  throw invalid(name, 'a text of at most 256 characters');
+}
+
 /** A 64-bit number in the form of `Hex`. */
 export function wideNumber(params: unknown, name: string): bigint {
   const value = member(params, name);

@@ -20,12 +20,15 @@ export const KVM = {
   CREATE_IRQCHIP: 0xae60,
   IRQ_LINE: 0x4008ae61,
   GET_IRQCHIP: 0xc208ae62,
+  SET_IRQCHIP: 0x8208ae63,
   CREATE_PIT2: 0x4040ae77,
   GET_PIT2: 0x8070ae9f,
+  SET_PIT2: 0x4070aea0,
   ENABLE_CAP: 0x4068aea3,
   X86_SET_MSR_FILTER: 0x4188aec6,
   GET_CLOCK: 0x8030ae7c,
   SET_CLOCK: 0x4030ae7b,
+  GET_DIRTY_LOG: 0x4010ae42,
   // vCPU ioctls
   RUN: 0xae80,
   GET_REGS: 0x8090ae81,
@@ -38,6 +41,7 @@ export const KVM = {
   SET_MSRS: 0x4008ae89,
   TRANSLATE: 0xc018ae85,
   GET_LAPIC: 0x8400ae8e,
+  SET_LAPIC: 0x4400ae8f,
   SET_CPUID2: 0x4008ae90,
   SET_SIGNAL_MASK: 0x4004ae8b,
   GET_MP_STATE: 0x8004ae98,
@@ -87,6 +91,7 @@ export const KVM = {
   GUESTDBG_USE_SW_BP: 0x10000,
   GUESTDBG_USE_HW_BP: 0x20000,
   GUESTDBG_BLOCKIRQ: 0x100000,
+  MEM_LOG_DIRTY_PAGES: 1,
   MEM_READONLY: 2,
   MSR_EXIT_REASON_FILTER: 4,
   MSR_FILTER_READ: 1,
@@ -134,6 +139,7 @@ export const SIZE = {
   kvm_translation: 24,
   kvm_mp_state: 4,
   kvm_clock_data: 48,
+  kvm_dirty_log: 16,
 } as const;
 
 /** Byte offsets of fields, by structure. */
@@ -250,4 +256,6 @@ export const OFFSET = {
   kvm_irq_level: { irq: 0, level: 4 },
   kvm_irqchip: { chip_id: 0, chip: 8 },
   kvm_pit_config: { flags: 0 },
+  kvm_clock_data: { clock: 0 },
+  kvm_dirty_log: { slot: 0, dirty_bitmap: 8 },
 } as const;

@@ -38,6 +38,8 @@ const functions = {
   munmap: libc.func('int munmap(uintptr_t address, size_t length)'),
   memfdCreate: libc.func('int memfd_create(const char *name, unsigned int flags)'),
   ftruncate: libc.func('int ftruncate(int fd, int64_t length)'),
+  fallocate: libc.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
+  lseek: libc.func('int64_t lseek(int fd, int64_t offset, int whence)'),
   gettid: libc.func('int gettid()'),
   tgkill: libc.func('int tgkill(int pid, int tid, int signal)'),
   pthreadSigmask: libc.func('int pthread_sigmask(int how, const void *set, void *old)'),
@@ -110,6 +112,25 @@ export function memfd(name: string, length: number): number {
   const error = new SystemError(`giving ${name} a size of ${length} bytes`, koffi.errno());
   functions.close(fd);
   throw error;
+}
+
+/** Gives back the memory of `length` bytes of a file from `offset` on; they read as zero. */
+export function punchHole(fd: number, offset: number, length: number): void {
+  const KEEP_SIZE_AND_PUNCH_HOLE = 3;
+  checked('fallocate', functions.fallocate(fd, KEEP_SIZE_AND_PUNCH_HOLE, offset, length));
+}
+
+/** The next run of bytes at or after `from` that take up memory in a memfd of `size` bytes; undefined when none is left. */
+export function nextData(
+  fd: number,
+  from: number,
+  size: number,
+): { readonly start: number; readonly end: number } | undefined {
+  const SEEK_DATA = 3;
+  const SEEK_HOLE = 4;
+  const start = Number(functions.lseek(fd, from, SEEK_DATA));
+  if (start < 0) return undefined;
+  return { start, end: Math.min(size, Number(functions.lseek(fd, start, SEEK_HOLE))) };
 }
 
 /** Kernel id of the calling thread. */

@@ -77,6 +77,21 @@ export class KvmVcpu {
     return ioctl(`KVM_SET_MSRS 0x${index.toString(16)}`, this.fd, KVM.SET_MSRS, buffer) === 1;
   }
 
+  /** Throws when KVM refuses a value, unless it is the one that is there already: some MSRs cannot be written. */
+  setMsrs(entries: readonly { readonly index: number; readonly value: bigint }[]): void {
+    for (let from = 0; from < entries.length; ) {
+      const rest = entries.slice(from);
+      from += ioctl(`KVM_SET_MSRS on vCPU ${this.index}`, this.fd, KVM.SET_MSRS, msrList(rest));
+      // KVM stops at one that it refuses.
+      const refused = entries[from];
+      if (refused && this.msrs([refused.index])[0] !== refused.value) {
+        const { index, value } = refused;
+        throw new RangeError(`KVM refuses 0x${value.toString(16)} for MSR 0x${index.toString(16)}`);
+      }
+      from++;
+    }
+  }
+
   setCpuid(entries: readonly CpuidEntry[]): void {
     const at = OFFSET.kvm_cpuid_entry2;
     const buffer = Buffer.alloc(SIZE.kvm_cpuid2 + entries.length * SIZE.kvm_cpuid_entry2);
@@ -104,6 +119,10 @@ export class KvmVcpu {
     const buffer = Buffer.alloc(SIZE.kvm_lapic_state);
     ioctl(`KVM_GET_LAPIC on vCPU ${this.index}`, this.fd, KVM.GET_LAPIC, buffer);
     return buffer;
+  }
+
+  setLapic(page: Uint8Array): void {
+    ioctl(`KVM_SET_LAPIC on vCPU ${this.index}`, this.fd, KVM.SET_LAPIC, page);
   }
 
   /** KVM_MP_STATE_... */

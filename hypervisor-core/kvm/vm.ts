@@ -12,6 +12,8 @@ export interface MemorySlot {
   readonly hva: number;
   /** Writes by the guest leave KVM_RUN as MMIO. */
   readonly readOnly: boolean;
+  /** KVM keeps note of the pages that the guest writes: {@link KvmVm.takeDirtyLog}. */
+  readonly logDirty?: boolean;
 }
 
 /** Three pages that KVM on Intel needs for itself, and one more for the identity map: below the BIOS, as QEMU does. */
@@ -37,11 +39,11 @@ export class KvmVm {
     ioctl('KVM_CREATE_PIT2', this.fd, KVM.CREATE_PIT2, config);
   }
 
-  setMemorySlot({ slot, gpa, size, hva, readOnly }: MemorySlot): void {
+  setMemorySlot({ slot, gpa, size, hva, readOnly, logDirty = false }: MemorySlot): void {
     const at = OFFSET.kvm_userspace_memory_region;
     const region = Buffer.alloc(SIZE.kvm_userspace_memory_region);
     region.writeUInt32LE(slot, at.slot);
-    region.writeUInt32LE(readOnly ? KVM.MEM_READONLY : 0, at.flags);
+    region.writeUInt32LE((readOnly ? KVM.MEM_READONLY : 0) | (logDirty ? KVM.MEM_LOG_DIRTY_PAGES : 0), at.flags);
     region.writeBigUInt64LE(BigInt(gpa), at.guest_phys_addr);
     region.writeBigUInt64LE(BigInt(size), at.memory_size);
     region.writeBigUInt64LE(BigInt(hva), at.userspace_addr);
@@ -51,6 +53,21 @@ export class KvmVm {
       KVM.SET_USER_MEMORY_REGION,
       region,
     );
+  }
+
+  /**
+   * One bit a page of a slot of `size` bytes, set where the guest has written since the last call; the log starts anew.
+   * What this process writes into guest RAM is not in it.
+   */
+  takeDirtyLog(slot: number, size: number): Uint32Array {
+    // Shared, because the garbage collector may move other buffers while KVM has the address.
+    const bitmap = new Uint32Array(new SharedArrayBuffer(Math.ceil(size / 4096 / 64) * 8));
+    const log = Buffer.alloc(SIZE.kvm_dirty_log);
+    log.writeUInt32LE(slot, OFFSET.kvm_dirty_log.slot);
+    const address = addressOf(new Uint8Array(bitmap.buffer));
+    log.writeBigUInt64LE(BigInt(address), OFFSET.kvm_dirty_log.dirty_bitmap);
+    ioctl(`KVM_GET_DIRTY_LOG of slot ${slot}`, this.fd, KVM.GET_DIRTY_LOG, log);
+    return bitmap;
   }
 
   enableCapability(cap: number, argument: number): void {
@@ -85,11 +102,33 @@ export class KvmVm {
     return buffer;
   }
 
+  /** Takes what {@link irqchip} gave; the structure says which chip it is. */
+  setIrqchip(state: Uint8Array): void {
+    ioctl('KVM_SET_IRQCHIP', this.fd, KVM.SET_IRQCHIP, state);
+  }
+
   /** struct kvm_pit_state2. */
   pit(): Uint8Array {
     const buffer = Buffer.alloc(SIZE.kvm_pit_state2);
     ioctl('KVM_GET_PIT2', this.fd, KVM.GET_PIT2, buffer);
     return buffer;
+  }
+
+  setPit(state: Uint8Array): void {
+    ioctl('KVM_SET_PIT2', this.fd, KVM.SET_PIT2, state);
+  }
+
+  /** Nanoseconds that guests with kvmclock see. */
+  get clock(): bigint {
+    const data = Buffer.alloc(SIZE.kvm_clock_data);
+    ioctl('KVM_GET_CLOCK', this.fd, KVM.GET_CLOCK, data);
+    return data.readBigUInt64LE(OFFSET.kvm_clock_data.clock);
+  }
+
+  set clock(nanoseconds: bigint) {
+    const data = Buffer.alloc(SIZE.kvm_clock_data);
+    data.writeBigUInt64LE(nanoseconds, OFFSET.kvm_clock_data.clock);
+    ioctl('KVM_SET_CLOCK', this.fd, KVM.SET_CLOCK, data);
   }
 
   close(): void {

@@ -10,6 +10,7 @@ import type {
   MachineState,
   MemoryMap,
   Msr,
+  SnapshotInfo,
 } from '../protocol/inspect.ts';
 
 export interface Disposable {
@@ -83,6 +84,23 @@ export interface Console {
   onOutput(listener: (data: Uint8Array) => void): Disposable;
 }
 
+/**
+ * Snapshots of a machine that stands still. All but `list` throw or reject with {@link SnapshotError}, or with an Error while
+ * the guest runs. Going back is told as a stop with reason `entry`.
+ */
+export interface Snapshots {
+  list(): readonly SnapshotInfo[];
+  /** Replaces one of the same name. */
+  take(name: string): Promise<SnapshotInfo>;
+  restore(name: string): Promise<void>;
+  remove(name: string): void;
+  /** Goes back to before the first instruction, also after the guest has ended. */
+  restart(): Promise<void>;
+}
+
+/** A snapshot that cannot be had; `message` says what to do. */
+export class SnapshotError extends Error {}
+
 export interface Machine {
   readonly info: MachineInfo;
   readonly vcpus: readonly Vcpu[];
@@ -117,6 +135,8 @@ export interface Machine {
   readonly serialPorts: readonly Console[];
   /** State of the device models for the views, running or not. */
   devices(): readonly DeviceState[];
+
+  readonly snapshots: Snapshots;
 
   readonly hypercalls: {
     /** Records from sequence number `from` on, oldest first; `dropped` counts those already overwritten. */

@@ -6,7 +6,7 @@ import { ConsoleRing, consoleRingBytes } from './console-ring.ts';
 import { CLOCK_BYTES, GuestClock } from './guest-clock.ts';
 import { RamFile, ramRanges } from './guest-ram.ts';
 import { IRQ_LINES_BYTES, IrqLines } from './irq-lines.ts';
-import { busBytes, PortBus } from './port-bus.ts';
+import { busBytes, PortBus, type SavedDevice } from './port-bus.ts';
 import type { WorkerSetup } from './shared.ts';
 
 const align = (offset: number) => Math.ceil(offset / 64) * 64;
@@ -43,19 +43,30 @@ export interface AttachedDevices {
   readonly clock: GuestClock;
   /** The state of all models. */
   describe(): DeviceState[];
+  /** All that the devices know, but for what went out on the consoles; to be put back while nothing runs. */
+  save(): DevicesSnapshot;
+  load(snapshot: DevicesSnapshot): void;
+}
+
+export interface DevicesSnapshot {
+  /** Microseconds of the guest's clock. */
+  readonly clock: number;
+  /** Levels of the interrupt lines. */
+  readonly lines: readonly number[];
+  readonly devices: readonly SavedDevice[];
 }
 
 /** `reset` puts power-on values into the shared memory: once per machine, before the first worker starts. */
 export function attachDevices(
-  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd'>,
+  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd' | 'ramWritten'>,
   events: DeviceEvents,
   reset = false,
 ): AttachedDevices {
   const { devices: memory, vmFd } = setup;
   const consoles = CONSOLES.map((capacity, index) => new ConsoleRing(memory, consoleOffset(index), capacity));
   const clock = new GuestClock(memory, CLOCK);
-  if (reset) clock.reset();
-  const ram = new RamFile(setup.ramFd, setup.ramSize);
+  if (reset) clock.set(0);
+  const ram = new RamFile(setup.ramFd, setup.ramSize, setup.ramWritten);
   const lines = new IrqLines(memory, LINES, vmFd);
   const hostOf = ({ console = 0 }: DeviceModel): DeviceHost => ({
     memory: ram,
@@ -68,5 +79,17 @@ export function attachDevices(
   });
   const models = modelsFor(setup);
   const ports = new PortBus(memory, BUS, models, hostOf, reset);
-  return { models, ports, consoles, clock, describe: () => ports.describe() };
+  return {
+    models,
+    ports,
+    consoles,
+    clock,
+    describe: () => ports.describe(),
+    save: () => ({ clock: clock.now(), lines: lines.save(), devices: ports.save() }),
+    load(snapshot) {
+      ports.load(snapshot.devices);
+      lines.load(snapshot.lines);
+      clock.set(snapshot.clock);
+    },
+  };
 }

@@ -104,6 +104,13 @@ export class Breakpoints {
     slots.protect(new Set(this.#watches.map(({ start }) => start - (start % PAGE))));
   }
 
+  /** Takes all traps out of memory, until they are armed again. */
+  disarm(): void {
+    this.#parts.traps.set(new Map());
+    this.#parts.table.setTraps([]);
+    this.#planted = new Map();
+  }
+
   /** What the debug registers are to hold. */
   get registers(): readonly DebugRegister[] {
     return this.#registers;

@@ -17,10 +17,10 @@ export class GuestClock {
     this.#words = new BigInt64Array(memory, offset, CLOCK_BYTES / 8);
   }
 
-  /** Sets the clock to zero, standing still. */
-  reset(): void {
+  /** Sets the clock to `microseconds`, standing still. */
+  set(microseconds: number): void {
     const now = monotonic();
-    this.#words.set([now, 0n, now]);
+    this.#words.set([now - BigInt(Math.round(microseconds * 1000)), 0n, now]);
   }
 
   stop(): void {

@@ -3,7 +3,8 @@
  * file and up to two in guest-physical space: what does not fit below the device hole goes on at 4 GiB.
  */
 import { readSync, writeSync } from 'node:fs';
-import { close, mapShared, memfd, unmap } from '../kvm/libc.ts';
+import { close, mapShared, memfd, punchHole, unmap } from '../kvm/libc.ts';
+import { PageSet } from './page-set.ts';
 
 /** First address that is never RAM: from 3 GiB to 4 GiB are the chips' and devices' registers. */
 const HOLE_START = 0xc000_0000;
@@ -29,11 +30,15 @@ export class RamFile {
   readonly fd: number;
   readonly size: number;
   readonly ranges: readonly RamRange[];
+  /** Pages that were written by this process rather than by the guest. */
+  readonly #written: PageSet | undefined;
 
-  constructor(fd: number, size: number) {
+  /** `written`: shared memory of {@link pageSetBytes} bytes, where it is to be noted which pages are written here. */
+  constructor(fd: number, size: number, written?: SharedArrayBuffer) {
     this.fd = fd;
     this.size = size;
     this.ranges = ramRanges(size);
+    this.#written = written && new PageSet(size, written);
   }
 
   /** The bytes at `gpa` that are in one run of RAM: their place in the file, and how many of `length` there are. */
@@ -60,6 +65,7 @@ export class RamFile {
   write(gpa: number, data: Uint8Array): number {
     const place = this.#clip(gpa, data.length);
     if (place.length > 0) writeSync(this.fd, data, 0, place.length, place.offset);
+    this.#written?.addBytes(place.offset, place.length);
     return place.length;
   }
 }
@@ -69,9 +75,24 @@ export class GuestRam extends RamFile {
   /** Address of the first byte in this process. */
   readonly address: number;
 
-  constructor(size: number) {
-    super(memfd('ringside-ram', size), size);
+  constructor(size: number, written?: SharedArrayBuffer) {
+    super(memfd('ringside-ram', size), size, written);
     this.address = mapShared(`mapping ${size} bytes of guest RAM`, this.fd, size);
+  }
+
+  /** Fills `into` from `offset` of the file. */
+  readFile(offset: number, into: Uint8Array): void {
+    readSync(this.fd, into, 0, into.length, offset);
+  }
+
+  /** Writes at `offset` of the file, without it being noted which pages were written. */
+  writeFile(offset: number, bytes: Uint8Array): void {
+    writeSync(this.fd, bytes, 0, bytes.length, offset);
+  }
+
+  /** Makes all of it zero, as it is at power-on. */
+  clear(): void {
+    punchHole(this.fd, 0, this.size);
   }
 
   close(): void {

@@ -16,6 +16,16 @@ export class IrqLines {
     this.#vmFd = vmFd;
   }
 
+  /** The levels, one a line. */
+  save(): number[] {
+    return [...this.#levels];
+  }
+
+  /** Takes levels that the chips have already. */
+  load(levels: readonly number[]): void {
+    this.#levels.set(levels.slice(0, LINES));
+  }
+
   set(line: number, level: boolean): void {
     const value = level ? 1 : 0;
     if (Atomics.exchange(this.#levels, line, value) !== value) setIrqLine(this.#vmFd, line, level);

@@ -16,6 +16,7 @@ import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
 import { RunControl } from './run-control.ts';
 import { SerialConsole } from './serial-console.ts';
+import { MachineSnapshots } from './snapshots.ts';
 import { handlerOf } from './user-gate.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 import { VirtualMemory } from './virtual-memory.ts';
@@ -30,6 +31,7 @@ export class KvmMachine implements Machine {
   readonly console: Console;
   readonly serialPorts: readonly SerialConsole[];
   readonly hypercalls: Machine['hypercalls'];
+  readonly snapshots: MachineSnapshots;
   /** Resolves when every worker waits for orders. */
   readonly ready: Promise<unknown>;
   readonly #hardware: MachineHardware;
@@ -94,6 +96,11 @@ export class KvmMachine implements Machine {
     };
     this.#trace = new HypercallTrace(shared.hypercalls);
     this.hypercalls = this.#trace.api;
+    this.snapshots = new MachineSnapshots({
+      ...{ hardware, image, vcpus: this.vcpus, devices: this.#devices, hypercalls: shared.hypercalls },
+      disarm: () => this.#breakpoints.disarm(),
+      exclusively: (anew, body) => this.#run.exclusively(anew, body),
+    });
     this.ready = Promise.all(this.vcpus.map(({ thread }) => thread.ready));
   }
 
@@ -155,6 +162,7 @@ export class KvmMachine implements Machine {
   async #close(): Promise<void> {
     await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
     this.#trace.dispose();
+    this.snapshots.close();
     this.#hardware.close();
   }
 

@@ -14,6 +14,7 @@ import { GuestRam } from './guest-ram.ts';
 import { hypercallMemoryBytes } from './hypercall-trace.ts';
 import { loadInitialState } from './initial-state.ts';
 import { MemorySlots } from './memory-slots.ts';
+import { pageSetBytes } from './page-set.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import { type DebugStrategy, debugStrategy } from './strategy.ts';
 
@@ -33,15 +34,17 @@ export class MachineHardware {
     this.info = info;
     this.strategy = debugStrategy(info.host);
     try {
-      this.ram = this.#made(new GuestRam(info.memory));
+      const ramWritten = new SharedArrayBuffer(pageSetBytes(info.memory));
+      this.ram = this.#made(new GuestRam(info.memory, ramWritten));
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
       if (conventionOf(info.personality)?.page) this.vm.filterMsrs([HYPERCALL_MSRS]);
-      this.slots = new MemorySlots((slot) => this.vm.setMemorySlot(slot), this.ram.ranges, this.ram.address);
+      this.slots = new MemorySlots(this.vm, this.ram.ranges, this.ram.address);
       this.#shared = {
         vmFd: this.vm.fd,
         ramFd: this.ram.fd,
         ramSize: info.memory,
+        ramWritten,
         cpus: info.cpus,
         runBytes: kvm.runBytes,
         runPages: allocateRunPages(info.cpus),
@@ -72,6 +75,11 @@ export class MachineHardware {
 
   setup(vcpu: KvmVcpu): WorkerSetup {
     return { ...this.#shared, index: vcpu.index, vcpuFd: vcpu.fd };
+  }
+
+  /** Which pages of RAM this process has written. */
+  get ramWritten(): SharedArrayBuffer {
+    return this.#shared.ramWritten;
   }
 
   get debugTable(): SharedArrayBuffer {

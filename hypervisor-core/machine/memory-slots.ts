@@ -2,8 +2,9 @@
  * KVM memory slots over guest RAM. Pages under a watchpoint become slots of their own that the guest may not write: a
  * write to them leaves KVM_RUN with address, size and value. Change slots only while no vCPU runs.
  */
-import type { MemorySlot } from '../kvm/vm.ts';
+import type { KvmVm, MemorySlot } from '../kvm/vm.ts';
 import type { RamRange } from './guest-ram.ts';
+import type { PageSet } from './page-set.ts';
 
 export const PAGE = 4096;
 
@@ -33,16 +34,21 @@ function slotShapes(ranges: readonly RamRange[], readOnly: ReadonlySet<number>):
 
 const same = (a: SlotShape, b: SlotShape) => a.gpa === b.gpa && a.size === b.size && a.readOnly === b.readOnly;
 
+/** What of a VM the slots need. */
+export type SlotHost = Pick<KvmVm, 'setMemorySlot' | 'takeDirtyLog'>;
+
 export class MemorySlots {
-  readonly #set: (slot: MemorySlot) => void;
+  readonly #vm: SlotHost;
   readonly #ranges: readonly RamRange[];
   readonly #address: number;
   /** What KVM has now, by slot number. */
   readonly #current = new Map<number, SlotShape>();
+  /** Where it is noted which pages the guest writes; undefined while nobody wants to know. */
+  #written: PageSet | undefined;
 
   /** `address` is where the first byte of RAM is mapped in this process. */
-  constructor(set: (slot: MemorySlot) => void, ranges: readonly RamRange[], address: number) {
-    this.#set = set;
+  constructor(vm: SlotHost, ranges: readonly RamRange[], address: number) {
+    this.#vm = vm;
     this.#ranges = ranges;
     this.#address = address;
     this.protect(new Set());
@@ -53,15 +59,37 @@ export class MemorySlots {
     const wanted = slotShapes(this.#ranges, pages);
     for (const [slot, shape] of this.#current) {
       if (wanted.some((other) => same(shape, other))) continue;
-      this.#set({ slot, ...shape, size: 0, hva: this.#address + shape.offset });
+      this.#collect(slot, shape);
+      this.#set(slot, { ...shape, size: 0 });
       this.#current.delete(slot);
     }
     for (const shape of wanted) {
       if ([...this.#current.values()].some((other) => same(shape, other))) continue;
       let slot = 0;
       while (this.#current.has(slot)) slot++;
-      this.#set({ slot, ...shape, hva: this.#address + shape.offset });
+      this.#set(slot, shape);
       this.#current.set(slot, shape);
     }
+  }
+
+  /** Has it noted in `written`, at each {@link collectWritten}, which pages the guest writes; undefined ends that. */
+  noteWrites(written: PageSet | undefined): void {
+    if (this.#written === written) return;
+    this.#written = written;
+    for (const [slot, shape] of this.#current) this.#set(slot, shape);
+  }
+
+  /** Brings the note of written pages up to date. */
+  collectWritten(): void {
+    for (const [slot, shape] of this.#current) this.#collect(slot, shape);
+  }
+
+  #collect(slot: number, { size, offset, readOnly }: SlotShape): void {
+    if (this.#written && !readOnly) this.#written.addBitmap(offset, this.#vm.takeDirtyLog(slot, size));
+  }
+
+  #set(slot: number, { gpa, size, readOnly, offset }: SlotShape): void {
+    const logDirty = this.#written !== undefined && !readOnly;
+    this.#vm.setMemorySlot({ slot, gpa, size, readOnly, hva: this.#address + offset, logDirty });
   }
 }

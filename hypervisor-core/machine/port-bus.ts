@@ -14,6 +14,14 @@ const FIRST_STATE = align(LOCK_BYTES);
 export const busBytes = (models: readonly DeviceModel[]): number =>
   models.reduce((sum, { stateBytes }) => sum + align(stateBytes), FIRST_STATE);
 
+/** The state of one device, to be put back later. */
+export interface SavedDevice {
+  readonly device: string;
+  readonly state: Uint8Array;
+}
+
+const bytesOf = (view: DataView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
 export class PortBus {
   readonly lock: SharedLock;
   readonly #handlers = new Map<number, PortHandler>();
@@ -53,6 +61,25 @@ export class PortBus {
     return this.lock.hold(() =>
       this.#parts.map(({ model, state }) => ({ device: model.name, registers: model.describe(state) })),
     );
+  }
+
+  /** A copy of all device state, by the models' names. */
+  save(): SavedDevice[] {
+    return this.lock.hold(() =>
+      this.#parts.map(({ model, state }) => ({ device: model.name, state: Uint8Array.from(bytesOf(state)) })),
+    );
+  }
+
+  /** Puts back what {@link save} gave. Throws a RangeError when it is of other devices than these. */
+  load(saved: readonly SavedDevice[]): void {
+    const states = this.#parts.map(({ model, state }) => {
+      const found = saved.find(({ device }) => device === model.name)?.state;
+      if (found?.length !== state.byteLength) throw new RangeError(`the snapshot has no state for ${model.name}`);
+      return { to: bytesOf(state), from: found };
+    });
+    this.lock.hold(() => {
+      for (const { to, from } of states) to.set(from);
+    });
   }
 
   /** Carries out an access to registers in memory. Where no device is, reads give ones and writes are swallowed. */

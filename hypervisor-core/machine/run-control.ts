@@ -42,6 +42,8 @@ export class RunControl {
   #stop: Stop | undefined;
   #pause = false;
   #end: GuestEnd | undefined;
+  /** Somebody changes the machine as a whole, and nobody may be let go. */
+  #changing = false;
   /** vCPUs that step through user code by RFLAGS.TF. */
   readonly #trapFlagged = new Set<MachineVcpu>();
   readonly #kept = new Map<MachineVcpu, KeptStop>();
@@ -56,6 +58,7 @@ export class RunControl {
 
   resume(actions: readonly ResumeAction[]): void {
     if (this.#state.kind !== 'stopped') throw new Error(`The guest cannot be resumed: it is ${this.#state.kind}.`);
+    if (this.#changing) throw new Error('The guest cannot be resumed before its snapshot is done.');
     const plan = new Map(actions.map(({ vcpu, action }) => [this.#vcpu(vcpu), action] as const));
     if (plan.size === 0) throw new Error('No vCPU was named to be resumed.');
     this.#plan = plan;
@@ -72,6 +75,27 @@ export class RunControl {
     if (this.#state.kind !== 'running') return;
     this.#pause = true;
     this.#stopAll();
+  }
+
+  /**
+   * Runs `body`, which may change all of the machine, while nobody runs and nobody can be let go. With `anew`, the machine
+   * stands before its next instruction afterwards, whatever it stopped or ended with. Throws when it runs.
+   */
+  async exclusively(anew: boolean, body: () => Promise<void>): Promise<void> {
+    if (this.#state.kind === 'running') throw new Error('The guest is running; pause it first.');
+    if (this.#changing) throw new Error('Another snapshot of the guest is not done yet.');
+    this.#changing = true;
+    try {
+      await body();
+    } finally {
+      this.#changing = false;
+    }
+    if (!anew) return;
+    this.#kept.clear();
+    this.#end = undefined;
+    this.#stop = undefined;
+    this.#enter({ kind: 'stopped' });
+    this.onStop.emit({ vcpu: 0, reason: { kind: 'entry' } });
   }
 
   /** Ends the guest as soon as no vCPU runs. */

@@ -13,6 +13,8 @@ export interface WorkerSetup {
   readonly vmFd: number;
   readonly ramFd: number;
   readonly ramSize: number;
+  /** Which pages of RAM this process has written: a PageSet. */
+  readonly ramWritten: SharedArrayBuffer;
   /** Number of vCPUs. */
   readonly cpus: number;
   readonly runBytes: number;

@@ -25,7 +25,7 @@ function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void 
   const kicks = new KickReceiver(setup.vcpuFd, HEARTBEAT);
   try {
     const vcpu = new KvmVcpu(setup.vcpuFd, index);
-    const ram = new RamFile(setup.ramFd, setup.ramSize);
+    const ram = new RamFile(setup.ramFd, setup.ramSize, setup.ramWritten);
     const events = {
       transmitted: () => send({ type: 'console' }),
       recorded: () => send({ type: 'hypercalls' }),

@@ -256,6 +256,23 @@ export interface HypercallBatch {
   readonly total: number;
 }
 
+// ---------------------------------------------------------------- snapshots
+
+export interface SnapshotInfo {
+  readonly name: string;
+  /** Microseconds of the guest's own time. */
+  readonly time: number;
+  /** When it was taken, ISO 8601. */
+  readonly taken: string;
+  /** Bytes of RAM that it was the first to keep a copy of. */
+  readonly bytes: number;
+}
+
+export interface SnapshotParams {
+  /** Up to 64 letters, digits, dots, dashes and underscores. */
+  readonly name: string;
+}
+
 // ---------------------------------------------------------------- methods
 
 export interface VcpuParams {
@@ -279,6 +296,13 @@ export const inspect = {
     'memory/readPhysical',
   ),
   writePhysical: new RequestType<{ readonly address: Hex; readonly data: string }, void, void>('memory/writePhysical'),
+  /** Snapshots of the whole machine; taken, gone back to and removed while it does not run. */
+  snapshots: new RequestType0<readonly SnapshotInfo[], void>('snapshot/list'),
+  takeSnapshot: new RequestType<SnapshotParams, SnapshotInfo, void>('snapshot/take'),
+  restoreSnapshot: new RequestType<SnapshotParams, void, void>('snapshot/restore'),
+  removeSnapshot: new RequestType<SnapshotParams, void, void>('snapshot/remove'),
+  /** Puts the machine before its first instruction, also after the guest has ended. It must not run. */
+  restart: new RequestType0<void, void>('machine/restart'),
   /** Hypercalls with `sequence >= from`, oldest first, at most `limit` (the core caps it at 10,000). */
   hypercalls: new RequestType<{ readonly from: number; readonly limit: number }, HypercallBatch, void>(
     'trace/hypercalls',

@@ -44,7 +44,7 @@ export class Connection implements Client {
       // Left to itself, leaving the loop would destroy the socket and what is still to be sent with it.
       for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
         for (const event of this.#decoder.push(chunk as Uint8Array)) {
-          this.#take(event);
+          await this.#take(event);
           if (this.#socket.writableNeedDrain) await drained(this.#socket);
         }
         if (this.#leaving) break;
@@ -115,11 +115,11 @@ export class Connection implements Client {
     this.#leaving = true;
   }
 
-  #take(event: RspEvent): void {
+  async #take(event: RspEvent): Promise<void> {
     if (this.#leaving) return;
     if (event.kind === 'interrupt') this.#interrupt();
     else if (event.kind === 'nak') this.#socket.write(this.#lastSent);
-    else if (event.kind === 'packet') this.#answer(event.payload);
+    else if (event.kind === 'packet') await this.#answer(event.payload);
     else if (event.kind === 'bad') {
       // Without acknowledgements nobody would send it again, so it gets the one reply it waits for.
       if (this.#acknowledge) this.#socket.write('-');
@@ -133,7 +133,7 @@ export class Connection implements Client {
     this.machine.interrupt();
   }
 
-  #answer(payload: string): void {
+  async #answer(payload: string): Promise<void> {
     if (this.#acknowledge) this.#socket.write('+');
     const { name, rest } = splitPacket(payload);
     const handler = handlers.get(name);
@@ -141,7 +141,9 @@ export class Connection implements Client {
       if (this.#running && !handler?.whileRunning) {
         throw new PacketError(ErrorCode.refused, 'the guest is running; stop it first');
       }
-      const reply = handler ? handler.handle(this, rest) : '';
+      const answer = handler ? handler.handle(this, rest) : '';
+      // Only what takes time is waited for: a stop must not overtake the reply to what came before it.
+      const reply = answer instanceof Promise ? await answer : answer;
       if (reply !== undefined) this.#send(reply);
     } catch (error) {
       this.#fail(error, name);

@@ -35,9 +35,10 @@ export interface PacketHandler {
   readonly whileRunning?: boolean;
   /**
    * Answers one packet; `rest` is what follows the name. Undefined: no reply now. The empty string: not supported.
-   * Throws {@link PacketError} for what the client got wrong or cannot have.
+   * Throws {@link PacketError} for what the client got wrong or cannot have. A reply that takes time is promised; packets
+   * after this one wait for it.
    */
-  handle(client: Client, rest: string): string | undefined;
+  handle(client: Client, rest: string): string | undefined | Promise<string>;
 }
 
 /** Error numbers in `E` replies follow errno, as far as anyone looks at them. */

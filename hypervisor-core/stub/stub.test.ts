@@ -328,6 +328,12 @@ describe('monitor', () => {
     assert.match(await monitor(client, 'info hypercalls'), /^1 hypercalls\n.*xen_version\(cmd=0x0\) = 0x4000a/);
     assert.equal(await monitor(client, 'gva2gpa 0x1234'), 'gpa: 0x1234\n');
     assert.equal(await monitor(client, 'gva2gpa 0xffff0000'), 'Unmapped\n');
+    assert.equal(await monitor(client, 'info snapshots'), 'There is no snapshot available.\n');
+    assert.equal(await monitor(client, 'savevm boot'), '');
+    assert.match(await monitor(client, 'info snapshots'), /^-- {2}boot +1\.5 MiB 2026-01-02 03:04:05 00:00:01\.500$/m);
+    assert.equal(await monitor(client, 'loadvm boot'), '');
+    assert.equal(await monitor(client, 'delvm boot'), '');
+    assert.equal(await monitor(client, 'loadvm boot'), 'Error: There is no snapshot "boot".\n');
     assert.match(await monitor(client, 'launch missiles'), /unknown command: launch missiles/);
     client.close();
   });

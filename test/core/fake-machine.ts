@@ -5,10 +5,11 @@ import type {
   Machine,
   PhysicalMemory,
   ResumeAction,
+  Snapshots,
   Stop,
   Vcpu,
 } from '../../hypervisor-core/machine/api.ts';
-import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
+import { BreakpointError, SnapshotError } from '../../hypervisor-core/machine/api.ts';
 import type {
   GuestEnd,
   HypercallRecord,
@@ -16,6 +17,7 @@ import type {
   MachineInfo,
   MachineState,
   MemoryMap,
+  SnapshotInfo,
 } from '../../hypervisor-core/protocol/inspect.ts';
 import { registersByName } from '../../hypervisor-core/protocol/target-description.ts';
 
@@ -74,6 +76,23 @@ export class FakeMachine implements Machine {
       this.ram.set(fits, clip(gpa));
       return fits.length;
     },
+  };
+
+  /** Names only. */
+  readonly #kept = new Map<string, SnapshotInfo>();
+  readonly snapshots: Snapshots = {
+    list: () => [...this.#kept.values()],
+    take: async (name) => {
+      const info = { name, time: 1_500_000, taken: '2026-01-02T03:04:05.678Z', bytes: 3 << 19 };
+      this.#kept.set(name, info);
+      return info;
+    },
+    restore: async (name) => {
+      if (!this.#kept.has(name)) throw new SnapshotError(`There is no snapshot "${name}".`);
+      this.stop({ vcpu: 0, reason: { kind: 'entry' } });
+    },
+    remove: (name) => void this.#kept.delete(name),
+    restart: async () => this.stop({ vcpu: 0, reason: { kind: 'entry' } }),
   };
 
   memoryMap(): MemoryMap {

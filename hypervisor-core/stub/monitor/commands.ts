@@ -1,16 +1,9 @@
 /** The `monitor` commands. Where QEMU has one of the same name, the text is laid out as QEMU's, for the scripts that read it. */
 import { parseHex } from '../../protocol/hex.ts';
-import type { Client } from '../packet.ts';
 import { lapicText } from './lapic.ts';
+import type { MonitorCommand } from './monitor-command.ts';
 import { registersText } from './registers.ts';
-
-export interface MonitorCommand {
-  readonly name: string;
-  readonly parameters?: string;
-  readonly help: string;
-  /** The text to print, whole lines. */
-  run(client: Client, argument: string): string;
-}
+import { snapshotCommands } from './snapshots.ts';
 
 const help: MonitorCommand = {
   name: 'help',
@@ -70,7 +63,10 @@ const lapic: MonitorCommand = {
   run: ({ vcpu }) => lapicText(vcpu.interrupts()),
 };
 
-export const monitorCommands: readonly MonitorCommand[] = [help, registers, lapic, memoryTree, hypercalls, translate];
+export const monitorCommands: readonly MonitorCommand[] = [
+  ...[help, registers, lapic, memoryTree, hypercalls, translate],
+  ...snapshotCommands,
+];
 
 function wide(address: string): string {
   return address.slice(2).padStart(16, '0');

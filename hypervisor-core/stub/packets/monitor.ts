@@ -5,14 +5,14 @@ import { malformed, type PacketHandler } from '../packet.ts';
 
 const command: PacketHandler = {
   name: 'qRcmd',
-  handle(client, rest) {
+  async handle(client, rest) {
     const bytes = hexToBytes(rest.slice(1));
     if (!bytes) throw malformed('qRcmd');
     const text = Buffer.from(bytes).toString('utf8').trim().replaceAll(/\s+/g, ' ');
     const found = monitorCommands.find(({ name }) => text === name || text.startsWith(`${name} `));
     client.print(
       found
-        ? found.run(client, text.slice(found.name.length).trim())
+        ? await found.run(client, text.slice(found.name.length).trim())
         : `unknown command: ${text}\nTry "monitor help".\n`,
     );
     return 'OK';

@@ -1,0 +1,149 @@
+/**
+ * Snapshots of the whole machine: vCPUs, chips, devices, clocks, RAM. The machine is the same after going back, so that a
+ * guest that depends on nothing else runs the same way again. Times at which something is waited for outside of the guest
+ * (a key that is pressed) are not part of it.
+ */
+import type { BootImage } from '../boot/boot-image.ts';
+import { HYPERCALL_MSR_BYTES } from '../hypercalls/hypercall-msrs.ts';
+import { type ChipState, loadChips, loadVcpu, saveChips, saveVcpu, type VcpuState } from '../kvm/state.ts';
+import type { SnapshotInfo } from '../protocol/inspect.ts';
+import { SnapshotError, type Snapshots } from './api.ts';
+import type { AttachedDevices, DevicesSnapshot } from './attach-devices.ts';
+import type { MachineHardware } from './machine-hardware.ts';
+import type { MachineVcpu } from './machine-vcpu.ts';
+import { type RamSnapshot, RamSnapshots } from './ram-snapshots.ts';
+
+/** Everything but RAM. */
+export interface SavedState {
+  readonly vcpus: readonly VcpuState[];
+  readonly chips: ChipState;
+  readonly devices: DevicesSnapshot;
+  /** The MSRs of the hypercall interface. */
+  readonly hypercalls: Uint8Array;
+}
+
+interface Snapshot {
+  readonly info: SnapshotInfo;
+  readonly state: SavedState;
+  readonly ram: RamSnapshot;
+}
+
+export interface SnapshotParts {
+  readonly hardware: MachineHardware;
+  readonly image: BootImage;
+  readonly vcpus: readonly MachineVcpu[];
+  readonly devices: AttachedDevices;
+  readonly hypercalls: SharedArrayBuffer;
+  /** Takes all traps out of guest memory. */
+  readonly disarm: () => void;
+  /** Runs `body` while nothing else can be done to the machine; `changed` when it is another machine afterwards. */
+  readonly exclusively: (changed: boolean, body: () => Promise<void>) => Promise<void>;
+}
+
+const MOST = 64;
+const NAME = /^[\w.-]{1,64}$/;
+
+export class MachineSnapshots implements Snapshots {
+  readonly #parts: SnapshotParts;
+  readonly #ram: RamSnapshots;
+  readonly #named = new Map<string, Snapshot>();
+  /** The state before the first instruction; its RAM is made anew from the image. */
+  readonly #entry: SavedState;
+
+  constructor(parts: SnapshotParts) {
+    this.#parts = parts;
+    const { ram, slots, ramWritten } = parts.hardware;
+    this.#ram = new RamSnapshots(ram, slots, ramWritten);
+    this.#entry = this.#save();
+  }
+
+  list(): SnapshotInfo[] {
+    return [...this.#named.values()].map(({ info }) => info);
+  }
+
+  async take(name: string): Promise<SnapshotInfo> {
+    if (!NAME.test(name)) {
+      throw new SnapshotError(`"${name}" is no name for a snapshot: use up to 64 letters, digits, ".", "-" and "_".`);
+    }
+    if (this.#named.size >= MOST && !this.#named.has(name)) {
+      throw new SnapshotError(`There are ${MOST} snapshots already; remove one first.`);
+    }
+    await this.#parts.exclusively(false, async () => {
+      this.#parts.disarm();
+      const state = this.#save();
+      const before = this.#ram.bytes;
+      const ram = await this.#ram.take();
+      const info = {
+        name,
+        time: state.devices.clock,
+        taken: new Date().toISOString(),
+        bytes: this.#ram.bytes - before,
+      };
+      this.remove(name);
+      this.#named.set(name, { info, state, ram });
+    });
+    return this.#find(name).info;
+  }
+
+  async restore(name: string): Promise<void> {
+    const { state, ram } = this.#find(name);
+    await this.#parts.exclusively(true, async () => {
+      this.#parts.disarm();
+      await this.#ram.restore(ram);
+      this.#load(state);
+    });
+  }
+
+  async restart(): Promise<void> {
+    const { hardware, image } = this.#parts;
+    await this.#parts.exclusively(true, async () => {
+      this.#parts.disarm();
+      this.#ram.forgetContents();
+      hardware.ram.clear();
+      for (const { gpa, bytes } of image.segments) hardware.ram.write(Number(gpa), bytes);
+      this.#load(this.#entry);
+    });
+  }
+
+  /** No effect where there is none of that name. */
+  remove(name: string): void {
+    const snapshot = this.#named.get(name);
+    if (!snapshot) return;
+    this.#named.delete(name);
+    this.#ram.remove(snapshot.ram);
+  }
+
+  close(): void {
+    this.#ram.close();
+  }
+
+  #find(name: string): Snapshot {
+    const snapshot = this.#named.get(name);
+    if (snapshot) return snapshot;
+    const names = [...this.#named.keys()];
+    const known = names.length > 0 ? `there are ${names.join(', ')}` : 'none has been taken yet';
+    throw new SnapshotError(`There is no snapshot "${name}"; ${known}.`);
+  }
+
+  #save(): SavedState {
+    const { hardware, vcpus, devices, hypercalls } = this.#parts;
+    return {
+      vcpus: vcpus.map(({ kvm }) => saveVcpu(kvm, hardware.msrIndices)),
+      chips: saveChips(hardware.vm),
+      devices: devices.save(),
+      hypercalls: new Uint8Array(hypercalls, 0, HYPERCALL_MSR_BYTES).slice(),
+    };
+  }
+
+  #load(state: SavedState): void {
+    const { hardware, vcpus, devices, hypercalls } = this.#parts;
+    devices.load(state.devices);
+    loadChips(hardware.vm, state.chips);
+    for (const [index, vcpu] of vcpus.entries()) {
+      const saved = state.vcpus[index];
+      if (saved) loadVcpu(vcpu.kvm, saved);
+      vcpu.registers.forget();
+    }
+    new Uint8Array(hypercalls, 0, HYPERCALL_MSR_BYTES).set(state.hypercalls);
+  }
+}
