@@ -6,11 +6,12 @@ const USAGE = `Usage: ringside COMMAND
 
   run KERNEL [options]   boot a guest, its serial port on this terminal (ringside run --help)
   doctor [--json]        say what this machine's KVM can do, and what to do where it cannot
+  snapshot ADDRESS ...   keep a running guest, and bring it back (ringside snapshot --help)
   dap                    the debug adapter, on standard input and output
   demo                   a debug session of the sample guest, shown here
 `;
 
-/** What the core's program hands out: runs `run` and `doctor` and resolves with the exit status. */
+/** What the core's program hands out: runs `run`, `doctor` and `snapshot` and resolves with the exit status. */
 interface CoreProgram {
   main(args: readonly string[]): Promise<number>;
 }
@@ -22,7 +23,8 @@ interface AdapterProgram {
 async function main([command, ...rest]: readonly string[]): Promise<number> {
   switch (command) {
     case 'run':
-    case 'doctor': {
+    case 'doctor':
+    case 'snapshot': {
       const core: CoreProgram = require(join(__dirname, 'core.js'));
       return core.main([command, ...rest]);
     }

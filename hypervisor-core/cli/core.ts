@@ -1,9 +1,11 @@
-/** The core's program: `run` and `doctor`. Started by itself, or by `ringside`, which calls {@link main}. */
+/** The core's program: `run`, `doctor` and `snapshot`. Started by itself, or by `ringside`, which calls {@link main}. */
 import { BootError } from '../boot/boot-image.ts';
+import { SnapshotError } from '../machine/api.ts';
 import { MachineError } from '../machine/machine.ts';
 import { doctor } from './doctor.ts';
 import { run } from './run.ts';
 import { parseRunOptions, RUN_USAGE } from './run-options.ts';
+import { snapshot } from './snapshot.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Exit status of a command line, kernel or host that will not do; the same as a shell's own. */
@@ -20,11 +22,15 @@ export async function main([command, ...args]: readonly string[]): Promise<numbe
       return 0;
     }
     if (command === 'doctor') return doctor(args);
-    throw new UsageError(`the core knows "run" and "doctor", not "${command ?? ''}"`);
+    if (command === 'snapshot') return await snapshot(args);
+    throw new UsageError(`the core knows "run", "doctor" and "snapshot", not "${command ?? ''}"`);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`ringside: ${error instanceof MachineError ? optionName(error) : ''}${message}\n`);
-    return error instanceof UsageError || error instanceof MachineError || error instanceof BootError
+    return error instanceof UsageError ||
+      error instanceof MachineError ||
+      error instanceof BootError ||
+      error instanceof SnapshotError
       ? UNUSABLE
       : BROKEN;
   }

@@ -12,6 +12,13 @@ const kernel = join(folder, 'kernel.elf');
 writeFileSync(kernel, 'kernel');
 after(() => rmSync(folder, { recursive: true }));
 
+/** What is to be made anew; throws where a snapshot is to be gone on from. */
+function machineOf(args: readonly string[]) {
+  const machine = parseRunOptions(args)?.machine;
+  assert.ok(machine && 'boot' in machine);
+  return machine;
+}
+
 describe('the command line of run', () => {
   test('in full', () => {
     const options = parseRunOptions([
@@ -44,19 +51,25 @@ describe('the command line of run', () => {
 
   test('defaults', () => {
     const options = parseRunOptions([kernel]);
-    assert.equal(options?.machine.memory, 256 * 2 ** 20);
-    assert.equal(options.machine.cpus, 1);
-    assert.equal(options.machine.personality, undefined);
+    const { memory, cpus, personality } = machineOf([kernel]);
+    assert.deepEqual([memory, cpus, personality], [256 * 2 ** 20, 1, undefined]);
+    assert.ok(options);
     assert.deepEqual([options.gdb, options.inspect, options.wait, options.lifeline], [[], [], false, false]);
   });
 
   test('says how to boot, and with which modules', () => {
-    const options = parseRunOptions([kernel, '--boot', 'flat32@0x200000', '--module', `${kernel} root=/dev/vda`]);
+    const { boot } = machineOf([kernel, '--boot', 'flat32@0x200000', '--module', `${kernel} root=/dev/vda`]);
     const modules = [{ commandLine: 'kernel.elf root=/dev/vda', file: Buffer.from('kernel') }];
     const file = Buffer.from('kernel');
     const expected = { protocol: 'flat32', address: 0x20_0000n, name: 'kernel.elf', file, commandLine: '', modules };
-    assert.deepEqual(options?.machine.boot, expected);
-    assert.equal('protocol' in (parseRunOptions([kernel, '--boot=auto'])?.machine.boot ?? {}), false);
+    assert.deepEqual(boot, expected);
+    assert.equal('protocol' in machineOf([kernel, '--boot=auto']).boot, false);
+  });
+
+  test('goes on from a snapshot, which says all about the machine', () => {
+    assert.deepEqual(parseRunOptions(['--restore', 'x', '--wait'])?.machine, { restore: 'x' });
+    assert.throws(() => parseRunOptions(['--restore', 'x', '--cpus', '2']), /--restore and --cpus do not go together/);
+    assert.throws(() => parseRunOptions(['--restore', 'x', kernel]), /--restore takes no kernel/);
   });
 
   test('help is no error, and lists every option', () => {
@@ -71,6 +84,7 @@ describe('the command line of run', () => {
       'personality',
       'gdb',
       'inspect',
+      'restore',
       'wait',
       'lifeline',
     ]) {

@@ -10,7 +10,8 @@ import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface RunOptions {
-  readonly machine: MachineOptions;
+  /** A machine to be made, or the path of a snapshot to go on from. */
+  readonly machine: MachineOptions | { readonly restore: string };
   readonly gdb: readonly Endpoint[];
   readonly inspect: readonly Endpoint[];
   /** Where what the guest sends on COM2, COM3 and COM4 goes, beside the inspect channel. */
@@ -22,6 +23,7 @@ export interface RunOptions {
 }
 
 export const RUN_USAGE = `Usage: ringside run KERNEL [options]
+       ringside run --restore FILE [options]
 
 Boots a guest kernel on KVM. Its first serial port is this terminal: Ctrl-A X ends the guest, Ctrl-A H lists more.
 The exit status is what the guest's debug-exit port gives ((value << 1) | 1, port 0xf4), or 0 at power-off.
@@ -37,11 +39,14 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
   --gdb ADDRESS         serve gdb or lldb at unix:PATH, tcp:PORT (this machine only) or tcp:HOST:PORT; may be repeated
   --inspect ADDRESS     serve Ringside's inspect channel, likewise
   --serial2 FILE        write what the guest sends on COM2 to a file; likewise --serial3, --serial4
+  --restore FILE        go on from a snapshot, instead of booting KERNEL
   --wait                start stopped, until a debugger continues
   --lifeline            for programs that drive the core: no console; end when standard input closes
   --help                this text
 `;
 
+/** Options that describe a machine, which a snapshot does by itself. */
+const machineFlags = ['append', 'initrd', 'module', 'boot', 'memory', 'cpus', 'personality'] as const;
 const PERSONALITIES: readonly Personality[] = ['none', 'kvm', 'xen', 'hyperv'];
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -49,25 +54,8 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20,
 export function parseRunOptions(args: readonly string[]): RunOptions | undefined {
   const { values, positionals } = parse(args);
   if (values.help) return undefined;
-  const [kernel, ...more] = positionals;
-  if (kernel === undefined) throw new UsageError('which kernel? Usage: ringside run KERNEL [options]');
-  if (more.length > 0) throw new UsageError(`one kernel at a time; what is "${more[0]}"?`);
   return {
-    machine: {
-      boot: {
-        ...parseBoot(values.boot ?? 'auto'),
-        name: basename(kernel),
-        file: readInput('the kernel', kernel),
-        commandLine: values.append ?? '',
-        ...(values.initrd === undefined
-          ? {}
-          : { initrd: { name: basename(values.initrd), file: readInput('--initrd', values.initrd) } }),
-        ...(values.module === undefined ? {} : { modules: values.module.map(readModule) }),
-      },
-      memory: parseMemory(values.memory ?? '256M'),
-      cpus: parseCpus(values.cpus ?? '1'),
-      ...(values.personality === undefined ? {} : { personality: parsePersonality(values.personality) }),
-    },
+    machine: values.restore === undefined ? machineOptions(values, positionals) : restored(values, positionals),
     gdb: (values.gdb ?? []).map((text) => parseEndpoint('--gdb', text)),
     inspect: (values.inspect ?? []).map((text) => parseEndpoint('--inspect', text)),
     serialFiles: ([2, 3, 4] as const).flatMap((port) => {
@@ -76,6 +64,37 @@ export function parseRunOptions(args: readonly string[]): RunOptions | undefined
     }),
     wait: values.wait ?? false,
     lifeline: values.lifeline ?? false,
+  };
+}
+
+type Parsed = ReturnType<typeof parse>;
+
+/** Everything about the machine is in the snapshot. */
+function restored({ restore = '', ...values }: Parsed['values'], positionals: Parsed['positionals']) {
+  const given = machineFlags.find((name) => values[name] !== undefined);
+  if (given) throw new UsageError(`--restore and --${given} do not go together: the snapshot says it all`);
+  if (positionals.length > 0) throw new UsageError(`--restore takes no kernel; what is "${positionals[0]}"?`);
+  return { restore };
+}
+
+function machineOptions(values: Parsed['values'], positionals: Parsed['positionals']): MachineOptions {
+  const [kernel, ...more] = positionals;
+  if (kernel === undefined) throw new UsageError('which kernel? Usage: ringside run KERNEL [options]');
+  if (more.length > 0) throw new UsageError(`one kernel at a time; what is "${more[0]}"?`);
+  return {
+    boot: {
+      ...parseBoot(values.boot ?? 'auto'),
+      name: basename(kernel),
+      file: readInput('the kernel', kernel),
+      commandLine: values.append ?? '',
+      ...(values.initrd === undefined
+        ? {}
+        : { initrd: { name: basename(values.initrd), file: readInput('--initrd', values.initrd) } }),
+      ...(values.module === undefined ? {} : { modules: values.module.map(readModule) }),
+    },
+    memory: parseMemory(values.memory ?? '256M'),
+    cpus: parseCpus(values.cpus ?? '1'),
+    ...(values.personality === undefined ? {} : { personality: parsePersonality(values.personality) }),
   };
 }
 
@@ -97,6 +116,7 @@ function parse(args: readonly string[]) {
         serial2: { type: 'string' },
         serial3: { type: 'string' },
         serial4: { type: 'string' },
+        restore: { type: 'string' },
         wait: { type: 'boolean' },
         lifeline: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

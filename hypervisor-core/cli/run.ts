@@ -2,6 +2,7 @@
 import { InspectServer } from '../inspect/server.ts';
 import type { Disposable, Machine } from '../machine/api.ts';
 import { createMachine } from '../machine/machine.ts';
+import { restoreMachine } from '../machine/restored-machine.ts';
 import { faultMessage } from '../stub/stop-reply.ts';
 import { Stub } from '../stub/stub.ts';
 import { isLocal, listen } from './endpoint.ts';
@@ -28,7 +29,8 @@ export async function run(options: RunOptions): Promise<number> {
 
 /** What has to be given back is put on `closing`, newest last. */
 async function serve(options: RunOptions, closing: (() => unknown)[]): Promise<number> {
-  const machine = await createMachine(options.machine);
+  const { machine: wanted } = options;
+  const machine = 'restore' in wanted ? await restoreMachine(wanted.restore) : await createMachine(wanted);
   closing.push(() => machine.close());
   for (const { port, path } of options.serialFiles) {
     const file = await recordSerial(machine, port, path);

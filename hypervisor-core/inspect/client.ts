@@ -12,7 +12,7 @@ import type { Console, Disposable, Machine, Vcpu } from '../machine/api.ts';
 import { hex } from '../protocol/hex.ts';
 import { inspect } from '../protocol/inspect.ts';
 import { Backlog, Flow } from './flow.ts';
-import { bytes, flag, MAX_TRANSFER, text, wholeNumber, wideNumber } from './params.ts';
+import { bytes, flag, MAX_TRANSFER, path, text, wholeNumber, wideNumber } from './params.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
 const MAX_MESSAGE = 4 << 20;
@@ -112,6 +112,8 @@ export class InspectClient {
     on.onRequest(inspect.takeSnapshot, (params) => machine.snapshots.take(text(params, 'name')));
     on.onRequest(inspect.restoreSnapshot, (params) => machine.snapshots.restore(text(params, 'name')));
     on.onRequest(inspect.removeSnapshot, (params) => machine.snapshots.remove(text(params, 'name')));
+    on.onRequest(inspect.saveSnapshot, (params) => machine.snapshots.save(text(params, 'name'), path(params)));
+    on.onRequest(inspect.loadSnapshot, (params) => machine.snapshots.load(path(params)));
     on.onRequest(inspect.restart, () => machine.snapshots.restart());
     on.onRequest(inspect.hypercalls, (params) => {
       const from = wholeNumber(params, 'from', 0, Number.MAX_SAFE_INTEGER);

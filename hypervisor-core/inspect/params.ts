@@ -1,4 +1,5 @@
 /** Parameters come from outside the process: each is looked at before it is used. */
+import { isAbsolute } from 'node:path';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
 import { parseHex } from '../protocol/hex.ts';
 
@@ -29,10 +30,17 @@ export function flag(params: unknown, name: string): boolean {
 }
 
 /** A string of at most 256 characters. */
-export function text(params: unknown, name: string): string {
+export function text(params: unknown, name: string, most = 256): string {
   const value = member(params, name);
-  if (typeof value === 'string' && value.length <= 256) return value;
-  throw invalid(name, 'a text of at most 256 characters');
+  if (typeof value === 'string' && value.length <= most) return value;
+  throw invalid(name, `a text of at most ${most} characters`);
+}
+
+/** The absolute path `path`; a relative one would depend on where the core was started. */
+export function path(params: unknown): string {
+  const value = text(params, 'path', 4096);
+  if (isAbsolute(value) && !value.includes('\0')) return value;
+  throw invalid('path', 'an absolute path');
 }
 
 /** A 64-bit number in the form of `Hex`. */

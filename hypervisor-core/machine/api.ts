@@ -94,6 +94,12 @@ export interface Snapshots {
   take(name: string): Promise<SnapshotInfo>;
   restore(name: string): Promise<void>;
   remove(name: string): void;
+  /** Writes one into a file; fails where it cannot be written. */
+  save(name: string, path: string): Promise<void>;
+  /** Adds the one in a file, made by {@link save} on a machine like this one. */
+  load(path: string): Promise<SnapshotInfo>;
+  /** Restores one, which from now on is where a restart goes back to. */
+  startFrom(name: string): Promise<void>;
   /** Goes back to before the first instruction, also after the guest has ended. */
   restart(): Promise<void>;
 }

@@ -21,6 +21,12 @@ export interface RamSnapshot {
   readonly differing: PageSet;
 }
 
+/** Whole pages with neighbouring numbers. The bytes are valid until the next run is asked for. */
+export interface PageRun {
+  readonly first: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Does a piece of work on each run of pages, and lets others go first from time to time. */
 async function inSlices<Run extends { readonly count: number }>(runs: Iterable<Run>, body: (run: Run) => void) {
   let done = 0;
@@ -103,24 +109,31 @@ export class RamSnapshots {
   }
 
   /** Adds a snapshot from elsewhere, by its pages that are not zero. Throws a RangeError for one beyond RAM. */
-  adopt(contents: Iterable<{ readonly first: number; readonly bytes: Uint8Array }>): RamSnapshot {
+  async adopt(contents: AsyncIterable<PageRun>): Promise<RamSnapshot> {
     const store = this.#pages();
     const snapshot = { pages: new Uint32Array(this.#pageCount), differing: new PageSet(this.#ram.size) };
     snapshot.differing.fill();
     this.#all.add(snapshot);
-    for (const { first, bytes } of contents) {
-      for (let at = 0; at < bytes.length; at += PAGE) {
-        const page = first + at / PAGE;
-        if (page >= this.#pageCount) throw new RangeError(`page ${page} is beyond the ${this.#pageCount} pages of RAM`);
-        snapshot.pages[page] = store.add(bytes.subarray(at, at + PAGE));
-      }
+    try {
+      for await (const { first, bytes } of contents) this.#put(store, snapshot.pages, first, bytes);
+    } catch (error) {
+      this.remove(snapshot);
+      throw error;
     }
     this.#slots.noteWrites(this.#written);
     return snapshot;
   }
 
+  #put(store: PageStore, pages: Uint32Array, first: number, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += PAGE) {
+      const page = first + at / PAGE;
+      if (page >= pages.length || pages[page] !== 0) throw new RangeError(`page ${page} is not expected`);
+      pages[page] = store.add(bytes.subarray(at, at + PAGE));
+    }
+  }
+
   /** The pages of a snapshot that are not zero, in runs. */
-  *contents({ pages }: RamSnapshot): Generator<{ readonly first: number; readonly bytes: Uint8Array }> {
+  *contents({ pages }: RamSnapshot): Generator<PageRun> {
     const set = new PageSet(this.#ram.size);
     for (const [page, number] of pages.entries()) if (number !== 0) set.addBytes(page * PAGE, 1);
     for (const { first, count } of neighbours(set.runs(this.#pageCount, RUN), pages)) {

@@ -12,6 +12,7 @@ import type { AttachedDevices, DevicesSnapshot } from './attach-devices.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import { type RamSnapshot, RamSnapshots } from './ram-snapshots.ts';
+import { machineOf, type SnapshotMachine, SnapshotReader, sameShape, writeSnapshot } from './snapshot-file.ts';
 
 /** Everything but RAM. */
 export interface SavedState {
@@ -49,6 +50,8 @@ export class MachineSnapshots implements Snapshots {
   readonly #named = new Map<string, Snapshot>();
   /** The state before the first instruction; its RAM is made anew from the image. */
   readonly #entry: SavedState;
+  /** The snapshot that stands in for the entry, on a machine that began with it. */
+  #origin: string | undefined;
 
   constructor(parts: SnapshotParts) {
     this.#parts = parts;
@@ -62,12 +65,7 @@ export class MachineSnapshots implements Snapshots {
   }
 
   async take(name: string): Promise<SnapshotInfo> {
-    if (!NAME.test(name)) {
-      throw new SnapshotError(`"${name}" is no name for a snapshot: use up to 64 letters, digits, ".", "-" and "_".`);
-    }
-    if (this.#named.size >= MOST && !this.#named.has(name)) {
-      throw new SnapshotError(`There are ${MOST} snapshots already; remove one first.`);
-    }
+    this.#checkName(name);
     await this.#parts.exclusively(false, async () => {
       this.#parts.disarm();
       const state = this.#save();
@@ -95,6 +93,7 @@ export class MachineSnapshots implements Snapshots {
   }
 
   async restart(): Promise<void> {
+    if (this.#origin !== undefined && this.#named.has(this.#origin)) return this.restore(this.#origin);
     const { hardware, image } = this.#parts;
     await this.#parts.exclusively(true, async () => {
       this.#parts.disarm();
@@ -103,6 +102,36 @@ export class MachineSnapshots implements Snapshots {
       for (const { gpa, bytes } of image.segments) hardware.ram.write(Number(gpa), bytes);
       this.#load(this.#entry);
     });
+  }
+
+  async save(name: string, path: string): Promise<void> {
+    const { info, state, ram } = this.#find(name);
+    const machine = machineOf(this.#parts.hardware.info);
+    await this.#parts.exclusively(false, () => writeSnapshot(path, { machine, info, state }, this.#ram.contents(ram)));
+  }
+
+  async load(path: string): Promise<SnapshotInfo> {
+    const reader = await SnapshotReader.open(path);
+    try {
+      const { machine, info, state } = await reader.head();
+      const mismatch = misfit(machine, machineOf(this.#parts.hardware.info));
+      if (mismatch) throw new SnapshotError(`${path} is of another machine: ${mismatch}.`);
+      if (!sameShape(this.#entry, state)) throw new SnapshotError(`${path} is of another version of the devices.`);
+      this.#checkName(info.name);
+      await this.#parts.exclusively(false, async () => {
+        const ram = await this.#ram.adopt(reader.contents());
+        this.remove(info.name);
+        this.#named.set(info.name, { info, state, ram });
+      });
+      return info;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async startFrom(name: string): Promise<void> {
+    await this.restore(name);
+    this.#origin = name;
   }
 
   /** No effect where there is none of that name. */
@@ -115,6 +144,15 @@ export class MachineSnapshots implements Snapshots {
 
   close(): void {
     this.#ram.close();
+  }
+
+  #checkName(name: string): void {
+    if (!NAME.test(name)) {
+      throw new SnapshotError(`"${name}" is no name for a snapshot: use up to 64 letters, digits, ".", "-" and "_".`);
+    }
+    if (this.#named.size >= MOST && !this.#named.has(name)) {
+      throw new SnapshotError(`There are ${MOST} snapshots already; remove one first.`);
+    }
   }
 
   #find(name: string): Snapshot {
@@ -146,4 +184,11 @@ export class MachineSnapshots implements Snapshots {
     }
     new Uint8Array(hypercalls, 0, HYPERCALL_MSR_BYTES).set(state.hypercalls);
   }
+}
+
+/** What of a snapshot's machine is not as this one is, in words. */
+function misfit(theirs: SnapshotMachine, ours: SnapshotMachine): string | undefined {
+  const names = { cpus: 'vCPUs', memory: 'bytes of RAM', personality: 'personality', kvm: 'KVM module' } as const;
+  const differs = (Object.keys(names) as (keyof typeof names)[]).find((key) => theirs[key] !== ours[key]);
+  return differs && `its ${names[differs]}: ${theirs[differs]}, not ${ours[differs]}`;
 }

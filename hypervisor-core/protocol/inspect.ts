@@ -301,6 +301,9 @@ export const inspect = {
   takeSnapshot: new RequestType<SnapshotParams, SnapshotInfo, void>('snapshot/take'),
   restoreSnapshot: new RequestType<SnapshotParams, void, void>('snapshot/restore'),
   removeSnapshot: new RequestType<SnapshotParams, void, void>('snapshot/remove'),
+  /** Writes a snapshot into a file, by its absolute path on the core's machine, and adds the one in a file. */
+  saveSnapshot: new RequestType<SnapshotParams & { readonly path: string }, void, void>('snapshot/save'),
+  loadSnapshot: new RequestType<{ readonly path: string }, SnapshotInfo, void>('snapshot/load'),
   /** Puts the machine before its first instruction, also after the guest has ended. It must not run. */
   restart: new RequestType0<void, void>('machine/restart'),
   /** Hypercalls with `sequence >= from`, oldest first, at most `limit` (the core caps it at 10,000). */

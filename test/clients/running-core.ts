@@ -18,10 +18,18 @@ export class RunningCore {
   readonly gdb2 = join(this.folder, 'gdb2');
   readonly process: ChildProcess;
   errors = '';
-  readonly #inspect = join(this.folder, 'inspect');
+  /** Where the inspect channel is served. */
+  readonly inspectPath = join(this.folder, 'inspect');
 
   private constructor(args: readonly string[]) {
-    const sockets = ['--gdb', `unix:${this.gdb}`, '--gdb', `unix:${this.gdb2}`, '--inspect', `unix:${this.#inspect}`];
+    const sockets = [
+      '--gdb',
+      `unix:${this.gdb}`,
+      '--gdb',
+      `unix:${this.gdb2}`,
+      '--inspect',
+      `unix:${this.inspectPath}`,
+    ];
     this.process = spawn(process.execPath, [program, 'run', ...args, ...sockets, '--wait', '--lifeline'], {
       stdio: ['pipe', 'inherit', 'pipe'],
     });
@@ -33,7 +41,7 @@ export class RunningCore {
   static async start(args: readonly string[] = [sampleKernel]): Promise<RunningCore> {
     const core = new RunningCore(args);
     // The last socket that it makes.
-    while (!(await answers(core.#inspect))) {
+    while (!(await answers(core.inspectPath))) {
       if (core.process.exitCode !== null) throw new Error(`the core ended: ${core.errors}`);
       await delay(20);
     }
@@ -41,7 +49,7 @@ export class RunningCore {
   }
 
   async inspect(): Promise<MessageConnection> {
-    const socket = connect(this.#inspect);
+    const socket = connect(this.inspectPath);
     await once(socket, 'connect');
     const connection = createMessageConnection(socket, socket);
     connection.listen();
@@ -72,8 +80,8 @@ async function answers(path: string): Promise<boolean> {
 }
 
 /** Runs `body` with a fresh core, which is gone afterwards with everything it made. */
-export async function withCore(body: (core: RunningCore) => Promise<void>): Promise<void> {
-  const core = await RunningCore.start();
+export async function withCore(body: (core: RunningCore) => Promise<void>, args?: readonly string[]): Promise<void> {
+  const core = await RunningCore.start(args);
   try {
     await body(core);
   } finally {

@@ -92,6 +92,9 @@ export class FakeMachine implements Machine {
       this.stop({ vcpu: 0, reason: { kind: 'entry' } });
     },
     remove: (name) => void this.#kept.delete(name),
+    save: async () => {},
+    load: (path) => this.snapshots.take(path),
+    startFrom: (name) => this.snapshots.restore(name),
     restart: async () => this.stop({ vcpu: 0, reason: { kind: 'entry' } }),
   };
 

@@ -1,0 +1,32 @@
+/** A machine as a snapshot file has it, instead of one that boots a kernel. */
+import type { BootImage } from '../boot/boot-image.ts';
+import { protectedMode } from '../boot/cpu-state.ts';
+import { BOOT_PROTOCOLS } from '../protocol/boot-choice.ts';
+import { type Machine, SnapshotError } from './api.ts';
+import { createMachine } from './machine.ts';
+import { SnapshotReader } from './snapshot-file.ts';
+
+/** Makes a machine that stands where the one in the file stood. Throws as `createMachine` does, and {@link SnapshotError}. */
+export async function restoreMachine(path: string): Promise<Machine> {
+  const reader = await SnapshotReader.open(path);
+  const { machine: wanted } = await reader.head().finally(() => reader.close());
+  const protocol = BOOT_PROTOCOLS.find((name) => name === wanted.bootProtocol);
+  if (!protocol) throw new SnapshotError(`${path} cannot be used: its head is damaged.`);
+  const nothing: BootImage = {
+    protocol,
+    description: 'a snapshot',
+    segments: [],
+    zeroed: [],
+    cpu: protectedMode({ general: { rip: 0n, rsp: 0n, rflags: 2n }, gdt: 0n }),
+  };
+  const { memory, cpus, personality, program: name } = wanted;
+  const machine = await createMachine({ boot: { name, image: nothing }, memory, cpus, personality });
+  try {
+    const info = await machine.snapshots.load(path);
+    await machine.snapshots.startFrom(info.name);
+    return machine;
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+}
