@@ -1,6 +1,7 @@
 /** What every debugger can: breakpoints, steps, stacks and values. The same tests for every target. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { patience } from '../patience.ts';
 import {
   type Adapter,
   clearAt,
@@ -18,7 +19,7 @@ import {
 import { marker } from './sample.ts';
 
 export function debuggingSuite(name: string, open: () => Adapter, skip: string | false): void {
-  describe(name, { skip, timeout: 120_000 }, () => {
+  describe(name, { skip, timeout: patience(120_000) }, () => {
     breakpointTests(open);
     stepTests(open);
     valueTests(open);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { scopeOf, stack, stopAt, topFrame, variablesOf, withAdapter } from './driving.ts';
 import { ROOT, SAMPLE } from './sample.ts';
@@ -19,7 +20,7 @@ const REGISTERS = ['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'rsp', 'r8',
 async function gdb(socket: string, commands: readonly string[]): Promise<string> {
   const all = ['set confirm off', 'set width 0', `target remote ${socket}`, ...commands, 'detach'];
   const args = ['-q', '-nx', '-batch', ...all.flatMap((command) => ['-ex', command]), SAMPLE];
-  const { stdout } = await run('gdb', args, { cwd: ROOT, timeout: 30_000 });
+  const { stdout } = await run('gdb', args, { cwd: ROOT, timeout: patience(30_000) });
   return stdout;
 }
 
@@ -35,7 +36,7 @@ async function adaptersView(client: DapClient) {
 }
 
 for (const place of ['showcase-loop', 'tree-leaf', 'record-event', 'list-insert']) {
-  test(`gdb and the adapter agree at ${place}`, { skip: noKvm || noGdb, timeout: 60_000 }, async () => {
+  test(`gdb and the adapter agree at ${place}`, { skip: noKvm || noGdb, timeout: patience(60_000) }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'));
     const socket = join(folder, 'gdb.sock');
     try {

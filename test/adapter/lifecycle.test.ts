@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type { MachineSnapshot, RegisterGroup } from '../../debug-adapter/protocol/custom.ts';
+import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { clearAt, launch, move, runToStop, stack, stopAt, topFrame, withAdapter } from './driving.ts';
 import { SAMPLE } from './sample.ts';
@@ -62,7 +63,7 @@ async function gone(pid: number): Promise<void> {
 
 const ringsideFolders = () => readdirSync(tmpdir()).filter((name) => /^ringside-[A-Za-z0-9]{6}$/.test(name));
 
-describe('bad launch attributes', { timeout: 60_000 }, () => {
+describe('bad launch attributes', { timeout: patience(60_000) }, () => {
   const elf = readFileSync(SAMPLE);
   const wrongMachine = Buffer.from(elf);
   wrongMachine.writeUInt16LE(0xb7, 18);
@@ -118,7 +119,7 @@ describe('bad launch attributes', { timeout: 60_000 }, () => {
   }
 });
 
-describe('ends', { skip: noKvm, timeout: 120_000 }, () => {
+describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
   test('the debug-exit port gives the exit status, and the last state is kept', () =>
     withAdapter(coreAdapter, async (client) => {
       await launch(client);
@@ -281,7 +282,7 @@ describe('ends', { skip: noKvm, timeout: 120_000 }, () => {
     }));
 });
 
-test('requests in a wrong order are refused, not fatal', { skip: noKvm, timeout: 30_000 }, () =>
+test('requests in a wrong order are refused, not fatal', { skip: noKvm, timeout: patience(30_000) }, () =>
   withAdapter(coreAdapter, async (client) => {
     await assert.rejects(client.request('stackTrace', { threadId: 1 }), /launch comes first/);
     await assert.rejects(client.request('configurationDone', {}), /launch comes first/);

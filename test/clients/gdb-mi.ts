@@ -1,9 +1,10 @@
 /** Debian's gdb over its machine interface, so that tests look at results and not at a screen. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { patience } from '../patience.ts';
 
 /** Milliseconds after which a test that waits for gdb fails. */
-const PATIENCE = 60_000;
+const PATIENCE = patience(60_000);
 
 interface Waiter {
   readonly match: (line: string) => boolean;

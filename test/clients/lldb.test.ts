@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
 import { sampleKernel } from '../guests/markers.ts';
+import { patience } from '../patience.ts';
 import { RspClient } from './rsp-client.ts';
 import { withCore } from './running-core.ts';
 import { addressOf, codeOf, instructionsOf } from './sample-symbols.ts';
@@ -12,7 +13,7 @@ import { addressOf, codeOf, instructionsOf } from './sample-symbols.ts';
 function lldb(commands: readonly string[]): Promise<string[]> {
   const args = ['--batch', '--no-lldbinit', ...commands.flatMap((command) => ['-o', command])];
   return new Promise((resolve, reject) => {
-    const child = execFile('lldb', args, { timeout: 120_000 }, (error, stdout) => {
+    const child = execFile('lldb', args, { timeout: patience(120_000) }, (error, stdout) => {
       if (error) reject(error);
       else resolve(stdout.split(/^\(lldb\) .*\n/m).slice(-commands.length));
     });

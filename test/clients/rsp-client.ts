@@ -1,9 +1,10 @@
 /** A debugger's side of the remote serial protocol, as bare as it gets: for tests on hosts that have no gdb. */
 import { connect, type Socket } from 'node:net';
 import { encodePacket, RspDecoder } from '../../hypervisor-core/protocol/rsp.ts';
+import { patience } from '../patience.ts';
 
 /** Milliseconds after which a missing reply fails the test; long, for hosts that are emulated. */
-const DEADLINE = 60_000;
+const DEADLINE = patience(60_000);
 
 export class RspClient {
   readonly socket: Socket;

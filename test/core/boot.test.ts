@@ -8,6 +8,7 @@ import type { BootRequest } from '../../hypervisor-core/boot/boot-image.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
 import type { BootProtocol } from '../../hypervisor-core/protocol/boot-choice.ts';
 import type { GuestEnd } from '../../hypervisor-core/protocol/inspect.ts';
+import { patience } from '../patience.ts';
 import { bzImage, elf32WithPvhNote, type Guest, multiboot1Image, multiboot2Image } from './boot-files.ts';
 
 const WELL = (0x21 << 1) | 1;
@@ -93,7 +94,7 @@ const guests: readonly (Guest & { readonly protocol: BootProtocol; readonly file
   },
 ];
 
-describe('a guest finds what its boot protocol promises', { timeout: 120_000 }, () => {
+describe('a guest finds what its boot protocol promises', { timeout: patience(120_000) }, () => {
   for (const { checks, protocol, told, file, modules } of guests) {
     test(checks, async () => {
       const boot: Omit<BootRequest, 'ram'> = {

@@ -1,6 +1,7 @@
 /** Devices under a guest: tiny programs that drive them by port, on whatever KVM is here. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { patience } from '../patience.ts';
 import { DATA, imm32, type Session, withSession } from './tiny-guest.ts';
 
 /** out 0xf4, al: ends the guest; the status tells AL. */
@@ -18,7 +19,7 @@ const registersOf = (session: Session, device: string) =>
       .registers.map(({ name, value }) => [name, value]),
   ) as Readonly<Partial<Record<'SCR' | 'IER' | 'OBF', string>>>;
 
-describe('serial ports', { timeout: 30_000 }, () => {
+describe('serial ports', { timeout: patience(30_000) }, () => {
   test('each sends to a console of its own', () =>
     withSession(
       { code: [0x3f8, 0x2f8, 0x3e8, 0x2e8].flatMap((port, index) => outb(port, 0x31 + index)).concat(EXIT_AL) },
@@ -52,7 +53,7 @@ describe('serial ports', { timeout: 30_000 }, () => {
     ));
 });
 
-describe('ACPI', { timeout: 30_000 }, () => {
+describe('ACPI', { timeout: patience(30_000) }, () => {
   // mov dx, PM1_CNT; mov ax, SLP_EN | 5 << 10; out dx, ax
   const powerOff = [...dx(0x604), 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef];
 
@@ -92,7 +93,7 @@ describe('ACPI', { timeout: 30_000 }, () => {
     ));
 });
 
-test('fw_cfg gives its signature to a string instruction', { timeout: 30_000 }, () =>
+test('fw_cfg gives its signature to a string instruction', { timeout: patience(30_000) }, () =>
   withSession(
     // mov dx, selector; xor eax, eax; out dx, ax; inc edx; mov ecx, 4; cld; rep insb
     { code: [...dx(0x510), 0x31, 0xc0, 0x66, 0xef, 0xff, 0xc2, 0xb9, ...imm32(4), 0xfc, 0xf3, 0x6c, ...EXIT_AL] },
@@ -103,7 +104,7 @@ test('fw_cfg gives its signature to a string instruction', { timeout: 30_000 }, 
   ),
 );
 
-test('the host bridge is at 00:00.0, and 0xcf9 still resets', { timeout: 30_000 }, () =>
+test('the host bridge is at 00:00.0, and 0xcf9 still resets', { timeout: patience(30_000) }, () =>
   withSession(
     {
       code: [
@@ -119,7 +120,7 @@ test('the host bridge is at 00:00.0, and 0xcf9 still resets', { timeout: 30_000 
   ),
 );
 
-describe('keyboard', { timeout: 30_000 }, () => {
+describe('keyboard', { timeout: patience(30_000) }, () => {
   // wait: in al, 0x64; test al, 1; jz wait; in al, 0x60
   const readKey = [0xe4, 0x64, 0xa8, 0x01, 0x74, 0xfa, 0xe4, 0x60];
 
@@ -171,7 +172,7 @@ describe('keyboard', { timeout: 30_000 }, () => {
   });
 });
 
-test('a PCI function answers in memory at its BAR', { timeout: 30_000 }, () =>
+test('a PCI function answers in memory at its BAR', { timeout: patience(30_000) }, () =>
   withSession(
     {
       // mov ebx, 0x40000000; mov ax, [rbx + 0x12] (num_queues); mov [rdi], ax; mov word [rbx + 0x16], 5 (queue_select)

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BootError } from '../../hypervisor-core/boot/boot-image.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
+import { patience } from '../patience.ts';
 import { DATA, imm32, Session, tinyImage, withSession } from './tiny-guest.ts';
 
 const GIB = 1 << 30;
@@ -25,7 +26,7 @@ const descriptors = () =>
 const threads = () => readdirSync('/proc/self/task').length;
 
 describe('a machine leaves nothing behind', () => {
-  test('after many launches and closes, running, stopped and ended', { timeout: 240_000 }, async () => {
+  test('after many launches and closes, running, stopped and ended', { timeout: patience(240_000) }, async () => {
     const round = async (turn: number) => {
       const session = await Session.start(counter, { cpus: 1 + (turn % 2) });
       if (turn % 3 !== 0) session.machine.resume([{ vcpu: 0, action: continueAll }]);
@@ -54,7 +55,7 @@ describe('a machine leaves nothing behind', () => {
   });
 });
 
-test('no kick is lost', { timeout: 120_000 }, () =>
+test('no kick is lost', { timeout: patience(120_000) }, () =>
   withSession(counter, async (session) => {
     const { RINGSIDE_KICKS = '500' } = process.env;
     const kicks = Number(RINGSIDE_KICKS);
@@ -113,7 +114,7 @@ describe('two vCPUs', () => {
   const secondary = [0x31, 0xc0, 0x8e, 0xd8, 0x66, 0xff, 0x06, MARK & 0xff, MARK >> 8, 0xeb, 0xf9];
   const guest = { code: starter, more: [{ gpa: 0x70000n, bytes: Uint8Array.from(secondary), name: 'secondary' }] };
 
-  test('start, run side by side and stop together', { timeout: 60_000 }, () =>
+  test('start, run side by side and stop together', { timeout: patience(60_000) }, () =>
     withSession(
       guest,
       async (session) => {
@@ -136,7 +137,7 @@ describe('two vCPUs', () => {
     ),
   );
 
-  test('a breakpoint of one stops both, in real mode too', { timeout: 60_000 }, () =>
+  test('a breakpoint of one stops both, in real mode too', { timeout: patience(60_000) }, () =>
     withSession(
       guest,
       async (session) => {

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sampleKernel } from '../guests/markers.ts';
+import { patience } from '../patience.ts';
 
 const program = join(__dirname, '../ringside.js');
 
@@ -23,7 +24,7 @@ interface Run {
 /** Runs the guest, types each key when its text has come, and waits for the end. */
 function run(keys: readonly Typed[], options: readonly string[] = []): Promise<Run> {
   const child = spawn(process.execPath, [program, 'run', sampleKernel, ...options], {
-    timeout: 120_000,
+    timeout: patience(120_000),
     killSignal: 'SIGKILL',
   });
   const rest = [...keys];

@@ -1,11 +1,12 @@
 /** Runs extension-host/index.ts inside the extension host of VS Code's server. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { patience } from '../patience.ts';
 import { stageExtension } from './harness/staged-extension.ts';
 import { VsCodeServer } from './harness/vscode-server.ts';
 import { startBrowser } from './harness/workbench.ts';
 
-test('tests in the extension host pass', { timeout: 180_000 }, async () => {
+test('tests in the extension host pass', { timeout: patience(180_000) }, async () => {
   const staged = stageExtension();
   const server = await VsCodeServer.start({ testDriver: true });
   const browser = await startBrowser();

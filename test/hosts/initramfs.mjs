@@ -27,9 +27,9 @@ function addProgram(root, program, at) {
 }
 
 /** Loads the modules, enters the root, runs the command, says its status, powers off when the serial line has sent it all. */
-const init = ({ modules, enter, command }) => `#!/bin/busybox sh
+const init = ({ modules, enter, command, patience }) => `#!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RINGSIDE_PATIENCE=${patience}
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
 mkdir -p /dev/shm /dev/pts; mount -t tmpfs none /dev/shm; mount -t devpts none /dev/pts
 ip link set lo up
@@ -81,7 +81,7 @@ export function sharedRoot({ directory, command, writable }) {
 }
 
 /** Returns the path of the archive in `scratch`. */
-export function makeInitramfs({ scratch, modules, root: { addTo, enter, command } }) {
+export function makeInitramfs({ scratch, modules, patience, root: { addTo, enter, command } }) {
   const root = join(scratch, 'root');
   for (const folder of ['bin', 'dev', 'proc', 'sys', 'tmp', 'modules', 'root']) {
     mkdirSync(join(root, folder), { recursive: true });
@@ -89,7 +89,7 @@ export function makeInitramfs({ scratch, modules, root: { addTo, enter, command 
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   for (const module of modules) copyFileSync(module, join(root, 'modules', basename(module)));
   addTo(root);
-  writeFileSync(join(root, 'init'), init({ modules, enter, command }), { mode: 0o755 });
+  writeFileSync(join(root, 'init'), init({ modules, enter, command, patience }), { mode: 0o755 });
   const archive = join(scratch, 'initramfs');
   run('sh', ['-c', `find . | cpio --quiet -o -H newc >"$0"`, archive], { cwd: root });
   return archive;

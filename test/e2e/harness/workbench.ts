@@ -1,8 +1,9 @@
 /** What a person does in VS Code's window, as methods. Each waits for what it says and never for a time. */
 import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import { patience } from '../../patience.ts';
 import options from '../../setup/chromium.json';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = patience(60_000);
 
 /** Starts Chromium, or drives the one that RINGSIDE_BROWSER names, where this is an emulated host. */
 export function startBrowser(): Promise<Browser> {
