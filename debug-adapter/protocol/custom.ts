@@ -177,8 +177,7 @@ export interface RingsideRequests {
   };
   /** `address` is a C expression. */
   'ringside/walk': { arguments: { threadId: number; address: string }; body: Walk };
-  /** Starts or stops `ringside/hypercalls` events. */
-  'ringside/watchHypercalls': { arguments: { on: boolean }; body: Record<string, never> };
+  /** Calls with `sequence >= from`, oldest first, running or not. */
   'ringside/hypercalls': { arguments: { from: number; limit: number }; body: HypercallsPart };
   /** Bytes for the guest's serial port, base64. */
   'ringside/consoleInput': { arguments: { data: string }; body: Record<string, never> };
@@ -189,7 +188,6 @@ export interface RingsideEvents {
   'ringside/started': { info: MachineInfo };
   /** Guest serial output, base64. */
   'ringside/console': { data: string };
-  'ringside/hypercalls': HypercallsPart;
   /** Sent before `terminated`, and when the client ends the guest: the last that is known of the machine. */
   'ringside/ended': { message: string; exitStatus: number; last: MachineSnapshot };
 }

@@ -52,8 +52,6 @@ export class Session {
   /** What the client said of itself in `initialize`. */
   client: Partial<DebugProtocol.InitializeRequestArguments> = {};
   launchArguments: LaunchArguments | undefined;
-  /** The hypercall flow to the client, while it watches. */
-  hypercallFlow: { dispose(): void } | undefined;
 
   private present: Guest | undefined;
   private ended = false;

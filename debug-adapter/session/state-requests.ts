@@ -6,7 +6,7 @@ import type { Area } from './area.ts';
 import { integer, text } from './arguments.ts';
 import { badArgument, badNumber, noSuchRegister, noSuchThread, targetRefused } from './errors.ts';
 import type { Session } from './session.ts';
-import { hypercallsFrom, watchHypercalls } from './state/hypercalls-part.ts';
+import { hypercallsFrom } from './state/hypercalls-part.ts';
 import { childTable, walkAddress } from './state/page-tables-part.ts';
 import { STATE_PARTS, snapshot } from './state/snapshot.ts';
 import { fromLittleEndian } from './stop-state.ts';
@@ -49,11 +49,6 @@ export const stateRequests: Area = {
       const address = /^0x[0-9a-f]{1,16}/i.exec(digits)?.[0];
       if (address === undefined) throw badNumber(args.address);
       return walkAddress(state, thread, parseHex(address));
-    },
-
-    'ringside/watchHypercalls': async (session, args) => {
-      await watchHypercalls(session, args.on === true);
-      return {};
     },
 
     'ringside/hypercalls': (session, args) =>

@@ -30,3 +30,19 @@ export function size(bytes: bigint): string {
 export function time(microseconds: number): string {
   return `${(microseconds / 1e6).toFixed(6)}`;
 }
+
+/** `1,234,567`. */
+export function count(number: number): string {
+  return number.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+/** How long: `12.5 µs`, `3.4 ms`, `1.25 s`. */
+export function duration(microseconds: number): string {
+  if (microseconds < 1000) return `${microseconds.toFixed(1)} µs`;
+  return microseconds < 1e6 ? `${(microseconds / 1000).toFixed(1)} ms` : `${(microseconds / 1e6).toFixed(2)} s`;
+}
+
+/** How often a second: `0`, `0.4`, `1,234`. */
+export function rate(perSecond: number): string {
+  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : count(perSecond);
+}

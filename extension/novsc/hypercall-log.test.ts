@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hypercalls } from '../../test/e2e/fake/snapshot.ts';
-import { HypercallLog, LOG_CAPACITY } from './hypercall-log.ts';
-import { hypercallRow } from './hypercall-messages.ts';
+import { HypercallLog } from './hypercall-log.ts';
+import { callColumns, callFacts, callRepeats } from './hypercall-rows.ts';
+
+const counts = ({ total, lost }: HypercallLog) => ({ total, lost });
 
 describe('HypercallLog', () => {
   test('takes overlapping batches once', () => {
@@ -13,33 +15,55 @@ describe('HypercallLog', () => {
       [10, 11],
     );
     assert.equal(log.add(hypercalls(0, 12)).length, 0);
-    assert.deepEqual(log.counts, { total: 12, dropped: 0 });
+    assert.deepEqual(counts(log), { total: 12, lost: 0 });
   });
 
-  test('counts what was lost between two batches', () => {
+  test('counts what was lost between two batches, and inside one', () => {
     const log = new HypercallLog();
     log.add(hypercalls(0, 3));
-    log.add(hypercalls(7, 9));
-    assert.deepEqual(log.counts, { total: 9, dropped: 4 });
+    const { records, ...batch } = hypercalls(7, 12);
+    log.add({ ...batch, records: records.filter(({ sequence }) => sequence !== 9) });
+    assert.deepEqual(counts(log), { total: 12, lost: 5 });
   });
 
-  test('keeps the newest', () => {
+  test('knows of calls that were made but not fetched yet', () => {
     const log = new HypercallLog();
-    log.add(hypercalls(0, LOG_CAPACITY));
-    log.add(hypercalls(LOG_CAPACITY, LOG_CAPACITY + 5));
-    assert.equal(log.records.length, LOG_CAPACITY);
-    assert.equal(log.records[0]?.sequence, 5);
-    assert.equal(log.next, LOG_CAPACITY + 5);
+    log.add(hypercalls(0, 3, 50));
+    assert.deepEqual([log.next, log.total, log.lost], [3, 50, 0]);
   });
 
-  test('rows say where a call came from by its caller', () => {
+  test('counts calls by their number', () => {
     const log = new HypercallLog();
-    const [record] = log.add(hypercalls(0, 1));
-    assert.ok(record);
-    const row = hypercallRow(record, log.symbol(record));
-    assert.equal(row.where, 'say_hello+0x34');
-    assert.equal(row.address, record.caller);
-    assert.equal(row.call, 'console_io');
-    assert.equal(row.args, 'cmd=write, count=0x0');
+    log.add(hypercalls(0, 9));
+    assert.deepEqual(
+      log.counts.map(({ name, calls, time }) => [name, calls, time]),
+      [
+        ['console_io', 3, 37.5],
+        ['sched_op', 2, 25],
+        ['event_channel_op', 2, 25],
+        ['vcpu_op', 2, 25],
+      ],
+    );
+  });
+
+  test('rows and details say where a call came from by its caller', () => {
+    const [call] = new HypercallLog().add(hypercalls(0, 1));
+    assert.ok(call);
+    const run = { item: call, last: call, count: 2, at: 0, lastAt: 0 };
+    const texts = Object.fromEntries(callColumns.map(({ key, text }) => [key, text(run)]));
+    assert.deepEqual(
+      [texts['call'], texts['args'], texts['where'], texts['times'], texts['took']],
+      ['console_io', 'cmd=write, count=0x0', 'say_hello+0x34', '2', '12.5 µs'],
+    );
+    assert.match(callFacts(run).join('\n'), /from,say_hello\+0x34 \(0xffffffff80001234\)/);
+  });
+
+  test('repeats are calls that differ in time and duration alone', () => {
+    const [call] = new HypercallLog().add(hypercalls(0, 1));
+    assert.ok(call);
+    assert.ok(callRepeats(call, { ...call, sequence: 1, time: 9, duration: 1 }));
+    assert.ok(!callRepeats(call, { ...call, vcpu: 1 }));
+    assert.ok(!callRepeats(call, { ...call, result: '0x1' }));
+    assert.ok(!callRepeats(call, { ...call, arguments: [{ name: 'cmd', value: '0x0', text: 'read' }] }));
   });
 });

@@ -1,55 +1,87 @@
-/** The hypercalls that the view can show: the newest, in order, without doubles. */
+/** The hypercalls that have been seen: each once and in order, what was lost counted, and how often each is made. */
 import type { HypercallRecord, HypercallsPart } from '../../debug-adapter/protocol/custom.ts';
+import { Rate } from './rate.ts';
 
 /** Records kept for the view. */
-export const LOG_CAPACITY = 10_000;
+export const LOG_CAPACITY = 100_000;
+
+/** A call with the name of the place that it was made from. */
+export interface Call extends HypercallRecord {
+  /** `symbol+offset`. */
+  readonly symbol?: string;
+}
+
+/** All calls of one kind. Times are microseconds. */
+export interface CallCount {
+  readonly abi: string;
+  readonly name: string;
+  readonly number: string;
+  readonly calls: number;
+  /** Calls a second, lately. */
+  readonly rate: number;
+  readonly time: number;
+}
 
 export class HypercallLog {
-  #records: HypercallRecord[] = [];
-  #symbols = new Map<string, string>();
+  #next = 0;
   #total = 0;
-  #dropped = 0;
+  #lost = 0;
+  readonly #rate = new Rate();
+  readonly #counts = new Map<string, { readonly first: Call; calls: number; time: number; readonly rate: Rate }>();
 
   /**
-   * Takes a batch and returns the records of it that are new. Batches may overlap: the snapshot of a stop and the live
+   * Takes a batch and returns the calls of it that are new. Batches may overlap: the snapshot of a stop and the live
    * flow bring the same calls.
    */
-  add(batch: HypercallsPart): readonly HypercallRecord[] {
-    const next = this.next;
-    const fresh = batch.records.filter((record) => record.sequence >= next);
-    for (const [address, symbol] of Object.entries(batch.symbols)) this.#symbols.set(address, symbol);
+  add(batch: HypercallsPart): readonly Call[] {
     this.#total = Math.max(this.#total, batch.total);
-    const first = fresh[0];
-    if (first) this.#dropped += first.sequence - next;
-    this.#records.push(...fresh);
-    if (this.#records.length > LOG_CAPACITY) {
-      this.#records.splice(0, this.#records.length - LOG_CAPACITY);
-      this.#forgetSymbols();
+    const fresh = batch.records.filter(({ sequence }) => sequence >= this.#next);
+    for (const { sequence } of fresh) {
+      this.#lost += sequence - this.#next;
+      this.#next = sequence + 1;
     }
-    return fresh;
+    const calls = fresh.map((record): Call => {
+      const symbol = batch.symbols[record.caller ?? record.rip];
+      return symbol === undefined ? record : { ...record, symbol };
+    });
+    for (const call of calls) this.#count(call);
+    this.#rate.at(performance.now(), this.#total);
+    for (const count of this.#counts.values()) count.rate.at(performance.now(), count.calls);
+    return calls;
   }
 
   /** Sequence number that comes next. */
   get next(): number {
-    return (this.#records.at(-1)?.sequence ?? -1) + 1;
+    return this.#next;
   }
 
-  get records(): readonly HypercallRecord[] {
-    return this.#records;
+  /** Calls made so far. */
+  get total(): number {
+    return Math.max(this.#total, this.#next);
   }
 
-  /** Calls made so far, and how many of them were never seen here. */
-  get counts(): { readonly total: number; readonly dropped: number } {
-    return { total: Math.max(this.#total, this.next), dropped: this.#dropped };
+  /** Calls that were overwritten before they could be fetched. */
+  get lost(): number {
+    return this.#lost;
   }
 
-  /** `symbol+offset` of where the call was made. */
-  symbol(record: HypercallRecord): string | undefined {
-    return this.#symbols.get(record.caller ?? record.rip);
+  /** Calls a second, lately. */
+  get rate(): number {
+    return this.#rate.perSecond;
   }
 
-  #forgetSymbols(): void {
-    const used = new Set<string>(this.#records.map((record) => record.caller ?? record.rip));
-    for (const address of this.#symbols.keys()) if (!used.has(address)) this.#symbols.delete(address);
+  get counts(): readonly CallCount[] {
+    return [...this.#counts.values()].map(({ first, calls, time, rate }) => {
+      const { abi, name, number } = first;
+      return { abi, name, number, calls, time, rate: rate.perSecond };
+    });
+  }
+
+  #count(call: Call): void {
+    const key = `${call.abi} ${call.number}`;
+    const known = this.#counts.get(key) ?? { first: call, calls: 0, time: 0, rate: new Rate() };
+    known.calls++;
+    known.time += call.duration;
+    this.#counts.set(key, known);
   }
 }

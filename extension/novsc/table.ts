@@ -27,34 +27,60 @@ export interface SortOrder {
 }
 
 export interface Selection<Row> {
-  /** Words that must all be somewhere in the row, in any case. */
+  /** As {@link rowSearch} takes it. */
   readonly search: string;
   readonly filters: readonly RowFilter<Row>[];
   readonly sort?: SortOrder | undefined;
 }
 
+/** Looks for words in rows. What it looks through is worth keeping where many rows are looked through often. */
+export interface RowSearch<Row> {
+  /** True when there are no words, so that every row passes. */
+  readonly open: boolean;
+  textOf(row: Row): string;
+  finds(text: string): boolean;
+}
+
+/** Words that must all be in a row; a word that begins with `-` must not be. */
+export function rowSearch<Row>(columns: readonly Column<Row>[], search: string): RowSearch<Row> {
+  const all = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const unwanted = all.filter((word) => /^-./.test(word)).map((word) => word.slice(1));
+  const words = all.filter((word) => !word.startsWith('-'));
+  return {
+    open: words.length + unwanted.length === 0,
+    textOf: (row) =>
+      columns
+        .map((column) => column.text(row))
+        .join(' ')
+        .toLowerCase(),
+    finds: (text) => words.every((word) => text.includes(word)) && !unwanted.some((word) => text.includes(word)),
+  };
+}
+
 /** The rows that are to be shown, in order. Rows that compare equal keep the order they came in. */
-export function selectRows<Row>(
+export function selectRows<Row extends object>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   { search, filters, sort }: Selection<Row>,
 ): readonly Row[] {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const matches = (row: Row) => {
-    if (!filters.every((filter) => filter.test(row))) return false;
-    if (words.length === 0) return true;
-    const text = columns
-      .map((column) => column.text(row))
-      .join(' ')
-      .toLowerCase();
-    return words.every((word) => text.includes(word));
-  };
-  const shown = words.length + filters.length === 0 ? rows : rows.filter(matches);
+  const words = rowSearch(columns, search);
+  const matches = (row: Row) =>
+    filters.every((filter) => filter.test(row)) && (words.open || words.finds(words.textOf(row)));
+  const shown = words.open && filters.length === 0 ? rows : rows.filter(matches);
   const column = columns.find(({ key }) => key === sort?.key);
-  if (!sort || !column) return shown;
-  const keys = new Map(shown.map((row) => [row, (column.order ?? column.text)(row)]));
-  const direction = sort.descending ? -1 : 1;
-  return [...shown].sort((a, b) => direction * compare(keys.get(a) ?? '', keys.get(b) ?? ''));
+  return sort && column ? [...shown].sort(compareOrder(column, sort.descending)) : shown;
+}
+
+/** Compares rows by a column; what a row is compared by is made once. */
+export function compareOrder<Row extends object>(column: Column<Row>, descending: boolean): (a: Row, b: Row) => number {
+  const known = new WeakMap<Row, bigint | number | string>();
+  const key = (row: Row) => {
+    const made = known.get(row) ?? (column.order ?? column.text)(row);
+    known.set(row, made);
+    return made;
+  };
+  const direction = descending ? -1 : 1;
+  return (a, b) => direction * compare(key(a), key(b));
 }
 
 function compare(a: bigint | number | string, b: bigint | number | string): number {

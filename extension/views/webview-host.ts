@@ -51,13 +51,13 @@ export class WebviewHost<In extends { readonly kind: string }, Out> implements D
       this.options.onReady();
     } else if (any.kind === 'go') void commands.executeCommand(goCommands[any.to], any.address);
     else if (any.kind === 'copy') void env.clipboard.writeText(any.text);
-    else if (any.kind === 'export') void save(`${any.name}.${any.format}`, any.text);
+    else if (any.kind === 'export') void saveFile(`${any.name}.${any.format}`, any.text);
     else this.options.onMessage?.(message as In);
   }
 }
 
 /** Asks where to, and writes the file. */
-async function save(name: string, text: string): Promise<void> {
+export async function saveFile(name: string, text: string): Promise<void> {
   const folder = workspace.workspaceFolders?.[0]?.uri;
   const uri = await window.showSaveDialog({
     title: `Export ${name}`,

@@ -5,7 +5,6 @@ import type { HypercallBatch, HypercallsPart } from '../../protocol/custom.ts';
 import type { SymbolIndex } from '../../symbols/api.ts';
 import { onlyOurCore } from '../errors.ts';
 import type { Guest } from '../guest.ts';
-import type { Session } from '../session.ts';
 import { symbolName } from './symbol-name.ts';
 
 /** Records in a snapshot: what a view shows before anybody scrolls. */
@@ -20,19 +19,6 @@ export async function hypercallsPart(guest: Guest): Promise<HypercallsPart> {
 export async function hypercallsFrom({ target, symbols }: Guest, from: number, limit: number): Promise<HypercallsPart> {
   if (!target.inspect) throw onlyOurCore('Hypercalls');
   return withSymbols(await target.inspect.sendRequest(inspect.hypercalls, { from, limit }), symbols);
-}
-
-/** Passes the core's flow of records on to the client while `on`. */
-export async function watchHypercalls(session: Session, on: boolean): Promise<void> {
-  const { target, symbols } = session.guest;
-  if (!target.inspect) throw onlyOurCore('Hypercalls');
-  session.hypercallFlow?.dispose();
-  session.hypercallFlow = on
-    ? target.inspect.onNotification(inspect.onHypercalls, (batch) =>
-        session.send.ringside('ringside/hypercalls', withSymbols(batch, symbols)),
-      )
-    : undefined;
-  await target.inspect.sendRequest(inspect.watchHypercalls, { on });
 }
 
 function withSymbols(batch: HypercallBatch, symbols: SymbolIndex | undefined): HypercallsPart {

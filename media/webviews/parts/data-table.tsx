@@ -13,12 +13,10 @@ import {
   type SortOrder,
   selectRows,
 } from '../../../extension/novsc/table.ts';
-import { VirtualRows } from './virtual-rows.tsx';
+import { Grid } from './grid.tsx';
+import { SaveButtons } from './save-buttons.tsx';
 
-const ROW_HEIGHT = 22;
-const PAGE_ROWS = 10;
-
-export interface DataTableProps<Row> {
+export interface DataTableProps<Row extends object> {
   /** Names the table for screen readers, and its exports. */
   readonly label: string;
   /** What one row is, for the count: `['range', 'ranges']`. */
@@ -43,7 +41,7 @@ export interface DataTableProps<Row> {
   readonly details?: (row: Row) => ComponentChildren;
 }
 
-export function DataTable<Row>(props: DataTableProps<Row>) {
+export function DataTable<Row extends object>(props: DataTableProps<Row>) {
   const { label, columns, rows, rowKey, filters = [], details } = props;
   const [search, setSearch] = useState('');
   const [pressed, setPressed] = useState<ReadonlySet<string>>(new Set());
@@ -57,28 +55,9 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const row = shown[cursor];
   const toggle = (key: string) =>
     setPressed(new Set([...pressed].filter((one) => one !== key).concat(pressed.has(key) ? [] : key)));
-  const moveTo = (index: number) => {
-    const to = shown[Math.min(shown.length - 1, Math.max(0, index))];
-    if (to) setChosen(rowKey(to));
-  };
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    const moves: Readonly<Record<string, number>> = {
-      ArrowDown: cursor + 1,
-      ArrowUp: cursor - 1,
-      PageDown: cursor + PAGE_ROWS,
-      PageUp: cursor - PAGE_ROWS,
-      Home: 0,
-      End: shown.length - 1,
-    };
-    const to = moves[event.key];
-    if (to !== undefined) moveTo(to);
-    else if (event.key === 'Enter' && row) props.onOpen?.(row);
-    else if (event.key === 'Escape') setChosen(undefined);
-    else if (event.key === 'c' && (event.ctrlKey || event.metaKey) && row) {
-      props.onCopy(columns.map(({ text }) => text(row)).join('\t'));
-    } else return;
-    event.preventDefault();
+  const choose = (index: number) => {
+    const to = shown[index];
+    setChosen(to && rowKey(to));
   };
 
   return (
@@ -95,46 +74,24 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       {rows.length === 0 ? (
         <p class="note">{props.note}</p>
       ) : (
-        <div
-          class="table"
-          role="grid"
-          aria-label={label}
-          aria-rowcount={shown.length + 1}
-          aria-colcount={columns.length}
-          aria-activedescendant={row ? rowId(label, cursor) : undefined}
-          tabIndex={0}
-          onKeyDown={onKeyDown}
-          style={{ '--columns': columns.map(({ width }) => width).join(' ') }}
-        >
-          <Head columns={columns} sort={sort} onSort={(key) => setSort(nextSort(sort, key))} />
-          <VirtualRows
-            count={shown.length}
-            rowHeight={ROW_HEIGHT}
-            cursor={cursor < 0 ? undefined : cursor}
-            follow={props.follow === true && sort === undefined}
-            row={(index) => {
-              const one = shown[index];
-              if (one === undefined) return undefined;
-              const style = [index === cursor ? 'row chosen' : 'row', props.rowClass?.(one)].filter(Boolean).join(' ');
-              return (
-                <div
-                  class={style}
-                  role="row"
-                  id={rowId(label, index)}
-                  key={rowKey(one)}
-                  aria-rowindex={index + 2}
-                  aria-selected={index === cursor}
-                  onClick={() => setChosen(rowKey(one))}
-                  onDblClick={() => props.onOpen?.(one)}
-                >
-                  {columns.map((column) => (
-                    <Cell column={column} row={one} key={column.key} />
-                  ))}
-                </div>
-              );
-            }}
-          />
-        </div>
+        <Grid
+          label={label}
+          columns={columns}
+          count={shown.length}
+          row={(index) => {
+            const one = shown[index];
+            if (one === undefined) return undefined;
+            const cells = columns.map((column) => column.text(one));
+            return { key: rowKey(one), cells, style: props.rowClass?.(one) };
+          }}
+          cursor={cursor}
+          onCursor={choose}
+          sort={sort}
+          onSort={(key) => setSort(nextSort(sort, key))}
+          follow={props.follow === true}
+          onOpen={() => row && props.onOpen?.(row)}
+          onCopy={() => row && props.onCopy(columns.map(({ text }) => text(row)).join('\t'))}
+        />
       )}
       {row && details && (
         <section class="details" aria-label={`Details of the chosen row of ${label}`}>
@@ -145,18 +102,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   );
 }
 
-const rowId = (label: string, index: number) => `${label.replaceAll(' ', '-')}-${index}`;
-
-function Cell<Row>({ column, row }: { readonly column: Column<Row>; readonly row: Row }) {
-  const text = column.text(row);
-  return (
-    <span class={column.numeric ? `${column.key} numeric` : column.key} role="gridcell" title={text}>
-      {text}
-    </span>
-  );
-}
-
-interface ToolbarProps<Row> extends DataTableProps<Row> {
+interface ToolbarProps<Row extends object> extends DataTableProps<Row> {
   readonly filters: readonly RowFilter<Row>[];
   readonly search: string;
   readonly pressed: ReadonlySet<string>;
@@ -165,7 +111,7 @@ interface ToolbarProps<Row> extends DataTableProps<Row> {
   readonly onToggle: (key: string) => void;
 }
 
-function Toolbar<Row>(props: ToolbarProps<Row>) {
+function Toolbar<Row extends object>(props: ToolbarProps<Row>) {
   const { label, unit, rows, shown, columns, remark } = props;
   const counted = `${rows.length} ${rows.length === 1 ? unit[0] : unit[1]}`;
   const save = (format: ExportFormat) => props.onExport(format, exportRows(shown, columns, format));
@@ -194,44 +140,7 @@ function Toolbar<Row>(props: ToolbarProps<Row>) {
         {shown.length === rows.length ? counted : `${shown.length} of ${counted}`}
         {remark ? `, ${remark}` : ''}
       </span>
-      {(['csv', 'json'] as const).map((format) => (
-        <button
-          type="button"
-          key={format}
-          title={`Save the rows shown as ${format.toUpperCase()}`}
-          disabled={shown.length === 0}
-          onClick={() => save(format)}
-        >
-          {format.toUpperCase()}
-        </button>
-      ))}
+      <SaveButtons disabled={shown.length === 0} onSave={save} />
     </header>
-  );
-}
-
-interface HeadProps<Row> {
-  readonly columns: readonly Column<Row>[];
-  readonly sort: SortOrder | undefined;
-  readonly onSort: (key: string) => void;
-}
-
-function Head<Row>({ columns, sort, onSort }: HeadProps<Row>) {
-  return (
-    <div role="rowgroup">
-      <div class="row head" role="row" aria-rowindex={1}>
-        {columns.map(({ key, title, numeric }) => {
-          const order = sort?.key !== key ? 'none' : sort.descending ? 'descending' : 'ascending';
-          const arrow = { none: '', ascending: ' ▴', descending: ' ▾' }[order];
-          return (
-            <span class={numeric ? 'numeric' : ''} role="columnheader" aria-sort={order} key={key}>
-              <button type="button" class="sort" tabIndex={-1} onClick={() => onSort(key)}>
-                {title}
-                {arrow}
-              </button>
-            </span>
-          );
-        })}
-      </div>
-    </div>
   );
 }

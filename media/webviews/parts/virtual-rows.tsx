@@ -13,9 +13,11 @@ interface Props {
   readonly cursor: number | undefined;
   /** Stays at the end while rows are added, unless the user scrolled up. */
   readonly follow?: boolean;
+  /** Told when other rows come into sight; `atEnd` when the last one is and is to stay so. */
+  readonly onWindow?: (first: number, count: number, atEnd: boolean) => void;
 }
 
-export function VirtualRows({ count, rowHeight, row, cursor, follow = false }: Props) {
+export function VirtualRows({ count, rowHeight, row, cursor, follow = false, onWindow }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(0);
@@ -52,6 +54,10 @@ export function VirtualRows({ count, rowHeight, row, cursor, follow = false }: P
 
   const first = Math.max(0, Math.floor(top / rowHeight) - SPARE_ROWS);
   const last = Math.min(count, Math.ceil((top + height) / rowHeight) + SPARE_ROWS);
+  const room = Math.ceil(height / rowHeight) + 2 * SPARE_ROWS;
+  useLayoutEffect(() => {
+    if (height > 0) onWindow?.(first, room, atEnd.current);
+  }, [first, room, height > 0, atEnd.current]);
   const shown = Array.from({ length: Math.max(0, last - first) }, (_, index) => row(first + index));
   return (
     <div class="rows" ref={scroller} onScroll={onScroll} role="rowgroup">

@@ -22,12 +22,17 @@ import type {
 } from '../../../debug-adapter/protocol/custom.ts';
 import { hypercalls, interrupts, memoryMap, pageTable, pageTables, registers, walk } from './snapshot.ts';
 
+/** What the guest does: calls before it stops first, and calls a millisecond while it runs. */
+const FIRST_CALLS = 40;
+const CALLS_A_MS = Number(process.env['FAKE_CALLS_A_MS'] ?? 0.03);
+
 const encode = (text: string) => Buffer.from(text).toString('base64');
 
 class FakeAdapter extends DebugSession {
   #stop = 0;
-  #calls = 40;
-  #watching: NodeJS.Timeout | undefined;
+  /** Milliseconds that the guest has run, and since when it runs now. */
+  #ranBefore = 0;
+  #ranSince: number | undefined;
   #rax: string | undefined;
   #program = '';
 
@@ -92,6 +97,7 @@ class FakeAdapter extends DebugSession {
   }
 
   protected override continueRequest(response: DebugProtocol.ContinueResponse): void {
+    this.#ranSince = Date.now();
     this.sendResponse(response);
   }
 
@@ -110,7 +116,6 @@ class FakeAdapter extends DebugSession {
   }
 
   protected override disconnectRequest(response: DebugProtocol.DisconnectResponse): void {
-    clearInterval(this.#watching);
     this.#send('ringside/ended', {
       message: 'The guest was ended by the debugger.',
       exitStatus: 0,
@@ -143,21 +148,18 @@ class FakeAdapter extends DebugSession {
     },
     'ringside/pageTable': ({ path }) => ({ entries: pageTable(path) }),
     'ringside/walk': ({ address }) => walk(address.startsWith('0x') ? BigInt(address) : 0xffffffff80001000n),
-    'ringside/watchHypercalls': ({ on }) => {
-      clearInterval(this.#watching);
-      if (on) this.#watching = setInterval(() => this.#flow(), 100);
-      return {};
-    },
-    'ringside/hypercalls': ({ from, limit }) => hypercalls(from, Math.min(this.#calls, from + limit)),
+    'ringside/hypercalls': ({ from, limit }) => hypercalls(from, Math.min(this.#calls, from + limit), this.#calls),
     'ringside/consoleInput': ({ data }) => {
       this.#send('ringside/console', { data });
       return {};
     },
   };
 
-  #flow(): void {
-    this.#send('ringside/hypercalls', hypercalls(this.#calls, this.#calls + 3));
-    this.#calls += 3;
+  /** Hypercalls that the guest has made by now: it makes them while it runs. */
+  get #calls(): number {
+    return (
+      FIRST_CALLS + Math.floor((this.#ranBefore + (this.#ranSince ? Date.now() - this.#ranSince : 0)) * CALLS_A_MS)
+    );
   }
 
   #parts(parts: readonly StatePart[]) {
@@ -170,7 +172,7 @@ class FakeAdapter extends DebugSession {
       })),
       pageTables,
       interrupts,
-      hypercalls: hypercalls(0, this.#calls),
+      hypercalls: hypercalls(Math.max(0, this.#calls - 1000), this.#calls),
       memoryMap,
     };
     return Object.fromEntries(parts.map((part) => [part, all[part]]));
@@ -178,6 +180,8 @@ class FakeAdapter extends DebugSession {
 
   #stopAt(reason: string): void {
     this.#stop++;
+    if (this.#ranSince) this.#ranBefore += Date.now() - this.#ranSince;
+    this.#ranSince = undefined;
     const stopped: DebugProtocol.StoppedEvent = new StoppedEvent(reason, 1);
     stopped.body.allThreadsStopped = true;
     this.sendEvent(stopped);

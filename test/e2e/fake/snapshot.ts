@@ -208,8 +208,8 @@ export const memoryMap: MemoryMapPart = {
   ],
 };
 
-/** Calls `from` up to, not including, `to`. */
-export function hypercalls(from: number, to: number): HypercallsPart {
+/** Calls `from` up to, not including, `to`, of `total`. */
+export function hypercalls(from: number, to: number, total = to): HypercallsPart {
   const names = ['console_io', 'sched_op', 'event_channel_op', 'vcpu_op'];
   const records = Array.from({ length: Math.max(0, to - from) }, (_, index): HypercallRecord => {
     const sequence = from + index;
@@ -231,5 +231,5 @@ export function hypercalls(from: number, to: number): HypercallsPart {
       duration: 12.5,
     };
   });
-  return { records, dropped: 0, total: to, symbols: { [hex(KERNEL + 0x1234n)]: 'say_hello+0x34' } };
+  return { records, dropped: 0, total, symbols: { [hex(KERNEL + 0x1234n)]: 'say_hello+0x34' } };
 }
