@@ -42,6 +42,7 @@ const programs = {
   core: 'hypervisor-core/cli/core.ts',
   vcpu: 'hypervisor-core/machine/vcpu-worker.ts',
   adapter: 'debug-adapter/cli/adapter.ts',
+  'symbol-index': 'debug-adapter/symbols/index/worker.ts',
   ringside: 'debug-adapter/cli/ringside.ts',
   extension: 'extension/main.ts',
 };

@@ -73,6 +73,7 @@ function fakeSymbols({ variables = {}, types = {}, symbols = [], enumerators = {
     entry: 0n,
     sections: [{ name: '.text', address: 0xffffffff80001000n, size: 0x1000n }],
     machine: machine ?? 'x86-64',
+    indexed: Promise.resolve(),
     symbolAt: (address) =>
       symbols.find((each) => address >= each.address && address < each.address + (each.size || 1n)),
     symbolsNamed: (name) => symbols.filter((each) => each.name === name),

@@ -21,12 +21,35 @@ export interface Abbrev {
   /** DW_AT_name and DW_AT_sibling, which scans look for. */
   readonly name: AttributeSpec | undefined;
   readonly sibling: AttributeSpec | undefined;
+  /** DW_AT_specification or DW_AT_abstract_origin: the entry that has what this one leaves out. */
+  readonly refers: AttributeSpec | undefined;
   readonly isDeclaration: boolean;
 }
 
 const skip = { leb: -1, block: -2, string: -3, block1: -4, block2: -5, block4: -6, indirect: -7 } as const;
 
-export type AbbrevTable = ReadonlyMap<number, Abbrev>;
+/** Codes count up from 1 in what compilers write; others are looked up. */
+export class AbbrevTable {
+  private readonly dense: Abbrev[] = [];
+  private readonly sparse = new Map<number, Abbrev>();
+
+  set(code: number, abbrev: Abbrev): void {
+    if (code === this.dense.length + 1) this.dense.push(abbrev);
+    else this.sparse.set(code, abbrev);
+  }
+
+  get(code: number): Abbrev | undefined {
+    return this.dense[code - 1] ?? this.sparse.get(code);
+  }
+
+  *values(): Generator<Abbrev> {
+    yield* this.dense;
+    yield* this.sparse.values();
+  }
+}
+
+/** Abbreviations by a hash of their bytes: a kernel's units repeat the same few thousand, which are compiled once. */
+export type AbbrevPool = Map<number, { readonly abbrev: Abbrev; readonly bytes: Uint8Array }>;
 
 export interface FormSizes {
   readonly offsetSize: number;
@@ -35,13 +58,50 @@ export interface FormSizes {
 }
 
 /** The table at the cursor. Forms whose size depends on the unit's header make the table belong to `sizes`. */
-export function readAbbrevs(cursor: Cursor, sizes: FormSizes): AbbrevTable {
-  const table = new Map<number, Abbrev>();
+export function readAbbrevs(cursor: Cursor, sizes: FormSizes, pool: AbbrevPool): AbbrevTable {
+  const table = new AbbrevTable();
+  const { bytes } = cursor;
   for (;;) {
     const code = cursor.uleb();
     if (code === 0) return table;
-    table.set(code, readAbbrev(cursor, sizes));
+    const { end, hash } = extentOf(bytes, cursor.at);
+    const known = pool.get(hash);
+    if (known && isAt(known.bytes, bytes, cursor.at, end)) {
+      cursor.skip(end - cursor.at);
+      table.set(code, known.abbrev);
+      continue;
+    }
+    const own = bytes.subarray(cursor.at, end);
+    const abbrev = readAbbrev(cursor, sizes);
+    if (!known) pool.set(hash, { abbrev, bytes: own });
+    table.set(code, abbrev);
   }
+}
+
+/** Where an abbreviation ends, behind its pair of zeros, and a hash of its bytes of 30 bits, which V8 keeps unboxed. */
+function extentOf(bytes: Uint8Array, start: number): { end: number; hash: number } {
+  let at = start;
+  while ((bytes[at++] ?? 0) >= 0x80);
+  at++;
+  // Pairs of LEB128 numbers; one of a single zero byte is zero, and a form is implicit_const by its only byte.
+  for (let ends = false; !ends && at < bytes.length; ) {
+    const name = bytes[at] as number;
+    while ((bytes[at++] ?? 0) >= 0x80);
+    const code = bytes[at] ?? 0;
+    while ((bytes[at++] ?? 0) >= 0x80);
+    if (code === form.implicitConst) while ((bytes[at++] ?? 0) >= 0x80);
+    ends = name === 0 && code === 0;
+  }
+  const end = Math.min(at, bytes.length);
+  let hash = 0x811c9dc5;
+  for (let index = start; index < end; index++) hash = Math.imul(hash ^ (bytes[index] as number), 0x01000193);
+  return { end, hash: hash & 0x3fff_ffff };
+}
+
+function isAt(wanted: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (wanted.length !== end - start) return false;
+  for (let index = 0; index < wanted.length; index++) if (wanted[index] !== bytes[start + index]) return false;
+  return true;
 }
 
 function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
@@ -52,6 +112,7 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
   let bytes = 0;
   let name: AttributeSpec | undefined;
   let sibling: AttributeSpec | undefined;
+  let refers: AttributeSpec | undefined;
   let isDeclaration = false;
   for (;;) {
     const nameCode = cursor.uleb();
@@ -62,6 +123,7 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
     attributes.push(spec);
     if (spec.name === attribute.name) name = spec;
     else if (spec.name === attribute.sibling) sibling = spec;
+    else if (spec.name === attribute.specification || spec.name === attribute.abstractOrigin) refers = spec;
     else if (spec.name === attribute.declaration) isDeclaration = true;
     const size = formSize(spec.form, sizes);
     if (size === undefined) cursor.fail(`form 0x${spec.form.toString(16)} is not known`);
@@ -72,7 +134,7 @@ function readAbbrev(cursor: Cursor, sizes: FormSizes): Abbrev {
     }
   }
   if (bytes > 0) skips.push(bytes);
-  return { tag, hasChildren, attributes, skips: new Int32Array(skips), name, sibling, isDeclaration };
+  return { tag, hasChildren, attributes, skips: new Int32Array(skips), name, sibling, refers, isDeclaration };
 }
 
 /** Bytes that a form takes, or one of {@link skip}'s codes. */

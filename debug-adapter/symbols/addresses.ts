@@ -61,3 +61,27 @@ export function lastAtMost(length: number, keyOf: (index: number) => number, key
   }
   return low - 1;
 }
+
+/** As many keys are told apart by their position in the list; more than an image has symbols or functions. */
+const orderBits = 21;
+/** Keys below this keep their position beside them in the 53 bits that a number is exact for. */
+const packable = 2 ** (52 - orderBits);
+
+/**
+ * The order that sorts `keys`, equal ones as they stand: by packing each position behind its key, which is ten times as
+ * fast as comparing by a function, as long as the keys are not too far apart.
+ */
+export function sortedOrder(keys: Float64Array): Uint32Array {
+  const { length } = keys;
+  const order = new Uint32Array(length);
+  if (length <= 2 ** orderBits && keys.every((key) => Number.isInteger(key) && Math.abs(key) < packable)) {
+    const packed = keys.map((key, index) => key * 2 ** orderBits + index).sort();
+    for (let at = 0; at < length; at++) {
+      const key = packed[at] as number;
+      order[at] = key - Math.floor(key / 2 ** orderBits) * 2 ** orderBits;
+    }
+    return order;
+  }
+  for (let at = 0; at < length; at++) order[at] = at;
+  return order.sort((a, b) => (keys[a] as number) - (keys[b] as number) || a - b);
+}

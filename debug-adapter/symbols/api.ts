@@ -121,6 +121,13 @@ export interface SymbolIndex {
   readonly sections: readonly { readonly name: string; readonly address: bigint; readonly size: bigint }[];
   readonly machine: 'x86-64' | 'i386';
 
+  /**
+   * Resolves when the names and source files of the whole image are known: at once, but for a large image that is being
+   * read. Until then {@link placesForFunction} answers by the symbol table, without inlined copies; what goes by the name
+   * of a source file, type, enumerator or variable finds nothing. Never rejects.
+   */
+  readonly indexed: Promise<void>;
+
   /** The symbol that covers `address`, or the nearest one below it in the same section. */
   symbolAt(address: bigint): ImageSymbol | undefined;
   symbolsNamed(name: string): readonly ImageSymbol[];

@@ -1,8 +1,8 @@
 /** Call frame information: finding the entry for an address. DWARF 5, 6.4.1; LSB 5.0, 10.6 for `.eh_frame`. */
-import { lastAtMost } from './addresses.ts';
+import { lastAtMost, sortedOrder } from './addresses.ts';
 import { Cursor } from './bytes.ts';
 import type { DebugInfo } from './debug-info.ts';
-import { isAbsent, type PointerBases, readPointer } from './eh-pointer.ts';
+import { isAbsent, readPointer } from './eh-pointer.ts';
 import type { ElfSection } from './elf.ts';
 
 /** Common information entry. */
@@ -26,84 +26,129 @@ export interface Fde {
   readonly instructions: () => Cursor;
 }
 
+/** Where the entries of a section are: a kernel has 60,000 of them, of which a session needs a few. */
+interface EntryTable {
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+  /** Position of each entry in the section. */
+  readonly at: Uint32Array;
+}
+
+class EntryList {
+  private readonly low: number[] = [];
+  private readonly high: number[] = [];
+  private readonly at: number[] = [];
+
+  add(low: number, high: number, at: number): void {
+    this.low.push(low);
+    this.high.push(high);
+    this.at.push(at);
+  }
+
+  sorted(): EntryTable {
+    const order = sortedOrder(Float64Array.from(this.low));
+    const pick = (from: readonly number[]) => Float64Array.from(order, (index) => from[index] as number);
+    return { low: pick(this.low), high: pick(this.high), at: Uint32Array.from(pick(this.at)) };
+  }
+}
+
 /** All entries of one section, found once and parsed when asked. */
 class FrameSection {
-  private readonly bytes: Uint8Array;
   private readonly cies = new Map<number, Cie>();
-  private sorted: readonly Fde[] | undefined;
+  private sorted: EntryTable | undefined;
 
   constructor(
     private readonly info: DebugInfo,
     private readonly section: ElfSection,
     private readonly isEh: boolean,
-  ) {
-    this.bytes = info.elf.bytes(section);
+  ) {}
+
+  private get bytes(): Uint8Array {
+    return this.info.elf.bytes(this.section);
   }
 
   find(distance: number): Fde | undefined {
-    this.sorted ??= this.scan().sort((a, b) => a.low - b.low);
-    const list = this.sorted;
-    const index = lastAtMost(list.length, (at) => (list[at] as Fde).low, distance);
-    for (let at = index; at >= 0 && at > index - 4; at--) {
-      const entry = list[at] as Fde;
-      if (distance < entry.high) return entry;
+    this.sorted ??= this.scan();
+    const { low, high, at } = this.sorted;
+    const index = lastAtMost(low.length, (entry) => low[entry] as number, distance);
+    for (let entry = index; entry >= 0 && entry > index - 4; entry--) {
+      if (distance >= (high[entry] as number)) continue;
+      const found = this.entryAt(at[entry] as number);
+      return found && this.readFde(found);
     }
     return undefined;
   }
 
-  private scan(): Fde[] {
-    const entries: Fde[] = [];
-    for (let at = 0; at + 4 <= this.bytes.length; ) {
-      const entry = this.info.tolerate(() => this.entryAt(at), undefined);
-      if (!entry) break;
-      if (!entry.isCie && entry.idAt + entry.idSize < entry.cursor.end) {
-        const fde = this.info.tolerate(() => this.readFde(entry), undefined);
-        if (fde && fde.low < fde.high && this.info.isLoaded(fde.low)) entries.push(fde);
+  private scan(): EntryTable {
+    const { bytes } = this;
+    const cursor = new Cursor(bytes, 0, this.section.name);
+    const found = new EntryList();
+    this.info.tolerate(() => {
+      while (cursor.left >= 4) {
+        const start = cursor.at;
+        const { end, idAt, id, idSize } = this.readHead(cursor);
+        if (end === idAt) break;
+        if (id !== this.cieMark(idSize) && cursor.at < end)
+          this.info.tolerate(() => {
+            const cie = this.cieAt(this.isEh ? idAt - id : id);
+            const { low, high } = this.readRange(cursor, cie);
+            if (low < high && this.info.isLoaded(low)) found.add(low, high, start);
+          }, undefined);
+        cursor.at = end;
       }
-      at = entry.cursor.end;
-    }
-    return entries;
+    }, undefined);
+    return found.sorted();
   }
 
-  /** The cursor stands behind the id; undefined at the end mark of `.eh_frame`. */
-  private entryAt(at: number) {
-    const start: Cursor = new Cursor(this.bytes, at, this.section.name);
-    let length = start.u32();
+  /** Length and id of an entry, the cursor behind them; `end` is `idAt` for the end mark of `.eh_frame`. */
+  private readHead(cursor: Cursor): { end: number; idAt: number; id: number; idSize: number } {
+    let length = cursor.u32();
     let idSize = 4;
     if (length === 0xffff_ffff) {
-      length = start.u64AsNumber();
+      length = cursor.u64AsNumber();
       idSize = this.isEh ? 4 : 8;
     }
-    if (length === 0) return undefined;
-    if (length > start.left) start.fail('frame entry goes on behind the section');
-    const cursor = new Cursor(this.bytes, start.at, this.section.name, start.at + length);
     const idAt = cursor.at;
+    if (length === 0) return { end: idAt, idAt, id: 0, idSize };
+    if (length > cursor.left) cursor.fail('frame entry goes on behind the section');
     if (length < idSize) cursor.fail('frame entry is too short');
-    const id = idSize === 8 ? cursor.u64() : BigInt(cursor.u32());
-    const cieMark = this.isEh ? 0n : idSize === 8 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
-    const cieAt = this.isEh ? idAt - Number(id) : Number(id);
-    return { cursor, idAt, idSize, isCie: id === cieMark, cieAt };
+    // The mark of a CIE in 64-bit format is not exact as a number, but no offset comes near it.
+    const id = idSize === 8 ? Number(cursor.u64()) : cursor.u32();
+    return { end: idAt + length, idAt, id, idSize };
+  }
+
+  private cieMark(idSize: number): number {
+    if (this.isEh) return 0;
+    return idSize === 8 ? 2 ** 64 : 0xffff_ffff;
+  }
+
+  /** The entry at a position, the cursor behind its id; undefined at the end mark of `.eh_frame`. */
+  private entryAt(at: number): { cursor: Cursor; isCie: boolean; cieAt: number } | undefined {
+    const start: Cursor = new Cursor(this.bytes, at, this.section.name);
+    const { end, idAt, id, idSize } = this.readHead(start);
+    if (end === idAt) return undefined;
+    const cursor = new Cursor(this.bytes, start.at, this.section.name, end);
+    return { cursor, isCie: id === this.cieMark(idSize), cieAt: this.isEh ? idAt - id : id };
+  }
+
+  /** The code that an entry is for; leaves the cursor behind it. */
+  private readRange(cursor: Cursor, cie: Cie): { low: number; high: number } {
+    const bases = { addressSize: cie.addressSize, sectionAddress: this.section.address };
+    const low = this.info.addresses.toDistance(readPointer(cursor, cie.pointerEncoding, bases));
+    // The length has the pointer's format but is relative to nothing.
+    return { low, high: low + Number(readPointer(cursor, cie.pointerEncoding & 0x0f, bases)) };
   }
 
   private readFde({ cursor, cieAt }: { cursor: Cursor; cieAt: number }): Fde {
     const cie = this.cieAt(cieAt);
-    const { addresses } = this.info;
-    const bases = this.bases(cie);
-    const start = readPointer(cursor, cie.pointerEncoding, bases);
-    // The length has the pointer's format but is relative to nothing.
-    const length = readPointer(cursor, cie.pointerEncoding & 0x0f, bases);
-    const low = addresses.toDistance(start);
+    const range = this.readRange(cursor, cie);
     const at = cursor.at;
     const instructions = () => {
       const own = new Cursor(this.bytes, at, this.section.name, cursor.end);
       if (cie.hasAugmentationData) own.skip(own.uleb());
       return own;
     };
-    return { low, high: low + Number(length), cie, instructions };
-  }
-
-  private bases(cie: { addressSize: number }): PointerBases {
-    return { addressSize: cie.addressSize, sectionAddress: this.section.address };
+    return { ...range, cie, instructions };
   }
 
   private cieAt(at: number): Cie {

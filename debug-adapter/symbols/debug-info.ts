@@ -1,16 +1,39 @@
 /** The units of `.debug_info` (and DWARF 4's `.debug_types`) and the sections that their attributes point into. */
-import { type AbbrevTable, type FormSizes, readAbbrevs } from './abbrev.ts';
-import { type Addresses, lastAtMost, type Range } from './addresses.ts';
+import { type AbbrevPool, type AbbrevTable, type FormSizes, readAbbrevs } from './abbrev.ts';
+import { Addresses, lastAtMost, type Range } from './addresses.ts';
 import { SymbolFileError } from './api.ts';
 import { Cursor, stringAt } from './bytes.ts';
 import type { Die } from './die.ts';
-import { type ElfFile, type ElfSection, sectionFlags } from './elf.ts';
+import { ElfFile, type ElfSection, sectionFlags } from './elf.ts';
+import { PathPool } from './line-header.ts';
 import { maximumUnitHeader, readUnitHeader, Unit, type UnitHeader } from './unit.ts';
 
 const maximumProblems = 100;
+/** Bytes that are read at once where all units are visited. */
+const windowBytes = 1024 * 1024;
+/** Bytes of units that are kept; those loaded first are let go of first. */
+const keptBytes = 32 * 1024 * 1024;
+
+/** The DWARF of a file by itself. Throws as `ElfFile.open` does. */
+export function openDebugInfo(path: string): DebugInfo {
+  const elf = ElfFile.open(path);
+  return new DebugInfo(elf, new Addresses(originOf(elf), elf.wordSize));
+}
+
+/** The lowest loaded address: from there, all distances within the image are small. */
+function originOf(elf: ElfFile): bigint {
+  const loaded = elf.sections.filter((section) => section.flags & sectionFlags.alloc && section.size > 0);
+  const parts = loaded.length > 0 ? loaded : elf.segments.filter((segment) => segment.type === 1);
+  let origin = parts[0]?.address ?? 0n;
+  for (const { address } of parts) if (address < origin) origin = address;
+  return origin;
+}
 
 export class DebugInfo {
   private readonly tables = new Map<string, AbbrevTable>();
+  private readonly pools = new Map<string, AbbrevPool>();
+  private readonly kept = new Set<Unit>();
+  private keptSize = 0;
   private readonly infoSection: ElfSection | undefined;
   private readonly typesSection: ElfSection | undefined;
   /** Where offsets of `.debug_types` begin. */
@@ -18,6 +41,7 @@ export class DebugInfo {
   private allUnits: readonly Unit[] | undefined;
   private signatures: Map<bigint, Unit> | undefined;
   private readonly loaded: readonly Range[];
+  readonly paths = new PathPool((offset) => this.string('.debug_line_str', offset));
   /** What was found damaged, each once. */
   readonly problems: string[] = [];
 
@@ -43,9 +67,17 @@ export class DebugInfo {
   /** Keeps the message of a {@link SymbolFileError}, throws any other error on. */
   note<T>(error: unknown, otherwise: T): T {
     if (!(error instanceof SymbolFileError)) throw error;
-    if (this.problems.length < maximumProblems && !this.problems.includes(error.message))
-      this.problems.push(error.message);
+    this.addProblem(error.message);
     return otherwise;
+  }
+
+  addProblem(message: string): void {
+    if (this.problems.length < maximumProblems && !this.problems.includes(message)) this.problems.push(message);
+  }
+
+  /** Bytes of entries there are to read. */
+  get infoSize(): number {
+    return [this.infoSection, this.typesSection].reduce((sum, each) => sum + (each ? this.sectionSize(each) : 0), 0);
   }
 
   /** Whether the image has something there: what the linker left out of it keeps its DWARF, at address 0 or -1. */
@@ -56,6 +88,26 @@ export class DebugInfo {
   /** Whole bytes of a debug section, empty where there is none. */
   section(name: `.debug_${string}`): Uint8Array {
     return this.elf.bytes(debugSection(this.elf, name.slice('.debug_'.length)));
+  }
+
+  /** A line program, the cursor behind its length; undefined where there are none. */
+  lineProgram(offset: number): { cursor: Cursor; offsetSize: number } | undefined {
+    const section = debugSection(this.elf, 'line');
+    const size = section ? this.sectionSize(section) : 0;
+    if (!section || size === 0) return undefined;
+    const where = section.name;
+    const head = this.elf.part(section, offset, Math.min(12, Math.max(0, size - offset)));
+    const start: Cursor = new Cursor(head, 0, where, head.length, offset);
+    let length = start.u32();
+    let offsetSize = 4;
+    if (length === 0xffff_ffff) {
+      length = start.u64AsNumber();
+      offsetSize = 8;
+    }
+    const from = offset + start.at;
+    if (length > size - from) start.fail('line program goes on behind the section');
+    const bytes = this.elf.part(section, from, length);
+    return { cursor: new Cursor(bytes, 0, where, bytes.length, from), offsetSize };
   }
 
   get units(): readonly Unit[] {
@@ -87,18 +139,63 @@ export class DebugInfo {
     return unit?.dieAt(unit.header.offset + (unit.header.typeOffset ?? 0));
   }
 
+  /** Notes that a unit has its bytes loaded, and unloads others where that are too many. */
+  keep(unit: Unit): void {
+    this.kept.add(unit);
+    this.keptSize += unit.header.size;
+    for (const oldest of this.kept) {
+      if (this.keptSize <= keptBytes || oldest === unit) return;
+      oldest.unload();
+      this.kept.delete(oldest);
+      this.keptSize -= oldest.header.size;
+    }
+  }
+
+  /** Visits all units in the order of the file, reading many at once. What is visited may not keep the unit's bytes. */
+  forEachUnit(visit: (unit: Unit) => void): void {
+    const { units } = this;
+    let memory = new Uint8Array(windowBytes);
+    for (let first = 0; first < units.length; ) {
+      const start = units[first] as Unit;
+      let last = first;
+      let size = start.header.size;
+      const inTypes = start.header.offset >= this.typesBias;
+      for (let next = units[last + 1]; next; next = units[last + 1]) {
+        if (size + next.header.size > windowBytes || next.header.offset >= this.typesBias !== inTypes) break;
+        size += next.header.size;
+        last++;
+      }
+      if (size > memory.length) memory = new Uint8Array(size);
+      const window = this.elf.partInto(memory.subarray(0, size), ...this.placeOf(start.header));
+      for (let from = 0; first <= last; first++) {
+        const unit = units[first] as Unit;
+        unit.lend(window.subarray(from, from + unit.header.size));
+        visit(unit);
+        unit.unload();
+        from += unit.header.size;
+      }
+    }
+  }
+
   readUnit(header: UnitHeader): Uint8Array {
+    return this.elf.part(...this.placeOf(header), header.size);
+  }
+
+  private placeOf(header: UnitHeader): [section: ElfSection, offset: number] {
     const inTypes = header.offset >= this.typesBias;
     const section = (inTypes ? this.typesSection : this.infoSection) as ElfSection;
-    return this.elf.part(section, header.offset - (inTypes ? this.typesBias : 0), header.size);
+    return [section, header.offset - (inTypes ? this.typesBias : 0)];
   }
 
   abbrevs(header: FormSizes & { abbrevOffset: number }): AbbrevTable {
     const { abbrevOffset, offsetSize, addressSize, version } = header;
-    const key = `${abbrevOffset}/${offsetSize}/${addressSize}/${version <= 2}`;
+    const sizes = `${offsetSize}/${addressSize}/${version <= 2}`;
+    const key = `${abbrevOffset}/${sizes}`;
     let table = this.tables.get(key);
     if (!table) {
-      table = readAbbrevs(new Cursor(this.section('.debug_abbrev'), abbrevOffset, '.debug_abbrev'), header);
+      const pool: AbbrevPool = this.pools.get(sizes) ?? new Map();
+      this.pools.set(sizes, pool);
+      table = readAbbrevs(new Cursor(this.section('.debug_abbrev'), abbrevOffset, '.debug_abbrev'), header, pool);
       this.tables.set(key, table);
     }
     return table;

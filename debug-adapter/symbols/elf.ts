@@ -15,6 +15,8 @@ const machines = new Map<number, 'x86-64' | 'i386'>([
 const maximumExpansion = 1032;
 const maximumSection = 2 ** 31 - 1;
 const maximumHeaders = 65_536;
+/** Reads shorter than this share memory. */
+const smallRead = 1024;
 
 export interface ElfSection {
   readonly index: number;
@@ -46,7 +48,10 @@ export class ElfFile {
   readonly sections: readonly ElfSection[];
   readonly segments: readonly ElfSegment[];
   private readonly contents = new Map<number, Uint8Array>();
-  private readonly fileSize: number;
+  private byName: ReadonlyMap<string, ElfSection> | undefined;
+  readonly fileSize: number;
+  /** When the file was last changed, in milliseconds. */
+  readonly modified: number;
 
   private constructor(
     readonly path: string,
@@ -55,6 +60,7 @@ export class ElfFile {
     const stat = fstatSync(descriptor);
     if (!stat.isFile()) throw new SymbolFileError(`${path} is not a file`);
     this.fileSize = stat.size;
+    this.modified = stat.mtimeMs;
     const ident = this.readFile(0, Math.min(64, this.fileSize), 'the ELF header');
     if (ident.length < 52 || ident[0] !== 0x7f || ident[1] !== 0x45 || ident[2] !== 0x4c || ident[3] !== 0x46)
       throw new SymbolFileError(`${path} is not an ELF file: it does not begin with 7f 45 4c 46`);
@@ -99,8 +105,15 @@ export class ElfFile {
     closeSync(this.descriptor);
   }
 
+  /** The first section of that name with bytes in the file. */
   section(name: string): ElfSection | undefined {
-    return this.sections.find((section) => section.name === name && section.type !== sectionTypes.noBits);
+    this.byName ??= new Map(
+      this.sections
+        .filter((section) => section.type !== sectionTypes.noBits)
+        .map((section) => [section.name, section] as const)
+        .reverse(),
+    );
+    return this.byName.get(name);
   }
 
   /** A section's bytes, decompressed, read once. Empty for an absent section and one without bytes in the file. */
@@ -126,6 +139,16 @@ export class ElfFile {
     return bytes.subarray(offset, offset + length);
   }
 
+  /** As {@link part}, into memory that the caller has: `into` or, where the section is loaded anyway, there. */
+  partInto(into: Uint8Array, section: ElfSection, offset: number): Uint8Array {
+    if (this.contents.has(section.index) || isCompressed(section) || section.type === sectionTypes.noBits)
+      return this.part(section, offset, into.length);
+    this.check(offset, into.length, section.size, section.name);
+    this.checkFile(section.offset + offset, into.length, `section ${section.name}`);
+    this.fill(into, section.offset + offset);
+    return into;
+  }
+
   /** What the file holds for `address`, short where it holds less, e.g. the code of a function. */
   load(address: bigint, length: number): Uint8Array {
     for (const section of this.sections) {
@@ -147,19 +170,28 @@ export class ElfFile {
       throw new SymbolFileError(`${this.path}: section ${name} ends before offset 0x${(offset + length).toString(16)}`);
   }
 
-  private readFile(offset: number, length: number, what: string): Uint8Array {
+  private checkFile(offset: number, length: number, what: string): void {
     if (!(offset >= 0 && length >= 0 && offset + length <= this.fileSize))
       throw new SymbolFileError(
         `${this.path} is truncated: ${what} needs ${length} bytes at offset 0x${offset.toString(16)}, the file has ${this.fileSize}`,
       );
     if (length > maximumSection) throw new SymbolFileError(`${this.path}: ${what} is too large (${length} bytes)`);
-    const bytes = Buffer.allocUnsafeSlow(length);
+  }
+
+  private readFile(offset: number, length: number, what: string): Uint8Array {
+    this.checkFile(offset, length, what);
+    const bytes = length < smallRead ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+    this.fill(bytes, offset);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  private fill(bytes: Uint8Array, offset: number): void {
+    const { length } = bytes;
     for (let done = 0; done < length; ) {
       const count = readSync(this.descriptor, bytes, done, length - done, offset + done);
       if (count === 0) throw new SymbolFileError(`${this.path} became shorter while it was read`);
       done += count;
     }
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, length);
   }
 
   private decompress(section: ElfSection, bytes: Uint8Array): Uint8Array {

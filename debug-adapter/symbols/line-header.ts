@@ -24,17 +24,9 @@ const contentType = { path: 1, directoryIndex: 2 } as const;
 /** The header of a unit's line program; undefined for a unit without one. */
 export function readLineHeader(unit: Unit): LineHeader | undefined {
   const offset = unit.lineOffset;
-  const section = unit.info.section('.debug_line');
-  if (offset === undefined || section.length === 0) return undefined;
-  const start: Cursor = new Cursor(section, offset, '.debug_line');
-  let length = start.u32();
-  let offsetSize = 4;
-  if (length === 0xffff_ffff) {
-    length = start.u64AsNumber();
-    offsetSize = 8;
-  }
-  if (length > start.left) start.fail('line program goes on behind the section');
-  const cursor: Cursor = new Cursor(section, start.at, '.debug_line', start.at + length);
+  const program = offset === undefined ? undefined : unit.info.lineProgram(offset);
+  if (!program) return undefined;
+  const { cursor, offsetSize } = program;
   const version = cursor.u16();
   if (version < 2 || version > 5) cursor.fail(`line program version ${version} is not supported`);
   let addressSize = unit.header.addressSize;
@@ -53,8 +45,8 @@ export function readLineHeader(unit: Unit): LineHeader | undefined {
   const opcodeBase = cursor.u8();
   if (lineRange === 0 || opcodeBase === 0) cursor.fail('line program header has a line range or opcode base of 0');
   const operandCounts = cursor.block(opcodeBase - 1);
-  const files = version >= 5 ? readTables(cursor, unit) : readOldTables(cursor, unit);
-  const program = new Cursor(section, programAt, '.debug_line', cursor.end);
+  const files = version >= 5 ? readTables(cursor, unit, offsetSize) : readOldTables(cursor, unit);
+  const instructions = new Cursor(cursor.bytes, programAt, cursor.where, cursor.end, cursor.origin);
   return {
     minimumInstructionLength,
     defaultIsStatement,
@@ -64,57 +56,108 @@ export function readLineHeader(unit: Unit): LineHeader | undefined {
     operandCounts,
     addressSize,
     files,
-    program,
+    program: instructions,
   };
 }
 
-function join(...parts: readonly string[]): string {
-  let path = '';
-  for (const part of parts) path = part.startsWith('/') || path === '' ? part : `${path}/${part}`;
+/** Paths and the names that they are made of: the units of one image repeat the same few thousand. */
+export class PathPool {
+  private readonly names = new Map<number, string>();
+  private readonly joined = new Map<string, Map<string, string>>();
+
+  /** @param read Reads the string at an offset of `.debug_line_str`. */
+  constructor(private readonly read: (offset: number) => string) {}
+
+  lineString(offset: number): string {
+    let name = this.names.get(offset);
+    if (name === undefined) {
+      name = this.read(offset);
+      this.names.set(offset, name);
+    }
+    return name;
+  }
+
+  join(directory: string, name: string): string {
+    let inDirectory = this.joined.get(directory);
+    if (!inDirectory) {
+      inDirectory = new Map();
+      this.joined.set(directory, inDirectory);
+    }
+    let path = inDirectory.get(name);
+    if (path === undefined) {
+      path = join(directory, name);
+      inDirectory.set(name, path);
+    }
+    return path;
+  }
+}
+
+function join(directory: string, name: string): string {
+  const path = name.startsWith('/') || directory === '' ? name : `${directory}/${name}`;
   return path === '' ? '' : posix.normalize(path);
 }
 
 function readOldTables(cursor: Cursor, unit: Unit): string[] {
-  const directories = [unit.directory];
-  for (let name = cursor.string(); name !== ''; name = cursor.string()) directories.push(join(unit.directory, name));
+  const { paths } = unit.info;
+  const own = unit.directory;
+  const directories = [own];
+  for (let name = cursor.string(); name !== ''; name = cursor.string()) directories.push(paths.join(own, name));
   const files = [''];
   for (let name = cursor.string(); name !== ''; name = cursor.string()) {
-    const directory = directories[cursor.uleb()] ?? unit.directory;
+    const directory = directories[cursor.uleb()] ?? own;
     cursor.uleb();
     cursor.uleb();
-    files.push(join(directory, name));
+    files.push(paths.join(directory, name));
   }
   return files;
 }
 
-interface Entry {
-  readonly path: string;
-  readonly directory: number;
+interface Entries {
+  readonly paths: string[];
+  readonly directories: number[];
 }
 
-function readTables(cursor: Cursor, unit: Unit): string[] {
-  const [own, ...others] = readEntries(cursor, unit);
+function readTables(cursor: Cursor, unit: Unit, offsetSize: number): string[] {
+  const { paths } = unit.info;
+  const [own, ...others] = readEntries(cursor, unit, offsetSize).paths;
   // Directory 0 is the compilation directory itself, even where a prefix map made it relative.
-  const base = own?.path ?? unit.directory;
-  const directories = [base, ...others.map((entry) => join(base, entry.path))];
-  return readEntries(cursor, unit).map((entry) => join(directories[entry.directory] ?? base, entry.path));
+  const base = own ?? unit.directory;
+  const directories = [base, ...others.map((path) => paths.join(base, path))];
+  const files = readEntries(cursor, unit, offsetSize);
+  return files.paths.map((path, index) => paths.join(directories[files.directories[index] ?? 0] ?? base, path));
 }
 
-function readEntries(cursor: Cursor, unit: Unit): Entry[] {
+function readEntries(cursor: Cursor, unit: Unit, offsetSize: number): Entries {
   const formats = Array.from({ length: cursor.u8() }, () => ({ content: cursor.uleb(), form: cursor.uleb() }));
   const count = cursor.uleb();
   if (count > cursor.left || (formats.length === 0 && count > 0)) cursor.fail(`table of ${count} names does not fit`);
-  const entries: Entry[] = [];
+  const paths: string[] = [];
+  const directories: number[] = [];
   for (let index = 0; index < count; index++) {
     let path = '';
     let directory = 0;
     for (const format of formats) {
       if (format.form === form.implicitConst) cursor.fail('implicit constant in a file table');
-      const value = readForm(cursor, format.form, 0n, unit);
-      if (format.content === contentType.path && value.kind === 'string') path = value.text;
-      if (format.content === contentType.directoryIndex && value.kind === 'constant') directory = Number(value.value);
+      if (format.content === contentType.path) path = readPath(cursor, format.form, unit, offsetSize);
+      else if (format.content === contentType.directoryIndex) directory = readIndex(cursor, format.form, unit);
+      else readForm(cursor, format.form, 0n, unit);
     }
-    entries.push({ path, directory });
+    paths.push(path);
+    directories.push(directory);
   }
-  return entries;
+  return { paths, directories };
+}
+
+/** @param offsetSize The program's own: assemblers write 32-bit programs for 64-bit units. */
+function readPath(cursor: Cursor, code: number, unit: Unit, offsetSize: number): string {
+  if (code === form.lineStrp) return unit.info.paths.lineString(cursor.word(offsetSize));
+  if (code === form.strp) return unit.info.string('.debug_str', cursor.word(offsetSize));
+  const value = readForm(cursor, code, 0n, unit);
+  return value.kind === 'string' ? value.text : '';
+}
+
+function readIndex(cursor: Cursor, code: number, unit: Unit): number {
+  if (code === form.udata) return cursor.uleb();
+  const value = readForm(cursor, code, 0n, unit);
+  return value.kind === 'constant' ? Number(value.value) : 0;
 }

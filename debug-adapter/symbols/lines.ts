@@ -2,12 +2,15 @@
 import type { Addresses, Range } from './addresses.ts';
 import type { LineRange, SourceLine } from './api.ts';
 import type { DebugInfo } from './debug-info.ts';
-import { unitType } from './dwarf-constants.ts';
+import type { ImageIndex } from './index/image-index.ts';
 import { type LineHeader, readLineHeader } from './line-header.ts';
 import { type LineTable, readLineTable, rowAt, rowFlags } from './line-table.ts';
 import { matchSource } from './sources.ts';
 import type { Unit } from './unit.ts';
 import { UnitRanges } from './unit-ranges.ts';
+
+/** Units of which the line tables are kept. */
+const keptUnits = 128;
 
 /** A row with a statement. */
 export interface Statement {
@@ -22,9 +25,11 @@ export class Lines {
   private readonly headers = new Map<Unit, LineHeader | undefined>();
   /** By the offset of the program, which units may share. */
   private readonly tables = new Map<number, LineTable>();
-  private unitsBySource: Map<string, Unit[]> | undefined;
 
-  constructor(private readonly info: DebugInfo) {
+  constructor(
+    private readonly info: DebugInfo,
+    private readonly names: ImageIndex,
+  ) {
     this.addresses = info.addresses;
     this.unitRanges = new UnitRanges(info, (unit) => this.tableOf(unit));
   }
@@ -34,7 +39,7 @@ export class Lines {
   }
 
   header(unit: Unit): LineHeader | undefined {
-    if (!this.headers.has(unit)) this.headers.set(unit, readLineHeader(unit));
+    if (!this.headers.has(unit)) remember(this.headers, unit, readLineHeader(unit));
     return this.headers.get(unit);
   }
 
@@ -46,7 +51,7 @@ export class Lines {
       const header = this.header(unit);
       if (!header) return undefined;
       table = readLineTable(header, this.addresses, (distance) => this.info.isLoaded(distance));
-      this.tables.set(offset, table);
+      remember(this.tables, offset, table);
     }
     return table;
   }
@@ -56,8 +61,8 @@ export class Lines {
     return index === undefined ? undefined : this.header(unit)?.files[index];
   }
 
-  sources(): string[] {
-    return [...this.bySource.keys()];
+  sources(): readonly string[] {
+    return this.names.sources();
   }
 
   /** The sources that a client's path means, see {@link matchSource}. */
@@ -132,7 +137,7 @@ export class Lines {
   /** All rows with statements of one source between two lines, both included. */
   *statements(source: string, from: number, to: number): Generator<Statement> {
     const seen = new Set<LineTable>();
-    for (const unit of this.bySource.get(source) ?? []) {
+    for (const unit of this.names.unitsFor(source)) {
       const table = this.info.tolerate(() => this.tableOf(unit), undefined);
       if (!table || seen.has(table)) continue;
       seen.add(table);
@@ -155,21 +160,12 @@ export class Lines {
       column: table.column[row] as number,
     };
   }
+}
 
-  private get bySource(): Map<string, Unit[]> {
-    if (!this.unitsBySource) {
-      this.unitsBySource = new Map();
-      for (const unit of this.info.units) {
-        if (unit.header.type === unitType.type) continue;
-        for (const path of new Set(this.info.tolerate(() => this.header(unit)?.files, []))) {
-          const units = this.unitsBySource.get(path);
-          if (units) units.push(unit);
-          else if (path !== '' && !path.endsWith('>')) this.unitsBySource.set(path, [unit]);
-        }
-      }
-    }
-    return this.unitsBySource;
-  }
+/** Forgets what has been known longest where that is too much. */
+function remember<Key, Value>(known: Map<Key, Value>, key: Key, value: Value): void {
+  if (known.size >= keptUnits) known.delete(known.keys().next().value as Key);
+  known.set(key, value);
 }
 
 /** The row that counts for the address of `row`; undefined at the sequence's end. */

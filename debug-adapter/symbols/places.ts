@@ -3,8 +3,8 @@ import type { BreakpointPlace, SourceLine } from './api.ts';
 import type { DebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute } from './dwarf-constants.ts';
+import type { ImageIndex } from './index/image-index.ts';
 import type { Lines, Statement } from './lines.ts';
-import { type Names, nameKinds } from './names.ts';
 import { prologueEnd } from './prologue.ts';
 import type { Scope, Scopes } from './scopes.ts';
 import type { SymbolTable } from './symtab.ts';
@@ -16,7 +16,7 @@ export class Places {
     private readonly lines: Lines,
     private readonly scopes: Scopes,
     private readonly symbols: SymbolTable,
-    private readonly names: () => Names,
+    private readonly names: ImageIndex,
   ) {}
 
   forLine(file: string, line: number): BreakpointPlace[] {
@@ -32,7 +32,7 @@ export class Places {
 
   forFunction(name: string): BreakpointPlace[] {
     const distances = new Set<number>();
-    const dies = [...this.names().find(name, nameKinds.function)];
+    const dies = [...this.names.find(name, 'function')];
     for (const die of dies) {
       for (const instance of this.instancesOf(die)) {
         const distance = this.bodyOf(instance);

@@ -7,6 +7,8 @@ import type { Unit } from './unit.ts';
 
 /** Scopes nested deeper than this are damage, and what is inside them is left out. */
 const maximumNesting = 256;
+/** Units of which functions and scopes are kept. */
+const keptUnits = 64;
 
 export interface Scope {
   readonly kind: 'function' | 'inlined' | 'block';
@@ -37,6 +39,7 @@ export class Scopes {
   functionsOf(unit: Unit): readonly Die[] {
     let found = this.functions.get(unit);
     if (!found) {
+      if (this.functions.size >= keptUnits) this.forget();
       const list: Die[] = [];
       this.collect(unit.root, list, 0);
       found = list;
@@ -78,6 +81,12 @@ export class Scopes {
       if (!next) return path;
       path.push(next);
     }
+  }
+
+  private forget(): void {
+    this.functions.clear();
+    this.ranges.clear();
+    this.trees.clear();
   }
 
   private collect(parent: Die, into: Die[], depth: number): void {

@@ -1,5 +1,5 @@
 /** {@link SymbolIndex} over one ELF file. */
-import { Addresses } from './addresses.ts';
+import type { Addresses } from './addresses.ts';
 import type {
   BreakpointPlace,
   CallerRegisters,
@@ -15,18 +15,19 @@ import type {
   VariableInfo,
 } from './api.ts';
 import { CallFrames } from './cfi.ts';
-import { DebugInfo } from './debug-info.ts';
+import { type DebugInfo, openDebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute, tag } from './dwarf-constants.ts';
-import { ElfFile, sectionFlags } from './elf.ts';
+import { type ElfFile, sectionFlags } from './elf.ts';
 import { Unavailable } from './expression.ts';
 import { Frames } from './frames.ts';
+import { ImageIndex, type IndexOptions } from './index/image-index.ts';
 import { Lines } from './lines.ts';
-import { Names, nameKinds } from './names.ts';
 import { Places } from './places.ts';
 import { type Scope, Scopes } from './scopes.ts';
 import { SymbolTable } from './symtab.ts';
 import { Types } from './types.ts';
+import type { Unit } from './unit.ts';
 import { Variables } from './variables.ts';
 
 /** An index that holds its file open until it is closed. */
@@ -41,8 +42,8 @@ export interface OpenSymbols extends SymbolIndex {
  * left out and noted in {@link OpenSymbols.problems}. Rejects with {@link SymbolFileError} for a file that is not an x86
  * ELF file, and with the system's error for one that cannot be opened.
  */
-export async function openSymbols(path: string): Promise<OpenSymbols> {
-  return new ElfSymbols(ElfFile.open(path));
+export async function openSymbols(path: string, options: IndexOptions = {}): Promise<OpenSymbols> {
+  return new ElfSymbols(openDebugInfo(path), options);
 }
 
 const tagOfKind = { struct: tag.structureType, union: tag.unionType, enum: tag.enumerationType } as const;
@@ -53,7 +54,6 @@ class ElfSymbols implements OpenSymbols {
   readonly machine: 'x86-64' | 'i386';
   readonly sections: SymbolIndex['sections'];
   private readonly addresses: Addresses;
-  private readonly info: DebugInfo;
   private readonly scopes = new Scopes();
   private readonly lines: Lines;
   private readonly types: Types;
@@ -61,31 +61,49 @@ class ElfSymbols implements OpenSymbols {
   private readonly variables: Variables;
   private readonly places: Places;
   private readonly symbols: SymbolTable;
-  private allNames: Names | undefined;
+  private readonly names: ImageIndex;
+  private readonly elf: ElfFile;
 
-  constructor(private readonly elf: ElfFile) {
+  constructor(
+    private readonly info: DebugInfo,
+    options: IndexOptions,
+  ) {
+    const { elf } = info;
+    this.elf = elf;
     this.path = elf.path;
     this.entry = elf.entry;
     this.machine = elf.machine;
     this.sections = elf.sections
       .filter((section) => section.flags & sectionFlags.alloc && section.size > 0)
       .map(({ name, address, size }) => ({ name, address, size: BigInt(size) }));
-    this.addresses = new Addresses(originOf(elf), elf.wordSize);
-    this.info = new DebugInfo(elf, this.addresses);
+    this.addresses = info.addresses;
     this.symbols = new SymbolTable(elf, this.addresses);
-    this.lines = new Lines(this.info);
+    this.names = new ImageIndex(info, (name) => this.unitsOfSymbol(name), options);
+    this.lines = new Lines(info, this.names);
     this.types = new Types(this.info, (name, wanted) => this.definition(name, wanted));
     this.frames = new Frames(this.info, new CallFrames(this.info));
-    const names = () => this.names;
-    this.variables = new Variables(this.info, this.lines, this.scopes, this.types, this.frames, this.symbols, names);
-    this.places = new Places(this.info, this.lines, this.scopes, this.symbols, names);
+    this.variables = new Variables(
+      this.info,
+      this.lines,
+      this.scopes,
+      this.types,
+      this.frames,
+      this.symbols,
+      this.names,
+    );
+    this.places = new Places(this.info, this.lines, this.scopes, this.symbols, this.names);
   }
 
   get problems(): readonly string[] {
     return this.info.problems;
   }
 
+  get indexed(): Promise<void> {
+    return this.names.ready;
+  }
+
   close(): void {
+    void this.names.close();
     this.elf.close();
   }
 
@@ -101,7 +119,7 @@ class ElfSymbols implements OpenSymbols {
     return this.symbols.withPrefix(prefix, limit);
   }
 
-  sources(): string[] {
+  sources(): readonly string[] {
     return this.info.tolerate(() => this.lines.sources(), []);
   }
 
@@ -152,7 +170,7 @@ class ElfSymbols implements OpenSymbols {
 
   typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined {
     return this.info.tolerate(() => {
-      const found = [...this.names.find(name, nameKinds.type)];
+      const found = [...this.names.find(name, 'type')];
       const die = kind
         ? found.find((each) => each.tag === tagOfKind[kind] || (kind === 'struct' && each.tag === tag.classType))
         : (found.find((each) => each.tag === tag.typedef || each.tag === tag.baseType) ?? found[0]);
@@ -162,7 +180,7 @@ class ElfSymbols implements OpenSymbols {
 
   enumerator(name: string): { type: Type; value: bigint } | undefined {
     return this.info.tolerate(() => {
-      for (const die of this.names.find(name, nameKinds.enumerator)) {
+      for (const die of this.names.find(name, 'enumerator')) {
         const type = this.types.fromDie(die);
         const found = type.kind === 'enum' && type.enumerators.find((each) => each.name === name);
         if (found) return { type, value: found.value };
@@ -187,13 +205,15 @@ class ElfSymbols implements OpenSymbols {
     }
   }
 
-  private get names(): Names {
-    this.allNames ??= new Names(this.info);
-    return this.allNames;
+  /** Units with the code that `.symtab` gives a name to. */
+  private unitsOfSymbol(name: string): Unit[] {
+    return this.symbols
+      .named(name)
+      .flatMap(({ address }) => this.lines.unitFor(this.addresses.toDistance(address)) ?? []);
   }
 
   private definition(name: string, wanted: number): Die | undefined {
-    for (const die of this.names.find(name, nameKinds.type)) if (die.tag === wanted) return die;
+    for (const die of this.names.find(name, 'type')) if (die.tag === wanted) return die;
     return undefined;
   }
 
@@ -230,13 +250,4 @@ class ElfSymbols implements OpenSymbols {
       },
     };
   }
-}
-
-/** The lowest loaded address: from there, all distances within the image are small. */
-function originOf(elf: ElfFile): bigint {
-  const loaded = elf.sections.filter((section) => section.flags & sectionFlags.alloc && section.size > 0);
-  const parts = loaded.length > 0 ? loaded : elf.segments.filter((segment) => segment.type === 1);
-  let origin = parts[0]?.address ?? 0n;
-  for (const { address } of parts) if (address < origin) origin = address;
-  return origin;
 }

@@ -1,53 +1,55 @@
 /** The symbol table, `.symtab`, by address and by name. System V ABI, chapter 4. */
-import { type Addresses, lastAtMost } from './addresses.ts';
+import { type Addresses, lastAtMost, sortedOrder } from './addresses.ts';
 import type { ImageSymbol } from './api.ts';
-import { Cursor, stringAt } from './bytes.ts';
+import { stringAt } from './bytes.ts';
 import type { ElfFile, ElfSection } from './elf.ts';
 
 const symbolTypes = { noType: 0, object: 1, func: 2, section: 3, file: 4, ifunc: 10 } as const;
 const undefinedSection = 0;
 const absoluteSection = 0xfff1;
+/** Symbols at lower addresses that are looked at for one that covers an address. */
+const coverSteps = 64;
 
-interface Entry {
-  readonly nameAt: number;
-  readonly address: bigint;
-  readonly distance: number;
-  readonly size: number;
-  readonly type: number;
-  readonly bind: number;
-  readonly section: number;
+/** Columns with one element for each symbol that names something, in the file's order: a kernel has 100,000 of them. */
+interface Columns {
+  readonly count: number;
+  readonly nameAt: Uint32Array;
+  /** Of `Addresses`; NaN for an absolute value. */
+  readonly distance: Float64Array;
+  readonly size: Float64Array;
+  /** st_info: type in the lower four bits, binding in the upper. */
+  readonly info: Uint8Array;
+  readonly section: Uint16Array;
+  /** Where in the section each stands. */
+  readonly at: Uint32Array;
 }
 
 export class SymbolTable {
+  private readonly bytes: Uint8Array;
   private readonly strings: Uint8Array;
-  /** In the file's order. */
-  private readonly entries: readonly Entry[];
-  /** Places in loaded sections, sorted by address, then as symbolAt prefers them: best last. */
-  private readonly byAddress: readonly Entry[];
-  private names: Map<string, Entry[]> | undefined;
-  private sortedNames: string[] | undefined;
+  private readonly columns: Columns;
+  private sorted: Uint32Array | undefined;
 
   constructor(
     private readonly elf: ElfFile,
     private readonly addresses: Addresses,
   ) {
     const table = elf.section('.symtab');
+    this.bytes = elf.bytes(table);
     this.strings = elf.bytes(table && elf.sections[table.link]);
-    this.entries = table ? this.read(table) : [];
-    this.byAddress = this.entries
-      .filter((entry) => !Number.isNaN(entry.distance) && this.sectionOf(entry))
-      .sort((a, b) => a.distance - b.distance || this.rank(a) - this.rank(b));
+    this.columns = readColumns(this.bytes, elf.wordSize, addresses);
   }
 
   /** The symbol that covers `distance`, or else the nearest one below it in the same section. */
   at(distance: number): ImageSymbol | undefined {
-    const list = this.byAddress;
-    let index = lastAtMost(list.length, (at) => (list[at] as Entry).distance, distance);
-    const nearest = list[index];
-    if (!nearest) return undefined;
-    for (let steps = 0; index >= 0 && steps < 64; index--, steps++) {
-      const entry = list[index] as Entry;
-      if (distance < entry.distance + entry.size) return this.symbol(entry);
+    const order = this.byAddress;
+    const { distance: distances, size } = this.columns;
+    let index = lastAtMost(order.length, (at) => distances[order[at] as number] as number, distance);
+    const nearest = order[index];
+    if (nearest === undefined) return undefined;
+    for (let steps = 0; index >= 0 && steps < coverSteps; index--, steps++) {
+      const entry = order[index] as number;
+      if (distance < (distances[entry] as number) + (size[entry] as number)) return this.symbol(entry);
     }
     const section = this.sectionOf(nearest);
     const into = section ? distance - this.addresses.toDistance(section.address) : -1;
@@ -55,78 +57,123 @@ export class SymbolTable {
   }
 
   named(name: string): ImageSymbol[] {
-    return (this.byName.get(name) ?? []).map((entry) => this.symbol(entry));
-  }
-
-  withPrefix(prefix: string, limit: number): string[] {
-    this.sortedNames ??= [...this.byName.keys()].sort();
-    const names = this.sortedNames;
-    let low = 0;
-    let high = names.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((names[middle] as string) < prefix) low = middle + 1;
-      else high = middle;
-    }
-    const found: string[] = [];
-    for (; found.length < limit && names[low]?.startsWith(prefix); low++) found.push(names[low] as string);
+    const wanted = this.offsetsOf(name);
+    const found: ImageSymbol[] = [];
+    if (wanted.size === 0) return found;
+    const { count, nameAt } = this.columns;
+    for (let entry = 0; entry < count; entry++) if (wanted.has(nameAt[entry] as number)) found.push(this.symbol(entry));
     return found;
   }
 
-  private get byName(): Map<string, Entry[]> {
-    if (!this.names) {
-      this.names = new Map();
-      for (const entry of this.entries) {
-        const name = stringAt(this.strings, entry.nameAt);
-        const same = this.names.get(name);
-        if (same) same.push(entry);
-        else if (name !== '') this.names.set(name, [entry]);
-      }
+  /** The first names in alphabetical order that start with `prefix`. */
+  withPrefix(prefix: string, limit: number): string[] {
+    const start = Buffer.from(prefix, 'utf8');
+    const { count, nameAt } = this.columns;
+    const found = new Set<string>();
+    for (let entry = 0; entry < count; entry++) {
+      const at = nameAt[entry] as number;
+      let same = 0;
+      while (same < start.length && this.strings[at + same] === start[same]) same++;
+      if (same === start.length) found.add(stringAt(this.strings, at));
     }
-    return this.names;
+    found.delete('');
+    return [...found].sort().slice(0, limit);
   }
 
-  private read(table: ElfSection): Entry[] {
-    const wide = this.elf.wordSize === 8;
-    const cursor = new Cursor(this.elf.bytes(table), 0, '.symtab');
-    const entries: Entry[] = [];
-    const entrySize = wide ? 24 : 16;
-    for (cursor.skip(Math.min(entrySize, cursor.left)); cursor.left >= entrySize; ) {
-      const nameAt = cursor.u32();
-      let address = wide ? 0n : cursor.unsigned(4);
-      let size = wide ? 0 : cursor.u32();
-      const info = cursor.u8();
-      cursor.skip(1);
-      const section = cursor.u16();
-      if (wide) {
-        address = cursor.u64();
-        size = Number(cursor.u64());
-      }
-      const type = info & 15;
-      if (section === undefinedSection || type === symbolTypes.section || type === symbolTypes.file) continue;
-      const distance = section === absoluteSection ? Number.NaN : this.addresses.toDistance(address);
-      entries.push({ nameAt, address, distance, size, type, bind: info >> 4, section });
-    }
-    return entries;
+  /** Where the string table holds `name`: linkers let a name be the end of a longer one. */
+  private offsetsOf(name: string): Set<number> {
+    const offsets = new Set<number>();
+    const wanted = Buffer.from(`${name}\0`, 'utf8');
+    if (wanted.length === 1) return offsets;
+    const strings = Buffer.from(this.strings.buffer, this.strings.byteOffset, this.strings.length);
+    for (let at = strings.indexOf(wanted); at >= 0; at = strings.indexOf(wanted, at + 1)) offsets.add(at);
+    return offsets;
   }
 
-  private sectionOf(entry: Entry): ElfSection | undefined {
-    return this.elf.sections[entry.section];
+  /** Symbols in loaded sections by address, then as {@link at} prefers them: best last. */
+  private get byAddress(): Uint32Array {
+    if (!this.sorted) {
+      const { count, distance } = this.columns;
+      const placed = new Uint32Array(count);
+      let length = 0;
+      for (let entry = 0; entry < count; entry++)
+        if (!Number.isNaN(distance[entry]) && this.sectionOf(entry)) placed[length++] = entry;
+      const keys = Float64Array.from(placed.subarray(0, length), (entry) => distance[entry] as number);
+      this.sorted = sortedOrder(keys).map((at) => placed[at] as number);
+      this.preferLast(this.sorted);
+    }
+    return this.sorted;
+  }
+
+  /** Among symbols at one address puts the one that {@link at} is to give last. */
+  private preferLast(order: Uint32Array): void {
+    const { distance } = this.columns;
+    for (let first = 0; first < order.length; ) {
+      let end = first + 1;
+      while (end < order.length && distance[order[end] as number] === distance[order[first] as number]) end++;
+      if (end > first + 1) order.subarray(first, end).sort((a, b) => this.rank(a) - this.rank(b) || a - b);
+      first = end;
+    }
+  }
+
+  private sectionOf(entry: number): ElfSection | undefined {
+    return this.elf.sections[this.columns.section[entry] as number];
   }
 
   /** Among symbols at one address: typed before untyped, sized before unsized, global before local. */
-  private rank(entry: Entry): number {
-    return (entry.type !== symbolTypes.noType ? 4 : 0) + (entry.size > 0 ? 2 : 0) + (entry.bind !== 0 ? 1 : 0);
+  private rank(entry: number): number {
+    const info = this.columns.info[entry] as number;
+    const typed = (info & 15) !== symbolTypes.noType ? 4 : 0;
+    return typed + ((this.columns.size[entry] as number) > 0 ? 2 : 0) + (info >> 4 !== 0 ? 1 : 0);
   }
 
-  private symbol(entry: Entry): ImageSymbol {
-    const isFunction = entry.type === symbolTypes.func || entry.type === symbolTypes.ifunc;
+  private symbol(entry: number): ImageSymbol {
+    const { nameAt, distance, size, info } = this.columns;
+    const type = (info[entry] as number) & 15;
+    const isFunction = type === symbolTypes.func || type === symbolTypes.ifunc;
+    const place = distance[entry] as number;
     return {
-      name: stringAt(this.strings, entry.nameAt),
-      address: Number.isNaN(entry.distance) ? entry.address : this.addresses.toAddress(entry.distance),
-      size: BigInt(entry.size),
-      kind: isFunction ? 'function' : entry.type === symbolTypes.object ? 'object' : 'other',
-      global: entry.bind !== 0,
+      name: stringAt(this.strings, nameAt[entry] as number),
+      address: Number.isNaN(place) ? this.value(entry) : this.addresses.toAddress(place),
+      size: BigInt(size[entry] as number),
+      kind: isFunction ? 'function' : type === symbolTypes.object ? 'object' : 'other',
+      global: (info[entry] as number) >> 4 !== 0,
     };
   }
+
+  /** st_value. */
+  private value(entry: number): bigint {
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset + (this.columns.at[entry] as number));
+    return this.elf.wordSize === 8 ? view.getBigUint64(8, true) : BigInt(view.getUint32(4, true));
+  }
+}
+
+function readColumns(bytes: Uint8Array, wordSize: 4 | 8, addresses: Addresses): Columns {
+  const entrySize = wordSize === 8 ? 24 : 16;
+  const [valueAt, sizeAt, infoAt] = wordSize === 8 ? [8, 16, 4] : [4, 8, 12];
+  const most = Math.floor(bytes.length / entrySize);
+  const nameAt = new Uint32Array(most);
+  const distance = new Float64Array(most);
+  const size = new Float64Array(most);
+  const info = new Uint8Array(most);
+  const section = new Uint16Array(most);
+  const positions = new Uint32Array(most);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let count = 0;
+  // The first entry is reserved.
+  for (let index = 1; index < most; index++) {
+    const at = index * entrySize;
+    const type = (bytes[at + infoAt] as number) & 15;
+    const where = view.getUint16(at + infoAt + 2, true);
+    if (where === undefinedSection || type === symbolTypes.section || type === symbolTypes.file) continue;
+    nameAt[count] = view.getUint32(at, true);
+    distance[count] = where === absoluteSection ? Number.NaN : addresses.read(view, at + valueAt);
+    const low = view.getUint32(at + sizeAt, true);
+    size[count] = wordSize === 8 ? low + view.getUint32(at + sizeAt + 4, true) * 2 ** 32 : low;
+    info[count] = bytes[at + infoAt] as number;
+    section[count] = where;
+    positions[count] = at;
+    count++;
+  }
+  return { count, nameAt, distance, size, info, section, at: positions };
 }

@@ -65,13 +65,22 @@ export class Unit {
   ) {}
 
   get bytes(): Uint8Array {
-    this.loaded ??= this.info.readUnit(this.header);
+    if (!this.loaded) {
+      this.loaded = this.info.readUnit(this.header);
+      this.info.keep(this);
+    }
     return this.loaded;
   }
 
-  /** The unit's bytes without keeping them, for a scan over all units. */
-  get passingBytes(): Uint8Array {
-    return this.loaded ?? this.info.readUnit(this.header);
+  /** Lets go of the bytes, which are read again when they are asked for. */
+  unload(): void {
+    this.loaded = undefined;
+    this.rootDie = undefined;
+  }
+
+  /** Bytes that somebody else has read already, until {@link Unit.unload}. */
+  lend(bytes: Uint8Array): void {
+    this.loaded = bytes;
   }
 
   get abbrevs(): AbbrevTable {

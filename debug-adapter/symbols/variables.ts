@@ -6,9 +6,9 @@ import { attribute, tag } from './dwarf-constants.ts';
 import { entryValue } from './entry-values.ts';
 import { evaluateNumber, Unavailable } from './expression.ts';
 import { type FrameHooks, type Frames, locationOrNone } from './frames.ts';
+import type { ImageIndex } from './index/image-index.ts';
 import type { Lines } from './lines.ts';
 import { locationProgram } from './location-lists.ts';
-import { type Names, nameKinds } from './names.ts';
 import type { Scope, Scopes } from './scopes.ts';
 import type { SymbolTable } from './symtab.ts';
 import type { Types } from './types.ts';
@@ -30,7 +30,7 @@ export class Variables {
     private readonly types: Types,
     private readonly frames: Frames,
     private readonly symbols: SymbolTable,
-    private readonly names: () => Names,
+    private readonly names: ImageIndex,
   ) {}
 
   /** @param scopes One inline level's scopes, outermost first. */
@@ -39,9 +39,8 @@ export class Variables {
   }
 
   globals(name: string): VariableInfo[] {
-    const defined = [...this.names().find(name, nameKinds.variable)];
-    const found =
-      defined.length > 0 ? defined : [...this.names().find(name, nameKinds.variableDeclaration)].slice(0, 1);
+    const defined = [...this.names.find(name, 'variable')];
+    const found = defined.length > 0 ? defined : [...this.names.find(name, 'variableDeclaration')].slice(0, 1);
     return found.map((die) => {
       const external = die.bearer(attribute.external)?.flag(attribute.external) ?? false;
       return this.describe(die, external ? 'global' : 'static');

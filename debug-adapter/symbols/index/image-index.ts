@@ -1,0 +1,152 @@
+/**
+ * What an image defines, by name, and its source files. A small image is read when it is first asked; a large one by a
+ * thread of its own, and until that is done a name is looked for only where {@link UnitHints} say it may be.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { DebugInfo } from '../debug-info.ts';
+import type { Die } from '../die.ts';
+import { tag } from '../dwarf-constants.ts';
+import type { Unit } from '../unit.ts';
+import { buildColumns, type ImageColumns } from './build.ts';
+import { cacheFile, readCached } from './cache.ts';
+import { NameTable, NameTableBuilder } from './name-table.ts';
+import { scanUnit, variableDeclaration } from './unit-names.ts';
+import type { IndexMessage, IndexOrder } from './worker.ts';
+
+export const nameKinds = {
+  function: new Set([tag.subprogram]),
+  variable: new Set([tag.variable]),
+  variableDeclaration: new Set([variableDeclaration]),
+  type: new Set([tag.structureType, tag.classType, tag.unionType, tag.enumerationType, tag.typedef, tag.baseType]),
+  enumerator: new Set([tag.enumerator]),
+} as const;
+export type NameKind = keyof typeof nameKinds;
+
+/** Units that may define a name, without reading all. */
+export type UnitHints = (name: string) => Iterable<Unit>;
+
+export interface IndexOptions {
+  /** Folder of kept indexes; none are kept when absent. */
+  readonly cache?: string;
+  /** Called now and then with a fraction from 0 to 1 while a large image is read. */
+  readonly onProgress?: (fraction: number) => void;
+}
+
+/** Bytes of `.debug_info` that are read within a few milliseconds. */
+const smallImage = 2 * 1024 * 1024;
+const keptTables = 16;
+
+export class ImageIndex {
+  /** Resolves when all names and sources are known; at once for a small image. Never rejects. */
+  readonly ready: Promise<void>;
+  private columns: ImageColumns | undefined;
+  private table: NameTable | undefined;
+  private unitsOf: Map<string, number> | undefined;
+  private readonly unitTables = new Map<Unit, NameTable>();
+  private readonly isLarge: boolean;
+  private worker: Worker | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly info: DebugInfo,
+    private readonly hints: UnitHints,
+    private readonly options: IndexOptions,
+  ) {
+    this.isLarge = info.infoSize > smallImage;
+    this.ready = this.isLarge ? this.fetch() : Promise.resolve();
+  }
+
+  /** Entries of that name, in the file's order; for an enumerator, its enumeration. */
+  *find(name: string, kind: NameKind): Generator<Die> {
+    const names = this.names;
+    if (names) yield* this.named(names, name, kind);
+    else for (const unit of new Set(this.hints(name))) yield* this.findIn(unit, name, kind);
+  }
+
+  /** As {@link find}, in one unit. */
+  *findIn(unit: Unit, name: string, kind: NameKind): Generator<Die> {
+    let table = this.unitTables.get(unit);
+    if (!table) {
+      const builder = new NameTableBuilder(this.info.section('.debug_str'), false);
+      this.info.tolerate(() => scanUnit(unit, builder), undefined);
+      table = new NameTable(builder.finish());
+      const [oldest] = this.unitTables.keys();
+      if (oldest && this.unitTables.size >= keptTables) this.unitTables.delete(oldest);
+      this.unitTables.set(unit, table);
+    }
+    yield* this.named(table, name, kind);
+  }
+
+  /** Paths of all source files. */
+  sources(): readonly string[] {
+    return this.all?.sources.paths ?? [];
+  }
+
+  /** Units with a source file in their line table. */
+  unitsFor(path: string): Unit[] {
+    const sources = this.all?.sources;
+    if (!sources) return [];
+    this.unitsOf ??= new Map(sources.paths.map((each, index) => [each, index]));
+    const index = this.unitsOf.get(path);
+    if (index === undefined) return [];
+    const numbers = sources.units.subarray(sources.starts[index], sources.starts[index + 1]);
+    return [...numbers].flatMap((number) => this.info.units[number] ?? []);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.worker?.terminate();
+  }
+
+  private *named(table: NameTable, name: string, kind: NameKind): Generator<Die> {
+    for (const { die: offset } of table.find(name, nameKinds[kind])) {
+      const die = this.info.tolerate(() => this.info.dieAt(offset), undefined);
+      if (die && (kind === 'enumerator' || die.name === name)) yield die;
+    }
+  }
+
+  private get names(): NameTable | undefined {
+    const all = this.all;
+    if (all) this.table ??= new NameTable(all.names);
+    return this.table;
+  }
+
+  private get all(): ImageColumns | undefined {
+    if (!this.isLarge) this.columns ??= buildColumns(this.info);
+    return this.columns;
+  }
+
+  private async fetch(): Promise<void> {
+    const { cache } = this.options;
+    const file = cache === undefined ? undefined : cacheFile(cache, this.info);
+    const cached = file === undefined ? undefined : await readCached(file, this.info);
+    this.columns = cached ?? (this.closed ? undefined : await this.build(file));
+  }
+
+  /** Undefined when it was closed meanwhile, or when the thread failed, which is noted. */
+  private build(file: string | undefined): Promise<ImageColumns | undefined> {
+    const workerData: IndexOrder = { path: this.info.elf.path, ...(file === undefined ? {} : { file }) };
+    const worker = new Worker(workerFile(), { workerData, name: 'symbol index' });
+    worker.unref();
+    this.worker = worker;
+    return new Promise((resolve) => {
+      worker.on('message', (message: IndexMessage) => {
+        if (message.type === 'progress') this.options.onProgress?.(message.fraction);
+        else {
+          for (const problem of message.problems) this.info.addProblem(problem);
+          resolve(message.columns);
+        }
+      });
+      worker.on('error', (error) => this.info.addProblem(`the names of the image could not be read: ${error.message}`));
+      worker.on('exit', () => resolve(undefined));
+    });
+  }
+}
+
+/** dist/symbol-index.js: beside the bundle that this is in, or one folder up for a test's bundle. */
+function workerFile(): string {
+  const beside = join(__dirname, 'symbol-index.js');
+  return existsSync(beside) ? beside : join(__dirname, '..', 'symbol-index.js');
+}

@@ -1,0 +1,138 @@
+/** What one unit defines at file level: the entries that have a name there, found without looking at the others. */
+import { type Abbrev, type AttributeSpec, readU32, skipAttributes } from '../abbrev.ts';
+import { attribute, form, tag } from '../dwarf-constants.ts';
+import type { Unit } from '../unit.ts';
+
+/** Takes what is found. `die` is the entry as in `UnitHeader.offset`; of an enumerator, its enumeration. */
+export interface NameSink {
+  /** The name is in `.debug_str`. */
+  atOffset(name: number, tag: number, die: number): void;
+  /** The name is in the unit's own bytes, up to a zero. */
+  inBytes(bytes: Uint8Array, at: number, tag: number, die: number): void;
+  /** The name had to be made. */
+  asText(name: string, tag: number, die: number): void;
+}
+
+/** A variable that is only declared, beside the tags of `.debug_info`. */
+export const variableDeclaration = 0xff;
+
+const named: ReadonlySet<number> = new Set([
+  tag.subprogram,
+  tag.variable,
+  tag.structureType,
+  tag.classType,
+  tag.unionType,
+  tag.enumerationType,
+  tag.typedef,
+  tag.baseType,
+  tag.enumerator,
+]);
+
+/** Entries nested deeper are damage. */
+const maximumDepth = 64;
+
+/** Throws `SymbolFileError` where the unit is damaged; what was found before has been taken. */
+export function scanUnit(unit: Unit, sink: NameSink): void {
+  const { abbrevs, bytes, header } = unit;
+  /** Whether the entries at each depth are of file level, and the enumeration around them. */
+  const counts = new Uint8Array(maximumDepth + 1);
+  const enumerations = new Uint32Array(maximumDepth + 1);
+  let depth = 0;
+  for (let at = header.headerSize; at < bytes.length; ) {
+    const start = at;
+    let code = bytes[at++] as number;
+    if (code >= 0x80) {
+      code &= 0x7f;
+      for (let scale = 128, more = true; more && at < bytes.length; scale *= 128) {
+        const byte = bytes[at++] as number;
+        code += (byte & 0x7f) * scale;
+        more = byte >= 0x80;
+      }
+    }
+    if (code === 0) {
+      if (--depth <= 0) return;
+      continue;
+    }
+    const abbrev = abbrevs.get(code);
+    if (!abbrev) throw unit.cursor(start).error(`abbreviation ${code} is not in the unit's table`);
+    const isCounted = depth <= maximumDepth && counts[depth] === 1;
+    if (isCounted && named.has(abbrev.tag)) {
+      const around = abbrev.tag === tag.enumerator ? (enumerations[depth] as number) : start;
+      take(unit, { abbrev, start, at, die: header.offset + around }, sink);
+    }
+    const attributesAt = at;
+    at = skipAttributes(abbrev.skips, abbrev.skips.length, bytes, at, header);
+    if (at > bytes.length) unit.cursor(start).fail('entry goes on behind its unit');
+    if (!abbrev.hasChildren) {
+      if (depth === 0) return;
+      continue;
+    }
+    const isEnumeration = abbrev.tag === tag.enumerationType;
+    const enters = depth === 0 || (isCounted && (isEnumeration || abbrev.tag === tag.namespace));
+    if (!enters && depth > 0) {
+      const sibling = siblingOf(unit, bytes, abbrev, attributesAt);
+      if (sibling > at && sibling <= bytes.length) {
+        at = sibling;
+        continue;
+      }
+    }
+    depth++;
+    if (depth <= maximumDepth) {
+      counts[depth] = enters ? 1 : 0;
+      enumerations[depth] = isEnumeration ? start : 0;
+    }
+  }
+}
+
+interface Found {
+  readonly abbrev: Abbrev;
+  /** Where the entry and its attributes begin in the unit. */
+  readonly start: number;
+  readonly at: number;
+  readonly die: number;
+}
+
+function take(unit: Unit, found: Found, sink: NameSink): void {
+  const { abbrev, die } = found;
+  let kind = abbrev.tag;
+  if (abbrev.isDeclaration) {
+    if (kind !== tag.variable) return;
+    kind = variableDeclaration;
+  }
+  if (abbrev.name) {
+    takeName(unit, found, abbrev.name, kind, sink);
+    return;
+  }
+  // The definition of what was declared before has its name there. An instance of an inlined function has none of its
+  // own either, and is found by way of the abstract one, which another unit may hold.
+  const { refers } = abbrev;
+  if (!refers || (refers.name === attribute.abstractOrigin && refers.form !== form.refAddr)) return;
+  const { bytes } = unit;
+  const start = refers.form === form.ref4 ? readU32(bytes, positionOf(unit, found, refers)) : 0;
+  const code = start > 0 ? (bytes[start] ?? 0) : 0;
+  const declared = code > 0 && code < 0x80 ? unit.abbrevs.get(code) : undefined;
+  if (declared?.name) takeName(unit, { abbrev: declared, start, at: start + 1, die }, declared.name, kind, sink);
+  else takeText(unit, found, kind, sink);
+}
+
+function takeName(unit: Unit, found: Found, way: AttributeSpec, kind: number, sink: NameSink): void {
+  const { bytes } = unit;
+  const at = positionOf(unit, found, way);
+  if (way.form === form.string) sink.inBytes(bytes, at, kind, found.die);
+  else if (way.form === form.strp && unit.header.offsetSize === 4) sink.atOffset(readU32(bytes, at), kind, found.die);
+  else takeText(unit, found, kind, sink);
+}
+
+function takeText(unit: Unit, { start, die }: Found, kind: number, sink: NameSink): void {
+  const name = unit.dieAt(unit.header.offset + start).name;
+  if (name !== undefined) sink.asText(name, kind, die);
+}
+
+const positionOf = (unit: Unit, { abbrev, at }: Found, way: AttributeSpec): number =>
+  skipAttributes(abbrev.skips, way.steps, unit.bytes, at, unit.header) + way.bytes;
+
+function siblingOf(unit: Unit, bytes: Uint8Array, abbrev: Abbrev, attributesAt: number): number {
+  const way = abbrev.sibling;
+  if (way?.form !== form.ref4) return 0;
+  return readU32(bytes, skipAttributes(abbrev.skips, way.steps, bytes, attributesAt, unit.header) + way.bytes);
+}
