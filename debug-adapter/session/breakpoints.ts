@@ -31,7 +31,8 @@ export const breakpoints: Area = {
     supportsBreakpointLocationsRequest: true,
   },
   handlers: {
-    setBreakpoints: (session, args) => {
+    setBreakpoints: async (session, args) => {
+      if (session.launched) await session.guest.symbols?.indexed;
       const path = text('source.path', args.source?.path, 4096);
       const requests = lines(args).map((line) => ({ kind: 'source' as const, path, line }));
       return replace(session, `source:${path}`, requests);
@@ -55,8 +56,9 @@ export const breakpoints: Area = {
     // VS Code sends this to every adapter; there are no exception filters to set.
     setExceptionBreakpoints: () => ({ breakpoints: [] }),
 
-    breakpointLocations: (session, args) => {
+    breakpointLocations: async (session, args) => {
       const { symbols, sources } = session.guest;
+      await symbols?.indexed;
       const path = text('source.path', args.source?.path, 4096);
       const first = integer('line', args.line, 0, LAST_LINE);
       const last = integer('endLine', args.endLine ?? first, first, LAST_LINE);

@@ -1,5 +1,6 @@
 /** A guest under a target with the symbols it runs with: all that is new at each launch and restart. */
 import { open } from 'node:fs/promises';
+import { cacheFolder } from '../symbols/index/cache.ts';
 import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
 import { type Target, TargetError, type TargetThread } from '../target/target.ts';
 import { coreNotStarted, unusableImage } from './errors.ts';
@@ -41,8 +42,12 @@ export class Guest {
 export type StartTarget = (args: LaunchArguments) => Promise<Target>;
 
 /** Opens the symbols, boots the guest and leaves it at its first instruction. Throws a `UserError`. */
-export async function startGuest(args: LaunchArguments, startTarget: StartTarget): Promise<Guest> {
-  const symbols = await symbolsFor(args);
+export async function startGuest(
+  args: LaunchArguments,
+  startTarget: StartTarget,
+  onSymbolProgress?: (fraction: number) => void,
+): Promise<Guest> {
+  const symbols = await symbolsFor(args, onSymbolProgress);
   const target = await startTarget(args).catch((error: unknown) => {
     symbols?.close();
     throw error instanceof TargetError ? coreNotStarted(error.message) : error;
@@ -51,17 +56,20 @@ export async function startGuest(args: LaunchArguments, startTarget: StartTarget
     args.program,
     target,
     symbols,
-    new SourcePaths(args.program, args.sourceMap, symbols?.sources() ?? []),
+    new SourcePaths(args.program, args.sourceMap, () => symbols?.sources() ?? []),
   );
   await guest.threads();
   return guest;
 }
 
 /** A program that is no ELF file, such as a bzImage or a flat binary, has no symbols; whether it boots is the core's to say. */
-async function symbolsFor({ symbols, program }: LaunchArguments): Promise<OpenSymbols | undefined> {
+async function symbolsFor(
+  { symbols, program }: LaunchArguments,
+  onProgress?: (fraction: number) => void,
+): Promise<OpenSymbols | undefined> {
   if (!symbols && !(await isElf(program))) return undefined;
   const image = symbols ?? program;
-  return openSymbols(image).catch((error: Error) => {
+  return openSymbols(image, { cache: cacheFolder(), ...(onProgress ? { onProgress } : {}) }).catch((error: Error) => {
     throw unusableImage(symbols ? 'symbols' : 'program', image, error.message);
   });
 }

@@ -4,6 +4,7 @@ import type { Area } from './area.ts';
 import { followConsole } from './console-output.ts';
 import { alreadyLaunched, notLaunched } from './errors.ts';
 import { startGuest } from './guest.ts';
+import { IndexProgress } from './index-progress.ts';
 import { type LaunchArguments, readLaunchArguments } from './launch-arguments.ts';
 import { continueAll } from './run-control.ts';
 import type { Session } from './session.ts';
@@ -57,7 +58,9 @@ export const lifecycle: Area = {
 };
 
 async function boot(session: Session, args: LaunchArguments): Promise<void> {
-  const guest = await startGuest(args, session.startTarget);
+  const progress = new IndexProgress(session);
+  const guest = await startGuest(args, session.startTarget, (fraction) => progress.report(fraction));
+  void guest.symbols?.indexed.then(() => progress.end());
   try {
     await session.adopt(guest);
     await followConsole(session, guest, args.console);

@@ -100,6 +100,8 @@ export class Session {
 
   async frameAt(place: FramePlace): Promise<ShownFrame> {
     const state = this.stopped;
+    // Variables and expressions go by names of the whole image, which may still be being read.
+    await state.symbols?.indexed;
     const frame = (await state.frames(place.thread))[place.index];
     if (!frame) throw staleReference('stack frame');
     return { ...place, frame, context: state.context(place.thread, frame) };

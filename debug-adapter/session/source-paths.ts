@@ -16,7 +16,8 @@ export class SourcePaths {
   constructor(
     program: string,
     sourceMap: Readonly<Record<string, string>>,
-    private readonly recorded: readonly string[],
+    /** Asked each time: the paths of a large image become known while it is read. */
+    private readonly recorded: () => readonly string[],
   ) {
     this.prefixes = Object.entries(sourceMap).sort(([a], [b]) => b.length - a.length);
     const folders: string[] = [];
@@ -36,7 +37,7 @@ export class SourcePaths {
   /** Recorded paths that stand for a file on this machine. */
   recordedFor(path: string): readonly string[] {
     const name = basename(path);
-    const candidates = this.recorded.filter((recorded) => basename(recorded) === name);
+    const candidates = this.recorded().filter((recorded) => basename(recorded) === name);
     const same = candidates.filter((recorded) => {
       const here = this.here(recorded);
       return here !== undefined && sameFile(here, path);

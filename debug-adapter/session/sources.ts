@@ -13,8 +13,9 @@ const MOST_MODULES = 10_000;
 export const sources: Area = {
   capabilities: { supportsLoadedSourcesRequest: true, supportsModulesRequest: true },
   handlers: {
-    loadedSources: (session) => {
+    loadedSources: async (session) => {
       const { symbols, sources: paths } = session.guest;
+      await symbols?.indexed;
       return { sources: (symbols?.sources() ?? []).map((recorded) => describeSource(paths, recorded)) };
     },
 
@@ -22,6 +23,7 @@ export const sources: Area = {
     source: async (session, args) => {
       const path = args.source?.path;
       const { symbols, sources: paths } = session.guest;
+      await symbols?.indexed;
       const ours =
         typeof path === 'string' && (symbols?.sources() ?? []).some((recorded) => paths.here(recorded) === path);
       if (!ours || (await stat(path)).size > LONGEST_SOURCE) throw noSource(String(path));

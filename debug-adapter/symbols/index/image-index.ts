@@ -15,7 +15,7 @@ import { NameTable, NameTableBuilder } from './name-table.ts';
 import { scanUnit, variableDeclaration } from './unit-names.ts';
 import type { IndexMessage, IndexOrder } from './worker.ts';
 
-export const nameKinds = {
+const nameKinds = {
   function: new Set([tag.subprogram]),
   variable: new Set([tag.variable]),
   variableDeclaration: new Set([variableDeclaration]),
