@@ -97,7 +97,7 @@ function isPaeRoot(state: PagingState, level: TableLevel): boolean {
 }
 
 /** Bits that must be 0 in a present entry. */
-function reservedBits(state: PagingState, level: TableLevel, leaf: boolean): bigint {
+export function reservedBits(state: PagingState, level: TableLevel, leaf: boolean): bigint {
   const physical = BigInt(state.physicalBits ?? 52);
   if (level.entryBytes === 4) {
     if (!leaf || level.level === 1) return 0n;

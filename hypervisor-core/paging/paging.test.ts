@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { accessFault } from './access.ts';
 import { type PagingState, pagingMode } from './paging-mode.ts';
 import { withAsyncReads, withReads } from './reads.ts';
-import { addressSpace, listTable, NoSuchTableError } from './tables.ts';
+import { scanPages } from './scan.ts';
+import { listTable, NoSuchTableError } from './tables.ts';
 import { type PageWalk, translate, walk } from './walk.ts';
 
 const PG = 1n << 31n;
@@ -196,7 +197,7 @@ describe('hostile tables', () => {
   test('that point to themselves are cut off', () => {
     const bytes = Buffer.alloc(0x1000);
     for (let at = 0; at < 0x1000; at += 8) bytes.writeBigUInt64LE(7n, at);
-    const space = withReads(addressSpace({ ...longMode, cr3: 0n }, { tables: 1000, ranges: 1000 }), reader(bytes));
+    const space = withReads(scanPages({ ...longMode, cr3: 0n }, { tables: 1000, runs: 1000 }), reader(bytes));
     assert.equal(space.truncated, true);
   });
 
@@ -216,7 +217,7 @@ describe('hostile tables', () => {
         const { steps, result } = withReads(walk(paging, address), read);
         assert.ok(steps.length <= 5);
         if (result.kind === 'mapped') assert.ok(result.physical >= 0n && result.physical < 1n << 52n);
-        withReads(addressSpace(paging, { tables: 20, ranges: 20 }), read);
+        withReads(scanPages(paging, { tables: 20, runs: 20 }), read);
       }),
       { numRuns: 300 },
     );
