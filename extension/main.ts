@@ -11,6 +11,7 @@ import { chooseKernel, KvmConfigurationProvider } from './debug/configuration.ts
 import { DEBUG_TYPE } from './debug/ringside-session.ts';
 import type { StateNode } from './novsc/state-node.ts';
 import { StopStore } from './state/stop-store.ts';
+import { AddressSpaceView, chooseCr3 } from './views/address-space.ts';
 import { HypercallsView } from './views/hypercalls.ts';
 import { interruptsView } from './views/interrupts.ts';
 import { registerMarks } from './views/marks.ts';
@@ -21,6 +22,7 @@ import { registersView, setRegister } from './views/registers.ts';
 export function activate(context: ExtensionContext): void {
   const store = new StopStore();
   const pageTables = new PageTablesView(store);
+  const addressSpace = new AddressSpaceView(context, store);
   const memory = new MemoryDocuments(store);
   const hostReport = new HostReport(context);
   const configurations = new KvmConfigurationProvider();
@@ -40,6 +42,7 @@ export function activate(context: ExtensionContext): void {
     registerMarks(),
     registersView(store),
     pageTables,
+    addressSpace,
     interruptsView(store),
     new HypercallsView(context, store),
     memoryMapView(store),
@@ -48,12 +51,19 @@ export function activate(context: ExtensionContext): void {
     command('checkHost', () => hostReport.show()),
     command('openSample', () => openSample(context)),
     command('pickKernel', () => chooseKernel(workspace.workspaceFolders?.[0])),
-    command('walk', (node) => pageTables.walk(node)),
+    commands.registerCommand('ringside.walk', (from?: StateNode | Hex) => pageTables.walk(from)),
+    command('showAddressSpace', () => addressSpace.show()),
+    command('chooseCr3', () => chooseCr3(store)),
     command('dropWalk', (node) => node && pageTables.dropWalk(node)),
     command('setRegister', (node) => setRegister(store, node)),
     command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
     command('refresh', () => store.refresh()),
-    command('showMemory', (node) => memory.show(node?.address)),
+    commands.registerCommand('ringside.showMemory', (from?: StateNode | Hex) =>
+      memory.show('virtual', typeof from === 'string' ? from : from?.address),
+    ),
+    commands.registerCommand('ringside.showPhysicalMemory', (from?: StateNode | Hex) =>
+      memory.show('physical', typeof from === 'string' ? from : from?.physical),
+    ),
     commands.registerCommand('ringside.goToCode', (from?: StateNode | Hex) =>
       goToCode(typeof from === 'object' ? from.address : from),
     ),

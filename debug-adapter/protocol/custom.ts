@@ -53,7 +53,7 @@ export interface LaunchAttributes {
 
 // ---------------------------------------------------------------- state at a stop
 
-export type StatePart = 'registers' | 'pageTables' | 'interrupts' | 'hypercalls' | 'memoryMap';
+export type StatePart = 'registers' | 'pageTables' | 'addressSpace' | 'interrupts' | 'hypercalls' | 'memoryMap';
 
 export interface RegisterField {
   /** Name in the manual: `IF`, `WP`, `LME`. */
@@ -115,13 +115,105 @@ export interface WalkStep {
   readonly at: Hex;
 }
 
+/** One kind of access to a mapped page, such as `user write`, and the rule by which it faults, if it does. */
+export interface WalkAccess {
+  readonly access: string;
+  readonly fault?: string;
+}
+
 export interface Walk {
   readonly address: Hex;
   readonly mode: PagingMode;
   readonly steps: readonly WalkStep[];
   readonly result:
-    | { readonly kind: 'mapped'; readonly physical: Hex; readonly size: Hex; readonly flags: readonly string[] }
+    | {
+        readonly kind: 'mapped';
+        readonly physical: Hex;
+        readonly size: Hex;
+        readonly flags: readonly string[];
+        readonly accesses: readonly WalkAccess[];
+      }
     | { readonly kind: 'fault'; readonly reason: string };
+}
+
+/** Which page tables are looked at, and what they are compared with. */
+export interface PagesChoice {
+  /** Another root than the vCPU's own, read in the vCPU's mode. */
+  readonly cr3?: Hex;
+  /** A scan of {@link AddressSpacePart.earlier}; the last one of the same root when absent. */
+  readonly since?: number;
+}
+
+/** Neighbouring addresses with the same rights, memory type and page size. */
+export interface AddressRange {
+  readonly start: Hex;
+  readonly size: Hex;
+  /** `P`, `W`, `U`, `PWT`, `PCD`, `PAT`, `G`, `NX`; `RSVD` where reserved bits make every access fault. */
+  readonly flags: readonly string[];
+  readonly pageSize: Hex;
+  /** Where the range lies, when in one piece. */
+  readonly physical?: Hex;
+  /** Bytes in pages that were accessed, and that were written. */
+  readonly accessed: Hex;
+  readonly dirty: Hex;
+  /** Sections of the image in it, or what a kernel keeps there. */
+  readonly region?: string;
+}
+
+export type AddressChangeKind = 'mapped' | 'unmapped' | 'moved' | 'rights' | 'page size' | 'used';
+
+/** What became of neighbouring pages. `used`: they were accessed or written, and nothing else. */
+export interface AddressChange {
+  readonly kind: AddressChangeKind;
+  readonly start: Hex;
+  readonly size: Hex;
+  readonly before?: { readonly physical: Hex; readonly flags: readonly string[] };
+  readonly after?: { readonly physical: Hex; readonly flags: readonly string[] };
+  readonly region?: string;
+}
+
+/** Pages accessed and written, by equal parts of the address space; parts where nothing is mapped are left out. */
+export interface AddressHeat {
+  readonly cellSize: Hex;
+  /** Bytes of each cell that are mapped, in accessed pages, in written pages. */
+  readonly cells: readonly {
+    readonly start: Hex;
+    readonly mapped: Hex;
+    readonly accessed: Hex;
+    readonly dirty: Hex;
+  }[];
+}
+
+/** A scan that was made before and that another can be compared with. */
+export interface EarlierScan {
+  readonly scan: number;
+  /** Where the guest stood. */
+  readonly title: string;
+}
+
+/** All that the tables below one root map. */
+export interface AddressSpacePart {
+  readonly mode: PagingMode;
+  readonly cr3: Hex;
+  /** False when the root is another than the vCPU's. */
+  readonly current: boolean;
+  readonly scan: number;
+  readonly ranges: readonly AddressRange[];
+  readonly heat: AddressHeat;
+  /** Pages that hold tables. */
+  readonly tables: number;
+  /** More is mapped than is told here. */
+  readonly truncated: boolean;
+  readonly earlier: readonly EarlierScan[];
+  readonly diff?: { readonly since: number; readonly changes: readonly AddressChange[]; readonly truncated: boolean };
+}
+
+/** A guest-virtual address of a guest-physical one. */
+export interface AddressMapping {
+  readonly address: Hex;
+  readonly flags: readonly string[];
+  readonly pageSize: Hex;
+  readonly region?: string;
 }
 
 export interface IdtEntry {
@@ -155,6 +247,7 @@ export interface MachineSnapshot {
   readonly threadId: number;
   readonly registers?: readonly RegisterGroup[] | PartError;
   readonly pageTables?: PageTableRoot | PartError;
+  readonly addressSpace?: AddressSpacePart | PartError;
   readonly interrupts?: InterruptsPart | PartError;
   readonly hypercalls?: HypercallsPart | PartError;
   readonly memoryMap?: MemoryMapPart | PartError;
@@ -168,15 +261,23 @@ export interface PartError {
 
 export interface RingsideRequests {
   /** One request per stop: the parts that visible views need. */
-  'ringside/snapshot': { arguments: { threadId: number; parts: readonly StatePart[] }; body: MachineSnapshot };
+  'ringside/snapshot': {
+    arguments: { threadId: number; parts: readonly StatePart[]; pages?: PagesChoice };
+    body: MachineSnapshot;
+  };
   'ringside/setRegister': { arguments: { threadId: number; name: string; value: string }; body: { value: Hex } };
   /** Entries of the table that the entry at `path` (indices from the root) points to. */
   'ringside/pageTable': {
-    arguments: { threadId: number; path: readonly number[] };
+    arguments: { threadId: number; path: readonly number[]; cr3?: Hex };
     body: { entries: readonly PageTableEntry[] };
   };
   /** `address` is a C expression. */
-  'ringside/walk': { arguments: { threadId: number; address: string }; body: Walk };
+  'ringside/walk': { arguments: { threadId: number; address: string; cr3?: Hex }; body: Walk };
+  /** All guest-virtual addresses of a guest-physical one, which is a C expression. */
+  'ringside/mappings': {
+    arguments: { threadId: number; physical: string; cr3?: Hex };
+    body: { physical: Hex; mappings: readonly AddressMapping[]; truncated: boolean };
+  };
   /** Calls with `sequence >= from`, oldest first, running or not. */
   'ringside/hypercalls': { arguments: { from: number; limit: number }; body: HypercallsPart };
   /** Bytes for the guest's serial port, base64. */

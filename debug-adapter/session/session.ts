@@ -17,6 +17,7 @@ import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
 import type { LaunchArguments } from './launch-arguments.ts';
 import type { Go } from './runner.ts';
+import { PageScans } from './state/page-scans.ts';
 import { StopState } from './stop-state.ts';
 import { describeStop, type Movement } from './stops.ts';
 import type { Reference } from './variable-references.ts';
@@ -49,6 +50,8 @@ export class Session {
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
   readonly last = new LastState();
+  /** Page tables as they were at earlier stops of this guest. */
+  readonly pageScans = new PageScans();
   /** What the client said of itself in `initialize`. */
   client: Partial<DebugProtocol.InitializeRequestArguments> = {};
   launchArguments: LaunchArguments | undefined;
@@ -117,6 +120,7 @@ export class Session {
     this.ended = false;
     this.stop = new StopState(guest.target, guest.symbols, { thread: 1, reason: { kind: 'pause' } });
     this.last.clear();
+    this.pageScans.clear();
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
     for (const breakpoint of await this.breakpoints.bind(guest)) {

@@ -1,11 +1,12 @@
 /** Ringside's own requests: what the views show of the machine. */
 import { hex, parseHex } from '../../hypervisor-core/protocol/hex.ts';
 import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
-import type { StatePart } from '../protocol/custom.ts';
+import type { PagesChoice, StatePart } from '../protocol/custom.ts';
 import type { Area } from './area.ts';
-import { integer, text } from './arguments.ts';
+import { address, integer, text } from './arguments.ts';
 import { badArgument, badNumber, noSuchRegister, noSuchThread, targetRefused } from './errors.ts';
 import type { Session } from './session.ts';
+import { addressMappings } from './state/address-space-part.ts';
 import { hypercallsFrom } from './state/hypercalls-part.ts';
 import { childTable, walkAddress } from './state/page-tables-part.ts';
 import { STATE_PARTS, snapshot } from './state/snapshot.ts';
@@ -22,7 +23,8 @@ export const stateRequests: Area = {
       const threads = await session.guest.threads();
       if (!threads.some(({ id }) => id === args.threadId)) throw noSuchThread(args.threadId);
       const known = new Set(Array.isArray(args.parts) ? args.parts : []);
-      return snapshot(session, args.threadId, new Set(STATE_PARTS.filter((part: StatePart) => known.has(part))));
+      const parts = new Set(STATE_PARTS.filter((part: StatePart) => known.has(part)));
+      return snapshot(session, args.threadId, parts, pagesChoice(args.pages));
     },
 
     'ringside/setRegister': async (session, args) => {
@@ -35,20 +37,19 @@ export const stateRequests: Area = {
       if (!Array.isArray(args.path) || args.path.length > DEEPEST_TABLE)
         throw badArgument('path', 'must be a list of indices');
       const path = args.path.map((index) => integer('path', index, 0, 1023));
-      return { entries: await childTable(state, thread, path) };
+      return { entries: await childTable(state, thread, path, root(args.cr3)) };
     },
 
     'ringside/walk': async (session, args) => {
       const { state, thread } = await session.stoppedThread(args.threadId);
-      const shown = await session.frameAt({ thread, index: 0 });
-      const value = await session.expressions.evaluate(
-        `(unsigned long)(${text('address', args.address)})`,
-        shown.context,
-      );
-      const { text: digits } = await session.expressions.format(value, shown.context, { radix: 'hex' });
-      const address = /^0x[0-9a-f]{1,16}/i.exec(digits)?.[0];
-      if (address === undefined) throw badNumber(args.address);
-      return walkAddress(state, thread, parseHex(address));
+      const address = await addressValue(session, thread, 'address', args.address);
+      return walkAddress(state, thread, address, root(args.cr3));
+    },
+
+    'ringside/mappings': async (session, args) => {
+      const { state, thread } = await session.stoppedThread(args.threadId);
+      const physical = await addressValue(session, thread, 'physical', args.physical);
+      return addressMappings(state, thread, physical, root(args.cr3));
     },
 
     'ringside/hypercalls': (session, args) =>
@@ -59,6 +60,31 @@ export const stateRequests: Area = {
       ),
   },
 };
+
+/** The value of a C expression as an address. */
+async function addressValue(session: Session, thread: number, name: string, source: unknown): Promise<bigint> {
+  const { context } = await session.frameAt({ thread, index: 0 });
+  const expression = text(name, source);
+  const value = await session.expressions.evaluate(`(unsigned long)(${expression})`, context);
+  const { text: digits } = await session.expressions.format(value, context, { radix: 'hex' });
+  const found = /^0x[0-9a-f]{1,16}/i.exec(digits)?.[0];
+  if (found === undefined) throw badNumber(expression);
+  return parseHex(found);
+}
+
+/** Another root of page tables than the vCPU's own. */
+function root(cr3: unknown): bigint | undefined {
+  return cr3 === undefined ? undefined : address('cr3', cr3);
+}
+
+function pagesChoice(pages: unknown): PagesChoice {
+  if (typeof pages !== 'object' || pages === null) return {};
+  const { cr3, since } = pages as PagesChoice;
+  return {
+    ...(cr3 === undefined ? {} : { cr3: hex(address('cr3', cr3)) }),
+    ...(since === undefined ? {} : { since: integer('since', since, 0, Number.MAX_SAFE_INTEGER) }),
+  };
+}
 
 /** A register of the stub, or an MSR of our core by its name. The value is a C expression. */
 async function setRegister(session: Session, thread: number, name: string, source: string) {

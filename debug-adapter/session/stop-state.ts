@@ -80,6 +80,12 @@ export class StopState {
     this.forget();
   }
 
+  async writePhysical(address: bigint, data: Uint8Array): Promise<void> {
+    this.forget();
+    await this.target.writePhysical(address, data);
+    this.forget();
+  }
+
   async writeRegister(thread: number, name: string, value: Uint8Array): Promise<void> {
     this.forget();
     await this.target.writeRegister(thread, name, value);

@@ -49,6 +49,7 @@ export async function startCore(options: CoreOptions): Promise<Target> {
     return await RspTarget.connect('Ringside core', rsp, {
       inspect: connection,
       readPhysical: (address, length) => readPhysical(connection, address, length),
+      writePhysical: (address, data) => writePhysical(connection, address, data),
       explainLoss: (reason) => core.explain(reason),
       release: async () => {
         connection.dispose();
@@ -158,7 +159,28 @@ function openInspect(socket: Socket): MessageConnection {
   return connection;
 }
 
+/** Bytes that the core moves in one request. */
+const MOST_AT_ONCE = 1 << 20;
+
 async function readPhysical(connection: MessageConnection, address: bigint, length: number): Promise<Uint8Array> {
-  const { data } = await connection.sendRequest(inspect.readPhysical, { address: hex(address), length });
-  return Buffer.from(data, 'base64');
+  const parts: Uint8Array[] = [];
+  for (let done = 0; done < length; ) {
+    const ask = Math.min(length - done, MOST_AT_ONCE);
+    const { data } = await connection.sendRequest(inspect.readPhysical, {
+      address: hex(address + BigInt(done)),
+      length: ask,
+    });
+    const part = Buffer.from(data, 'base64');
+    parts.push(part);
+    done += part.length;
+    if (part.length < ask) break;
+  }
+  return parts.length === 1 ? (parts[0] ?? new Uint8Array()) : Buffer.concat(parts);
+}
+
+async function writePhysical(connection: MessageConnection, address: bigint, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; at += MOST_AT_ONCE) {
+    const data = Buffer.from(bytes.subarray(at, at + MOST_AT_ONCE)).toString('base64');
+    await connection.sendRequest(inspect.writePhysical, { address: hex(address + BigInt(at)), data });
+  }
 }

@@ -31,6 +31,7 @@ const LONGEST_DOCUMENT = 1 << 20;
 export interface StubHost {
   readonly inspect?: MessageConnection;
   readPhysical?(address: bigint, length: number): Promise<Uint8Array>;
+  writePhysical?(address: bigint, data: Uint8Array): Promise<void>;
   /** Words for a connection that broke. */
   explainLoss?(reason: string): Promise<string>;
   /** Gives everything back; the session is over. */
@@ -143,27 +144,18 @@ export class RspTarget implements Target {
   }
 
   async writeMemory(thread: number, address: bigint, data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length; at += this.chunk) {
-      const part = data.subarray(at, at + this.chunk);
-      const where = `${(address + BigInt(at)).toString(16)},${part.length.toString(16)}`;
-      expectOk(
-        await this.onThread(thread, `M${where}:${bytesToHex(part)}`),
-        `write memory at 0x${address.toString(16)}`,
-      );
-    }
+    return this.together(async () => {
+      await this.select(thread);
+      await this.writeSelected(address, data);
+    });
   }
 
   async readPhysical(address: bigint, length: number): Promise<Uint8Array> {
-    if (this.host.readPhysical) return this.host.readPhysical(address, length);
-    if (!this.can.physicalMemory) throw new TargetError(`${this.name} does not show guest-physical memory.`);
-    return this.together(async () => {
-      expectOk(await this.client.request('Qqemu.PhyMemMode:1'), 'look at guest-physical memory');
-      try {
-        return await this.readSelected(address, length);
-      } finally {
-        expectOk(await this.client.request('Qqemu.PhyMemMode:0'), 'look at guest-virtual memory');
-      }
-    });
+    return this.host.readPhysical?.(address, length) ?? this.physically(() => this.readSelected(address, length));
+  }
+
+  async writePhysical(address: bigint, data: Uint8Array): Promise<void> {
+    return this.host.writePhysical?.(address, data) ?? this.physically(() => this.writeSelected(address, data));
   }
 
   async insertBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
@@ -314,6 +306,28 @@ export class RspTarget implements Target {
       done += wanted;
     }
     return parts.length === 1 ? (parts[0] ?? new Uint8Array()) : Buffer.concat(parts);
+  }
+
+  private async writeSelected(address: bigint, data: Uint8Array): Promise<void> {
+    for (let at = 0; at < data.length; at += this.chunk) {
+      const part = data.subarray(at, at + this.chunk);
+      const where = `${BigInt.asUintN(64, address + BigInt(at)).toString(16)},${part.length.toString(16)}`;
+      const reply = await this.client.request(`M${where}:${bytesToHex(part)}`);
+      expectOk(reply, `write memory at 0x${address.toString(16)}`);
+    }
+  }
+
+  /** Has memory packets mean guest-physical addresses during `action`. */
+  private physically<Result>(action: () => Promise<Result>): Promise<Result> {
+    if (!this.can.physicalMemory) throw new TargetError(`${this.name} does not show guest-physical memory.`);
+    return this.together(async () => {
+      expectOk(await this.client.request('Qqemu.PhyMemMode:1'), 'look at guest-physical memory');
+      try {
+        return await action();
+      } finally {
+        expectOk(await this.client.request('Qqemu.PhyMemMode:0'), 'look at guest-virtual memory');
+      }
+    });
   }
 
   /** Some stubs refuse a whole read for one page that is not mapped: then the pages before it are read by themselves. */

@@ -64,6 +64,7 @@ export interface Target {
   readMemory(thread: number, address: bigint, length: number): Promise<Uint8Array>;
   writeMemory(thread: number, address: bigint, data: Uint8Array): Promise<void>;
   readPhysical(address: bigint, length: number): Promise<Uint8Array>;
+  writePhysical(address: bigint, data: Uint8Array): Promise<void>;
 
   /** Throws `TargetError` with the stub's reason. `length` counts for watchpoints only. */
   insertBreakpoint(

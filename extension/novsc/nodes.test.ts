@@ -69,6 +69,8 @@ describe('page tables', () => {
       '  PDPTE[510]: 0x104003 at 0x107ff0  P W A',
       '  PDE[0]: 0x104003 at 0x108000  P W A D PS',
       '  mapped: guest-physical 0x1234, 2 MiB page, W X',
+      '  supervisor write: allowed',
+      '  user read: faults: A supervisor page (U/S = 0) is not for CPL 3.',
     ]);
   });
 

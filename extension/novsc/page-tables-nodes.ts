@@ -43,6 +43,7 @@ function entryNode(entry: PageTableEntry, above: readonly number[], prefix: stri
     value: entry.raw,
     copy: entry.raw,
     address: entry.address,
+    physical: entry.target,
   };
   if (entry.leaf) return node;
   return { ...node, children: async () => (await read(path)).map((child) => entryNode(child, path, prefix, read)) };
@@ -66,6 +67,7 @@ export function walkNode(expression: string, walk: Walk): StateNode {
     value: end.short,
     copy: end.copy,
     address: walk.address,
+    ...(walk.result.kind === 'mapped' ? { physical: walk.result.physical } : {}),
     walk: true,
     expanded: true,
     children: [
@@ -87,6 +89,16 @@ export function walkNode(expression: string, walk: Walk): StateNode {
         icon: end.ok ? 'pass' : 'error',
         copy: end.copy,
       },
+      ...(walk.result.kind === 'mapped' ? walk.result.accesses : []).map(
+        ({ access, fault }): StateNode => ({
+          id: `${id}/${access}`,
+          label: access,
+          description: fault ? `faults: ${fault}` : 'allowed',
+          icon: fault ? 'error' : 'pass',
+          value: fault ?? '',
+          copy: fault ?? 'allowed',
+        }),
+      ),
     ],
   };
 }

@@ -18,6 +18,8 @@ export interface StateNode {
   readonly copy?: string;
   /** A guest-virtual address that this row is about. */
   readonly address?: Hex;
+  /** A guest-physical address that this row is about. */
+  readonly physical?: Hex;
   /** True when `address` is code. */
   readonly code?: boolean;
   /** Set when the row is a register that can be set. */

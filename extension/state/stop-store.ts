@@ -12,7 +12,7 @@ import {
   EventEmitter,
   type ProviderResult,
 } from 'vscode';
-import type { MachineSnapshot, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import type { MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { DEBUG_TYPE, onRingsideEvent, request } from '../debug/ringside-session.ts';
 
 /** A step is over before anybody could read "running": views say so only when the guest runs on. */
@@ -43,6 +43,8 @@ class SessionState {
   /** Counts stops, changes of thread and refreshes: what is to be read anew. */
   stop = 0;
   endMessage: string | undefined;
+  /** Which page tables are looked at. */
+  pages: PagesChoice = {};
   readonly parts = new Map<StatePart, KeptPart>();
   timer: NodeJS.Timeout | undefined;
 
@@ -124,6 +126,17 @@ export class StopStore implements Disposable {
     if (visible) this.#wanted.add(part);
     else this.#wanted.delete(part);
     if (visible && this.#active) void this.#fetch(this.#active);
+  }
+
+  get pages(): PagesChoice {
+    return this.#active?.pages ?? {};
+  }
+
+  /** Looks at other page tables, or compares them with another stop. */
+  choosePages(pages: PagesChoice): void {
+    if (!this.#active) return;
+    this.#active.pages = pages;
+    this.#readAnew(this.#active);
   }
 
   /** Reads the visible parts anew. */
@@ -208,7 +221,7 @@ export class StopStore implements Disposable {
     if (parts.length === 0) return;
     let snapshot: MachineSnapshot;
     try {
-      snapshot = await request(state.session, 'ringside/snapshot', { threadId, parts });
+      snapshot = await request(state.session, 'ringside/snapshot', { threadId, parts, pages: state.pages });
     } catch (error) {
       const failed = { error: error instanceof Error ? error.message : String(error) };
       snapshot = { threadId, ...Object.fromEntries(parts.map((part) => [part, failed])) };

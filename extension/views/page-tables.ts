@@ -1,6 +1,6 @@
 /** Page Tables: the tree of the current CR3, read as it is expanded, and walks of single addresses above it. */
 import { type Disposable, window } from 'vscode';
-import type { PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
+import type { Hex, PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
 import { request } from '../debug/ringside-session.ts';
 import { pageTablesNodes, walkNode } from '../novsc/page-tables-nodes.ts';
 import type { StateNode } from '../novsc/state-node.ts';
@@ -21,18 +21,19 @@ export class PageTablesView implements Disposable {
       view: 'ringside.pageTables',
       part: 'pageTables',
       build: (root) => this.#build(root),
-      describe: () => `vCPU ${store.threadId - 1}`,
+      describe: () =>
+        [`vCPU ${store.threadId - 1}`, store.pages.cr3 && `CR3 ${store.pages.cr3}`].filter(Boolean).join(', '),
     });
   }
 
   /** Walks one address, asked for unless a row was given, and shows the steps above the tree. */
-  async walk(node?: StateNode): Promise<void> {
+  async walk(from?: StateNode | Hex): Promise<void> {
     if (this.store.phase !== 'stopped') {
       await window.showInformationMessage('Pause the guest to walk its page tables.');
       return;
     }
     const expression =
-      node?.address ??
+      (typeof from === 'string' ? from : from?.address) ??
       (await window.showInputBox({
         title: 'Walk Page Tables',
         prompt: 'A guest-virtual address: a number or a C expression, such as $rip or &buffer',
@@ -56,13 +57,19 @@ export class PageTablesView implements Disposable {
     this.#tree.dispose();
   }
 
+  /** The root that is looked at, when it is not the vCPU's own. */
+  get #root(): { readonly cr3?: Hex } {
+    const { cr3 } = this.store.pages;
+    return cr3 ? { cr3 } : {};
+  }
+
   #build(root: PageTableRoot): readonly StateNode[] {
     if (root !== this.#walkedAt && this.#walks.size > 0) void this.#walkAgain(root);
     this.#walkedAt = root;
     const table = pageTablesNodes(root, async (path) => {
       const { session, threadId } = this.store;
       if (!session) return [];
-      return (await request(session, 'ringside/pageTable', { threadId, path })).entries;
+      return (await request(session, 'ringside/pageTable', { threadId, path, ...this.#root })).entries;
     });
     return [...this.#walks.values(), ...table];
   }
@@ -80,7 +87,8 @@ export class PageTablesView implements Disposable {
     const { session, threadId } = this.store;
     try {
       if (!session) throw new Error('no session');
-      return walkNode(expression, await request(session, 'ringside/walk', { threadId, address: expression }));
+      const walk = await request(session, 'ringside/walk', { threadId, address: expression, ...this.#root });
+      return walkNode(expression, walk);
     } catch (error) {
       const description = error instanceof Error ? error.message : String(error);
       return { id: `walk/${expression}`, label: `Walk of ${expression}`, description, icon: 'warning', walk: true };

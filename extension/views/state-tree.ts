@@ -138,6 +138,7 @@ function contextWords(node: StateNode): string {
   const words = [
     node.copy !== undefined && 'value',
     node.address !== undefined && 'address',
+    node.physical !== undefined && 'physical',
     node.code && 'code',
     node.register !== undefined && 'writable',
     node.walk && 'walk',

@@ -12,6 +12,7 @@ import type { Console, Disposable, Machine, Vcpu } from '../machine/api.ts';
 import { hex } from '../protocol/hex.ts';
 import { inspect } from '../protocol/inspect.ts';
 import { Backlog, Flow } from './flow.ts';
+import { scanPageTables } from './page-tables.ts';
 import { bytes, flag, MAX_TRANSFER, path, text, wholeNumber, wideNumber } from './params.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
@@ -98,6 +99,7 @@ export class InspectClient {
     on.onRequest(inspect.writeMsr, (params) => {
       this.#stopped(params).writeMsr(wholeNumber(params, 'index', 0, 0xffff_ffff), wideNumber(params, 'value'));
     });
+    on.onRequest(inspect.scanPages, (params) => scanPageTables(this.#stopped(params), machine.memory, params));
     on.onRequest(inspect.readPhysical, (params) => {
       const data = machine.memory.read(wideNumber(params, 'address'), wholeNumber(params, 'length', 0, MAX_TRANSFER));
       return { data: Buffer.from(data).toString('base64') };

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { createMessageConnection, type MessageConnection } from 'vscode-jsonrpc/node';
 import { FakeMachine } from '../../test/core/fake-machine.ts';
+import type { Hex } from '../protocol/hex.ts';
 import { type HypercallBatch, inspect, type MachineState } from '../protocol/inspect.ts';
 import { Backlog } from './flow.ts';
 import { InspectServer } from './server.ts';
@@ -68,6 +69,29 @@ describe('requests', () => {
     assert.equal(plain(data), 'ringside');
     const end = await client.sendRequest(inspect.readPhysical, { address: '0xfffe', length: 16 });
     assert.equal(plain(end.data).length, 2, 'short where RAM ends');
+    client.end();
+  });
+
+  test('page tables of a vCPU, and of another root', async () => {
+    const client = await open();
+    const registers = { cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0x20n, efer: 0x500n };
+    for (const [name, value] of Object.entries(registers)) {
+      const bytes = machine.vcpus[0]?.registers.read(name) ?? new Uint8Array();
+      new DataView(bytes.buffer, bytes.byteOffset).setBigUint64(0, value, true);
+      machine.vcpus[0]?.registers.write(name, bytes);
+    }
+    const entries = [
+      [0x1000, 0x2003n],
+      [0x2000, 0x3003n],
+      [0x3008, 0x40_0083n],
+      [0x4ff8, 0x2007n],
+    ] as const;
+    for (const [at, entry] of entries) new DataView(machine.ram.buffer).setBigUint64(at, entry, true);
+    const own = await client.sendRequest(inspect.scanPages, { vcpu: 0 });
+    assert.deepEqual(own, { runs: [512, 1024, 512, 3, 2], tables: [1, 4, 2, 3, 3, 2], truncated: false });
+    const other = await client.sendRequest(inspect.scanPages, { vcpu: 0, cr3: '0x4000' });
+    assert.deepEqual(other.runs, [2 ** 52 - 2 ** 27 + 512, 1024, 512, 3, 2]);
+    await assert.rejects(client.sendRequest(inspect.scanPages, { vcpu: 0, cr3: '4' as Hex }), /"cr3" must be/);
     client.end();
   });
 

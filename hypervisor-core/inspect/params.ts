@@ -50,6 +50,11 @@ export function wideNumber(params: unknown, name: string): bigint {
   throw invalid(name, 'a hexadecimal number, 0x and 1 to 16 digits');
 }
 
+/** As {@link wideNumber}; undefined for an absent one. */
+export function optionalWideNumber(params: unknown, name: string): bigint | undefined {
+  return member(params, name) === undefined ? undefined : wideNumber(params, name);
+}
+
 /** Bytes in base64, at most {@link MAX_TRANSFER}. */
 export function bytes(params: unknown, name: string): Uint8Array {
   const value = member(params, name);

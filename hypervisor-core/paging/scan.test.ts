@@ -8,6 +8,7 @@ import { type PagingState, pagingMode, tableLevels } from './paging-mode.ts';
 import { addressOf, mappingsOf, pageRanges } from './ranges.ts';
 import { withReads } from './reads.ts';
 import { isMapped, type PageRun, scanPages } from './scan.ts';
+import { packScan, unpackScan } from './scan-codec.ts';
 import { diffScans } from './scan-diff.ts';
 import { walk } from './walk.ts';
 
@@ -51,6 +52,15 @@ function lookUp(runs: readonly PageRun[], address: bigint) {
   return { physical: addressOf(run.frame + page - run.frame + (run.frame - run.page)), flags: flags.sort() };
 }
 
+const { present: P, writable: W, user: U, noExecute: NX, accessed: A, dirty: D } = PageFlag;
+const run = (page: number, frame: number, pages: number, flags: number, level = 1): PageRun => ({
+  page,
+  frame,
+  pages,
+  flags,
+  level,
+});
+
 describe('scan', () => {
   for (const state of states) {
     test(`${pagingMode(state)} (EFER ${state.efer.toString(16)}): says of every address what the walk says`, () => {
@@ -83,18 +93,18 @@ describe('scan', () => {
     });
   }
 
+  test('comes through JSON as it was', () => {
+    const scan = {
+      runs: [run(2 ** 52 - 7, 2 ** 40 - 9, 7, P | D, 2), run(0, 0, 1, P)],
+      tables: [{ frame: 2 ** 40 - 1, level: 5 }],
+      truncated: true,
+    };
+    assert.deepEqual(unpackScan(JSON.parse(JSON.stringify(packScan(scan)))), scan);
+  });
+
   test('without paging there is nothing to scan', () => {
     assert.deepEqual(withReads(scanPages({ cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n }), () => new Uint8Array()).runs, []);
   });
-});
-
-const { present: P, writable: W, user: U, noExecute: NX, accessed: A, dirty: D } = PageFlag;
-const run = (page: number, frame: number, pages: number, flags: number, level = 1): PageRun => ({
-  page,
-  frame,
-  pages,
-  flags,
-  level,
 });
 
 describe('ranges', () => {

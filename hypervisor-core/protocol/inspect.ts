@@ -180,6 +180,18 @@ export interface InterruptState {
   readonly pending: PendingEvents;
 }
 
+// ---------------------------------------------------------------- page tables
+
+/** All that one root of page tables maps; numbers count pages of 4 KiB, as in paging/scan.ts. */
+export interface PackedPageScan {
+  /** Five numbers a run of pages: linear page, physical page, length, flags, level of the leaf entries. */
+  readonly runs: readonly number[];
+  /** Two numbers a table: its physical page and the level of its entries. */
+  readonly tables: readonly number[];
+  /** More is mapped than was read. */
+  readonly truncated: boolean;
+}
+
 // ---------------------------------------------------------------- memory map
 
 export interface MemoryRegion {
@@ -291,6 +303,8 @@ export const inspect = {
   /** The MSRs that this KVM saves, with names; the machine must be stopped. */
   msrs: new RequestType<VcpuParams, readonly Msr[], void>('vcpu/msrs'),
   writeMsr: new RequestType<VcpuParams & { readonly index: number; readonly value: Hex }, void, void>('vcpu/writeMsr'),
+  /** Scans the page tables of a vCPU, or those at another CR3 in the same mode; the machine must be stopped. */
+  scanPages: new RequestType<VcpuParams & { readonly cr3?: Hex }, PackedPageScan, void>('vcpu/scanPages'),
   /** Guest-physical reads and writes, running or not; a read stops short where RAM ends. */
   readPhysical: new RequestType<{ readonly address: Hex; readonly length: number }, { readonly data: string }, void>(
     'memory/readPhysical',

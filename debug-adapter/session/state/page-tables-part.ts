@@ -1,18 +1,21 @@
-/** The Page Tables view: the root table, a table below it, and the walk of one address. */
-
+/** The Page Tables view: the root table, a table below it, and the walk of one address; all of any root. */
+import { type Access, accessFault } from '../../../hypervisor-core/paging/access.ts';
 import type { PagingEntry } from '../../../hypervisor-core/paging/entry.ts';
 import { type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
 import { withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
 import { listTable, NoSuchTableError } from '../../../hypervisor-core/paging/tables.ts';
-import { walk } from '../../../hypervisor-core/paging/walk.ts';
+import { type MappedPage, walk } from '../../../hypervisor-core/paging/walk.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
-import type { PageTableEntry, PageTableRoot, Walk } from '../../protocol/custom.ts';
+import type { PageTableEntry, PageTableRoot, Walk, WalkAccess } from '../../protocol/custom.ts';
 import { badArgument } from '../errors.ts';
 import type { StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
-export async function pageTablesPart(state: StopState, thread: number): Promise<PageTableRoot> {
-  const paging = await pagingState(state, thread);
+const RFLAGS_AC = 1n << 18n;
+
+/** `cr3` is another root than the vCPU's own here and below. */
+export async function pageTablesPart(state: StopState, thread: number, cr3?: bigint): Promise<PageTableRoot> {
+  const paging = await pagingState(state, thread, cr3);
   return {
     mode: pagingMode(paging),
     cr3: hex(paging.cr3),
@@ -22,19 +25,40 @@ export async function pageTablesPart(state: StopState, thread: number): Promise<
 }
 
 /** Entries of the table at `path`, indices from the root. */
-export async function childTable(state: StopState, thread: number, path: readonly number[]) {
-  return entries(state, await pagingState(state, thread), path);
+export async function childTable(state: StopState, thread: number, path: readonly number[], cr3?: bigint) {
+  return entries(state, await pagingState(state, thread, cr3), path);
 }
 
-export async function walkAddress(state: StopState, thread: number, address: bigint): Promise<Walk> {
-  const paging = await pagingState(state, thread);
+export async function walkAddress(state: StopState, thread: number, address: bigint, cr3?: bigint): Promise<Walk> {
+  const paging = await pagingState(state, thread, cr3);
   const { mode, steps, result, ...walked } = await withAsyncReads(walk(paging, address), physicalReader(state));
+  const alignmentCheck = (((await state.values(thread)).get('eflags') ?? 0n) & RFLAGS_AC) !== 0n;
   return {
     address: hex(walked.address),
     mode,
     steps: steps.map((entry) => ({ entry: describe(state, entry), at: hex(entry.at) })),
-    result: result.kind === 'fault' ? result : { ...result, physical: hex(result.physical), size: hex(result.size) },
+    result:
+      result.kind === 'fault'
+        ? result
+        : {
+            kind: 'mapped',
+            physical: hex(result.physical),
+            size: hex(result.size),
+            flags: result.flags,
+            accesses: mode === 'none' ? [] : accesses(paging, result, alignmentCheck),
+          },
   };
+}
+
+/** What each kind of access to the page comes to with the control registers as they are. */
+function accesses(paging: PagingState, page: MappedPage, alignmentCheck: boolean): WalkAccess[] {
+  return [false, true].flatMap((user) =>
+    (['read', 'write', 'fetch'] as const).map((kind) => {
+      const access: Access = { kind, user, alignmentCheck };
+      const fault = accessFault(paging, page, access);
+      return { access: `${user ? 'user' : 'supervisor'} ${kind}`, ...(fault === undefined ? {} : { fault }) };
+    }),
+  );
 }
 
 async function entries(state: StopState, paging: PagingState, path: readonly number[]): Promise<PageTableEntry[]> {
@@ -46,13 +70,13 @@ async function entries(state: StopState, paging: PagingState, path: readonly num
   }
 }
 
-const physicalReader = (state: StopState) => (address: bigint, length: number) =>
+export const physicalReader = (state: StopState) => (address: bigint, length: number) =>
   state.target.readPhysical(address, length);
 
-async function pagingState(state: StopState, thread: number): Promise<PagingState> {
+export async function pagingState(state: StopState, thread: number, cr3?: bigint): Promise<PagingState> {
   const values = await state.values(thread);
   const value = (name: string) => values.get(name) ?? 0n;
-  return { cr0: value('cr0'), cr3: value('cr3'), cr4: value('cr4'), efer: value('efer') };
+  return { cr0: value('cr0'), cr3: cr3 ?? value('cr3'), cr4: value('cr4'), efer: value('efer') };
 }
 
 function describe(state: StopState, entry: PagingEntry): PageTableEntry {

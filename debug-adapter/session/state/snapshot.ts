@@ -1,7 +1,9 @@
 /** One snapshot a stop: the parts that visible views ask for, each failing by itself. */
-import type { MachineSnapshot, PartError, StatePart } from '../../protocol/custom.ts';
+import { parseHex } from '../../../hypervisor-core/protocol/hex.ts';
+import type { MachineSnapshot, PagesChoice, PartError, StatePart } from '../../protocol/custom.ts';
 import { describeError } from '../errors.ts';
 import type { Session } from '../session.ts';
+import { addressSpacePart } from './address-space-part.ts';
 import { hypercallsPart } from './hypercalls-part.ts';
 import { interruptsPart } from './interrupts-part.ts';
 import { memoryMapPart } from './memory-map-part.ts';
@@ -13,11 +15,14 @@ type Part<Name extends StatePart> = NonNullable<MachineSnapshot[Name]>;
 /** How each part is made. Those of the processor throw while the guest runs; the others do not need it to stand still. */
 const MAKERS = {
   registers: (session, thread) => registersPart(session.stopped, thread),
-  pageTables: (session, thread) => pageTablesPart(session.stopped, thread),
+  pageTables: (session, thread, { cr3 }) => pageTablesPart(session.stopped, thread, cr3 && parseHex(cr3)),
+  addressSpace: (session, thread, pages) => addressSpacePart(session, session.stopped, thread, pages),
   interrupts: (session, thread) => interruptsPart(session.stopped, thread),
   hypercalls: (session) => hypercallsPart(session.guest),
   memoryMap: (session) => memoryMapPart(session.guest),
-} satisfies { readonly [Name in StatePart]: (session: Session, thread: number) => Promise<Part<Name>> };
+} satisfies {
+  readonly [Name in StatePart]: (session: Session, thread: number, pages: PagesChoice) => Promise<Part<Name>>;
+};
 
 export const STATE_PARTS = Object.keys(MAKERS) as readonly StatePart[];
 
@@ -25,11 +30,12 @@ export async function snapshot(
   session: Session,
   thread: number,
   parts: ReadonlySet<StatePart>,
+  pages: PagesChoice,
 ): Promise<MachineSnapshot> {
   const made = await Promise.all(
     [...parts].map(async (part) => {
       const error = (failure: unknown): PartError => ({ error: describeError(failure).message });
-      return [part, await attempt<unknown>(() => MAKERS[part](session, thread)).catch(error)] as const;
+      return [part, await attempt<unknown>(() => MAKERS[part](session, thread, pages)).catch(error)] as const;
     }),
   );
   const whole: MachineSnapshot = { threadId: thread, ...Object.fromEntries(made) };

@@ -14,13 +14,25 @@ import {
 } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type {
+  PagesChoice,
   RingsideEventName,
   RingsideEvents,
   RingsideRequestName,
   RingsideRequests,
   StatePart,
 } from '../../../debug-adapter/protocol/custom.ts';
-import { hypercalls, interrupts, memoryMap, pageTable, pageTables, registers, walk } from './snapshot.ts';
+import { hex } from '../../../hypervisor-core/protocol/hex.ts';
+import {
+  addressSpace,
+  hypercalls,
+  interrupts,
+  mappings,
+  memoryMap,
+  pageTable,
+  pageTables,
+  registers,
+  walk,
+} from './snapshot.ts';
 
 /** What the guest does: calls before it stops first, and calls a millisecond while it runs. */
 const FIRST_CALLS = 40;
@@ -141,13 +153,18 @@ class FakeAdapter extends DebugSession {
       args: RingsideRequests[Name]['arguments'],
     ) => RingsideRequests[Name]['body'];
   } = {
-    'ringside/snapshot': ({ threadId, parts }) => ({ threadId, ...this.#parts(parts) }),
+    'ringside/snapshot': ({ threadId, parts, pages }) => ({ threadId, ...this.#parts(parts, pages) }),
     'ringside/setRegister': ({ value }) => {
       this.#rax = value;
       return { value: value as `0x${string}` };
     },
     'ringside/pageTable': ({ path }) => ({ entries: pageTable(path) }),
     'ringside/walk': ({ address }) => walk(address.startsWith('0x') ? BigInt(address) : 0xffffffff80001000n),
+    'ringside/mappings': ({ physical }) => ({
+      physical: hex(BigInt(physical)),
+      mappings: mappings(BigInt(physical)),
+      truncated: false,
+    }),
     'ringside/hypercalls': ({ from, limit }) => hypercalls(from, Math.min(this.#calls, from + limit), this.#calls),
     'ringside/consoleInput': ({ data }) => {
       this.#send('ringside/console', { data });
@@ -162,7 +179,7 @@ class FakeAdapter extends DebugSession {
     );
   }
 
-  #parts(parts: readonly StatePart[]) {
+  #parts(parts: readonly StatePart[], pages: PagesChoice = {}) {
     const all = {
       registers: registers(this.#stop).map((group) => ({
         ...group,
@@ -170,7 +187,8 @@ class FakeAdapter extends DebugSession {
           register.name === 'rax' && this.#rax ? { ...register, value: this.#rax as `0x${string}` } : register,
         ),
       })),
-      pageTables,
+      pageTables: { ...pageTables, cr3: pages.cr3 ?? pageTables.cr3 },
+      addressSpace: addressSpace(this.#stop, pages),
       interrupts,
       hypercalls: hypercalls(Math.max(0, this.#calls - 1000), this.#calls),
       memoryMap,

@@ -1,9 +1,12 @@
 /** A machine's state as a well-behaved adapter would send it, for tests of the views that need no KVM. */
 import type {
+  AddressMapping,
+  AddressSpacePart,
   HypercallRecord,
   HypercallsPart,
   InterruptsPart,
   MemoryMapPart,
+  PagesChoice,
   PageTableEntry,
   PageTableRoot,
   RegisterGroup,
@@ -113,8 +116,113 @@ export function walk(address: bigint): Walk {
         at: '0x108000',
       },
     ],
-    result: { kind: 'mapped', physical: hex(address & 0x1fffffn), size: '0x200000', flags: ['W', 'X'] },
+    result: {
+      kind: 'mapped',
+      physical: hex(address & 0x1fffffn),
+      size: '0x200000',
+      flags: ['W', 'X'],
+      accesses: [
+        { access: 'supervisor write' },
+        { access: 'user read', fault: 'A supervisor page (U/S = 0) is not for CPL 3.' },
+      ],
+    },
   };
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** [start, bytes, flags, bytes of a page, physical, region] */
+const ranges: readonly (readonly [bigint, number, string, number, number, string])[] = [
+  [0x40_0000n, 128 * KIB, 'P U', 4 * KIB, 0x80_0000, ''],
+  [0x42_0000n, 64 * KIB, 'P W U NX', 4 * KIB, 0x82_0000, ''],
+  [0x7fff_0000_0000n, 8 * KIB, '', 4 * KIB, 0, ''],
+  [0x7fff_0000_2000n, 132 * KIB, 'P W U', 4 * KIB, 0x84_0000, ''],
+  [0xffff_8880_0000_0000n, 256 * MIB, 'P W G NX', 2 * MIB, 0, ''],
+  [KERNEL, 4 * MIB, 'P G', 2 * MIB, 16 * MIB, '.text'],
+  [KERNEL + 0x40_0000n, 2 * MIB, 'P W G NX', 2 * MIB, 20 * MIB, '.data .bss'],
+  [KERNEL + 0x60_0000n, 16 * KIB, 'P W', 4 * KIB, 22 * MIB, '.init.text'],
+  [0xffff_ffff_ff5f_d000n, 4 * KIB, 'P W PCD G NX', 4 * KIB, 0xfee0_0000, ''],
+];
+
+const portion = (bytes: number, part: number) => hex(Math.floor(bytes * part));
+
+/** `stop` makes what has happened since the first. */
+export function addressSpace(stop: number, { cr3, since }: PagesChoice = {}): AddressSpacePart {
+  const cells = ranges.flatMap(([start, bytes, flags]) => {
+    if (flags === '') return [];
+    const size = Math.min(bytes, 2 * MIB);
+    return Array.from({ length: Math.ceil(bytes / (2 * MIB)) }, (_, index) => ({
+      start: hex((start & -0x20_0000n) + BigInt(index * 2 * MIB)),
+      mapped: hex(size),
+      accessed: portion(size, Math.max(0, Math.sin(index) * stop * 0.4)),
+      dirty: portion(size, Math.max(0, Math.sin(index * 2) * stop * 0.2)),
+    }));
+  });
+  const earlier = Array.from({ length: stop - 1 }, (_, index) => ({
+    scan: index + 1,
+    title: `line_${index + 1}+0x4, vCPU 0`,
+  }));
+  return {
+    mode: '4-level',
+    cr3: cr3 ?? '0x103000',
+    current: cr3 === undefined,
+    scan: stop,
+    ranges: ranges.map(([start, bytes, flags, page, physical, region]) => ({
+      start: hex(start),
+      size: hex(bytes),
+      flags: flags === '' ? [] : flags.split(' '),
+      pageSize: hex(page),
+      ...(flags === '' ? {} : { physical: hex(physical) }),
+      accessed: portion(bytes, flags === '' ? 0 : 0.5),
+      dirty: portion(bytes, flags.includes('W') ? 0.25 : 0),
+      ...(region === '' ? {} : { region }),
+    })),
+    heat: { cellSize: hex(2 * MIB), cells },
+    tables: 14,
+    truncated: false,
+    earlier,
+    ...(stop > 1
+      ? {
+          diff: {
+            since: since ?? stop - 1,
+            truncated: false,
+            changes: [
+              {
+                kind: 'mapped',
+                start: '0x7fff00004000',
+                size: '0x1000',
+                after: { physical: '0x845000', flags: ['P', 'W', 'U', 'NX'] },
+              },
+              {
+                kind: 'rights',
+                start: hex(KERNEL + 0x60_0000n),
+                size: '0x4000',
+                before: { physical: '0x1600000', flags: ['P', 'W'] },
+                after: { physical: '0x1600000', flags: ['P', 'NX'] },
+                region: '.init.text',
+              },
+              {
+                kind: 'used',
+                start: hex(KERNEL + 0x40_0000n),
+                size: '0x200000',
+                before: { physical: '0x1400000', flags: ['P', 'W', 'G', 'NX', 'A'] },
+                after: { physical: '0x1400000', flags: ['P', 'W', 'G', 'NX', 'A', 'D'] },
+                region: '.data .bss',
+              },
+            ],
+          },
+        }
+      : {}),
+  };
+}
+
+export function mappings(physical: bigint): readonly AddressMapping[] {
+  return [0xffff_8880_0000_0000n, KERNEL].map((base) => ({
+    address: hex(base + physical),
+    flags: ['P', 'W', 'G'],
+    pageSize: hex(2 * MIB),
+  }));
 }
 
 export const interrupts: InterruptsPart = {

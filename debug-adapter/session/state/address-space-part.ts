@@ -1,0 +1,138 @@
+/** All that the page tables map: ranges, the heat map of accesses, what changed since another stop, and the way back. */
+import { heatMap } from '../../../hypervisor-core/paging/heat.ts';
+import { pageFlagNames } from '../../../hypervisor-core/paging/page-flags.ts';
+import { type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
+import { addressOf, mappingsOf, pageRanges } from '../../../hypervisor-core/paging/ranges.ts';
+import { withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
+import { type PageScan, scanPages } from '../../../hypervisor-core/paging/scan.ts';
+import { unpackScan } from '../../../hypervisor-core/paging/scan-codec.ts';
+import { diffScans, type PageState } from '../../../hypervisor-core/paging/scan-diff.ts';
+import { type Hex, hex, parseHex } from '../../../hypervisor-core/protocol/hex.ts';
+import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
+import type {
+  AddressChange,
+  AddressMapping,
+  AddressRange,
+  AddressSpacePart,
+  PagesChoice,
+} from '../../protocol/custom.ts';
+import type { Session } from '../session.ts';
+import type { StopState } from '../stop-state.ts';
+import { pagingState, physicalReader } from './page-tables-part.ts';
+import { regionName } from './region-name.ts';
+import { symbolName } from './symbol-name.ts';
+
+/** What a view is told of at most. */
+const MOST_RANGES = 20_000;
+const MOST_CHANGES = 5_000;
+const MOST_CELLS = 4_096;
+const MOST_MAPPINGS = 1_000;
+
+export async function addressSpacePart(
+  session: Session,
+  state: StopState,
+  thread: number,
+  { cr3, since }: PagesChoice,
+): Promise<AddressSpacePart> {
+  const paging = await pagingState(state, thread, cr3 && parseHex(cr3));
+  const own = await pagingState(state, thread);
+  const { runs, tables, truncated } = await scan(state, thread, paging);
+  const pc = await state.pc(thread);
+  const title = `${symbolName(state.symbols, pc) ?? hex(pc)}, vCPU ${thread - 1}`;
+  const kept = session.pageScans.add(state, { cr3: paging.cr3, title, runs });
+  const earlier = session.pageScans.before(state);
+  const base = earlier.findLast((one) => (since === undefined ? one.cr3 === paging.cr3 : one.scan === since));
+  const ranges = pageRanges(runs);
+  const pageSize = pageSizes(paging);
+  const { cellPages, cells } = heatMap(runs, MOST_CELLS);
+  return {
+    mode: pagingMode(paging),
+    cr3: hex(paging.cr3),
+    current: paging.cr3 === own.cr3,
+    scan: kept.scan,
+    ranges: ranges.slice(0, MOST_RANGES).map(
+      ({ start, size, flags, level, physical, accessed, dirty }): AddressRange => ({
+        start: hex(start),
+        size: hex(size),
+        flags: pageFlagNames(flags),
+        pageSize: pageSize(level),
+        ...(physical === undefined ? {} : { physical: hex(physical) }),
+        accessed: hex(accessed),
+        dirty: hex(dirty),
+        ...named(state, start, size),
+      }),
+    ),
+    heat: {
+      cellSize: bytes(cellPages),
+      cells: cells.map(({ page, mapped, accessed, dirty }) => ({
+        start: hex(addressOf(page)),
+        mapped: bytes(mapped),
+        accessed: bytes(accessed),
+        dirty: bytes(dirty),
+      })),
+    },
+    tables: tables.length,
+    truncated: truncated || ranges.length > MOST_RANGES,
+    earlier: earlier.map((one) => ({ scan: one.scan, title: one.title })),
+    ...(base ? { diff: { since: base.scan, ...changes(state, base.runs, runs) } } : {}),
+  };
+}
+
+/** All linear addresses of a physical one. */
+export async function addressMappings(state: StopState, thread: number, physical: bigint, cr3?: bigint) {
+  const paging = await pagingState(state, thread, cr3);
+  const { runs, truncated } = await scan(state, thread, paging);
+  const found = mappingsOf(runs, physical);
+  const pageSize = pageSizes(paging);
+  return {
+    physical: hex(physical),
+    mappings: found.slice(0, MOST_MAPPINGS).map(
+      ({ address, flags, level }): AddressMapping => ({
+        address: hex(address),
+        flags: pageFlagNames(flags),
+        pageSize: pageSize(level),
+        ...named(state, address, 1n),
+      }),
+    ),
+    truncated: truncated || found.length > MOST_MAPPINGS,
+  };
+}
+
+/** Our core reads its guest's tables itself; of any other target they are read one by one. */
+async function scan(state: StopState, thread: number, paging: PagingState): Promise<PageScan> {
+  const { inspect: connection } = state.target;
+  if (!connection) return withAsyncReads(scanPages(paging), physicalReader(state));
+  return unpackScan(await connection.sendRequest(inspect.scanPages, { vcpu: thread - 1, cr3: hex(paging.cr3) }));
+}
+
+function changes(state: StopState, before: PageScan['runs'], after: PageScan['runs']) {
+  const found = diffScans(before, after);
+  return {
+    changes: found.slice(0, MOST_CHANGES).map(({ kind, page, pages, ...sides }): AddressChange => {
+      const start = addressOf(page);
+      return {
+        kind,
+        start: hex(start),
+        size: bytes(pages),
+        ...(sides.before ? { before: side(sides.before) } : {}),
+        ...(sides.after ? { after: side(sides.after) } : {}),
+        ...named(state, start, BigInt(pages) << 12n),
+      };
+    }),
+    truncated: found.length > MOST_CHANGES,
+  };
+}
+
+const side = ({ frame, flags }: PageState) => ({ physical: hex(addressOf(frame)), flags: pageFlagNames(flags) });
+
+const bytes = (pages: number): Hex => hex(BigInt(pages) << 12n);
+
+function pageSizes(paging: PagingState): (level: number) => Hex {
+  const sizes = new Map(tableLevels(paging).map(({ level, shift }) => [level, hex(1n << shift)]));
+  return (level) => sizes.get(level) ?? '0x1000';
+}
+
+function named(state: StopState, start: bigint, size: bigint): { region?: string } {
+  const region = regionName(state.symbols, start, size);
+  return region === undefined ? {} : { region };
+}
