@@ -123,9 +123,10 @@ export class StopStore implements Disposable {
 
   /** A view says whether it is visible. */
   want(part: StatePart, visible: boolean): void {
+    const known = this.#wanted.has(part);
     if (visible) this.#wanted.add(part);
     else this.#wanted.delete(part);
-    if (visible && this.#active) void this.#fetch(this.#active);
+    if (visible && !known && this.#active) void this.#fetch(this.#active);
   }
 
   get pages(): PagesChoice {

@@ -1,0 +1,173 @@
+/** The pages that open in editors, driven against an adapter with canned state, and looked at in three themes. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, FrameLocator, Locator } from 'playwright-core';
+import { accessibilityViolations } from './harness/accessibility.ts';
+import { pictured, screenshot } from './harness/artifacts.ts';
+import { type StagedExtension, stageExtension } from './harness/staged-extension.ts';
+import { VsCodeServer } from './harness/vscode-server.ts';
+import { startBrowser, Workbench } from './harness/workbench.ts';
+
+const themes = [
+  ['Light Modern', 'vs'],
+  ['Dark Modern', 'vs-dark'],
+  ['Dark High Contrast', 'hc-black'],
+] as const;
+
+interface Logged {
+  readonly command: string;
+  readonly arguments?: {
+    readonly parts?: readonly string[];
+    readonly pages?: { readonly cr3?: string; readonly since?: number };
+    readonly memoryReference?: string;
+  };
+}
+
+describe('editors', () => {
+  let staged: StagedExtension;
+  let server: VsCodeServer;
+  let browser: Browser;
+  let workbench: Workbench;
+  let page: FrameLocator;
+
+  const requests = (command: string) =>
+    readFileSync(staged.log, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Logged)
+      .filter((request) => request.command === command);
+  const row = (text: string | RegExp): Locator => page.locator('.row:not(.head)').filter({ hasText: text });
+  const tab = (name: string) => page.getByRole('tab', { name }).click();
+  const toggle = (name: string) => page.getByRole('button', { name, exact: true }).click();
+  const count = (words: string) => page.getByRole('status').getByText(words).waitFor();
+
+  before(async () => {
+    staged = stageExtension();
+    server = await VsCodeServer.start({
+      folder: staged.folder,
+      environment: { FAKE_ADAPTER_LOG: staged.log },
+      settings: { 'workbench.colorTheme': 'Dark Modern', 'files.simpleDialog.enable': true },
+    });
+    browser = await startBrowser();
+    workbench = await Workbench.open(browser, server.page(staged.workspace));
+    page = workbench.webview();
+    await workbench.openFile('kernel.c');
+    await workbench.press('F5');
+    await workbench.stoppedAt(1);
+  });
+
+  after(async () => {
+    if (workbench) await screenshot(workbench, 'editors-last');
+    await browser?.close();
+    await server?.stop();
+    staged?.remove();
+  });
+
+  test('the address space is read when its editor is open', () =>
+    pictured(workbench, 'address-space', async () => {
+      assert.deepEqual(requests('ringside/snapshot'), []);
+      await workbench.command('Ringside: Show Address Space');
+      await count('9 ranges');
+      assert.deepEqual(
+        requests('ringside/snapshot').map((request) => request.arguments?.parts),
+        [['addressSpace']],
+      );
+    }));
+
+  test('ranges are filtered, searched, ordered and chosen with the keyboard', () =>
+    pictured(workbench, 'ranges', async () => {
+      await toggle('W+X');
+      await count('2 of 9 ranges');
+      await toggle('U+W');
+      await count('1 of 9 ranges');
+      await row('00007fff00002000').waitFor();
+      await toggle('W+X');
+      await toggle('U+W');
+      await toggle('Not present');
+      await count('1 of 9 ranges');
+      await toggle('Not present');
+      await page.getByRole('searchbox').fill('.data');
+      await count('1 of 9 ranges');
+      await page.getByRole('searchbox').fill('');
+      await page.getByRole('button', { name: 'Size' }).click();
+      await page.getByRole('columnheader', { name: 'Size' }).and(page.locator('[aria-sort=ascending]')).waitFor();
+      const grid = page.getByRole('grid', { name: 'Ranges' });
+      await grid.focus();
+      await grid.press('End');
+      await page.getByRole('region', { name: 'Details of the chosen row of Ranges' }).getByText('256 MiB').waitFor();
+    }));
+
+  test('a range leads to memory and to its page walk', () =>
+    pictured(workbench, 'leads', async () => {
+      await page.getByRole('button', { name: 'Physical memory' }).click();
+      await workbench.page.locator('.tab[data-resource-name*="physical:0x0"]').waitFor();
+      await workbench.until(
+        () => requests('readMemory').some(({ arguments: args }) => args?.memoryReference === 'physical:0x0'),
+        () => 'physical memory was not read',
+      );
+    }));
+
+  test('rows are exported to a file', () =>
+    pictured(workbench, 'export', async () => {
+      await page.getByRole('button', { name: 'CSV' }).click();
+      const file = join(staged.workspace, 'address-space.csv');
+      await workbench.answer(file);
+      await workbench.until(
+        () => existsSync(file) && readFileSync(file, 'utf8').length > 0,
+        () => 'no file was written',
+      );
+      const lines = readFileSync(file, 'utf8').trimEnd().split('\r\n');
+      assert.match(lines[0] ?? '', /^start,end,size,rights/);
+      assert.equal(lines.length, 10);
+    }));
+
+  test('after a step the changes are shown, and can be those since another stop', () =>
+    pictured(workbench, 'changes', async () => {
+      for (const line of [2, 3]) {
+        await workbench.debugButton('step-over').click();
+        await workbench.stoppedAt(line);
+      }
+      await tab('Changes');
+      await count('3 changes');
+      await toggle('Mappings only');
+      await count('2 of 3 changes');
+      await page.getByLabel('Since').selectOption({ label: 'line_1+0x4, vCPU 0 (1)' });
+      await workbench.until(
+        () => requests('ringside/snapshot').at(-1)?.arguments?.pages?.since === 1,
+        () => 'no other stop was asked for',
+      );
+    }));
+
+  test('a physical address leads to all its virtual ones', () =>
+    pictured(workbench, 'find', async () => {
+      await tab('Find physical');
+      await page.getByLabel('Guest-physical address').fill('0x1234');
+      await page.getByRole('button', { name: 'Find', exact: true }).click();
+      await row('0xffff888000001234').waitFor();
+      await count('2 addresses, of physical 0x1234');
+    }));
+
+  test('the heat map has a cell for each part that is mapped', () =>
+    pictured(workbench, 'heat', async () => {
+      await tab('Heat map');
+      const parts = page.getByRole('listbox', { name: 'Parts of the address space' });
+      await parts.focus();
+      await parts.press('ArrowRight');
+      await parts.press('ArrowRight');
+      await page.getByRole('region', { name: 'Details of the chosen part' }).getByText('0x400000').waitFor();
+    }));
+
+  test('the pages of the address space are readable in every theme, and by everybody', () =>
+    pictured(workbench, 'themes', async () => {
+      for (const [theme, style] of themes) {
+        await workbench.theme(theme, style);
+        for (const name of ['Ranges', 'Heat map', 'Changes']) {
+          await tab(name);
+          await screenshot(workbench, `address-space-${name.split(' ')[0]?.toLowerCase()}-${style}`);
+          assert.deepEqual(await accessibilityViolations(page), [], `${name} in ${theme}`);
+        }
+      }
+    }));
+});
