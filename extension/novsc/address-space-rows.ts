@@ -4,7 +4,7 @@ import { address, size } from './format.ts';
 import type { Column, RowFilter } from './table.ts';
 
 /** The rights that count: `U` for user, `W` for writable, `X` for executable, a dash for each that is not given. */
-export function rights(flags: readonly string[]): string {
+function rights(flags: readonly string[]): string {
   if (flags.includes('RSVD')) return 'reserved bits';
   if (!flags.includes('P')) return 'not present';
   const letter = (given: boolean, name: string) => (given ? name : '-');

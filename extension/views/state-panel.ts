@@ -50,7 +50,7 @@ export class StatePanel<Part extends StatePart, In extends { readonly kind: stri
       return;
     }
     const { page, title, receive } = this.options;
-    const panel = window.createWebviewPanel(`ringside.${page}`, title, ViewColumn.Active);
+    const panel = window.createWebviewPanel(`ringside.${page}`, title, ViewColumn.Beside);
     this.#panel = panel;
     this.#host = new WebviewHost<In, Out>({
       webview: panel.webview,

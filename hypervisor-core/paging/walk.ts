@@ -68,7 +68,7 @@ export function* translate(state: PagingState, address: bigint): Reads<bigint | 
 }
 
 /** Rights combined over the steps, then the leaf's own flags. PAE's root entries carry no rights. */
-export function effectiveFlags(mode: PagingMode, steps: readonly PagingEntry[]): string[] {
+function effectiveFlags(mode: PagingMode, steps: readonly PagingEntry[]): string[] {
   const entries = mode === 'pae' ? steps.slice(1) : steps;
   const leaf = steps.at(-1);
   const rights = ['W', 'U'].filter((flag) => entries.every(({ flags }) => flags.includes(flag)));
