@@ -1,11 +1,14 @@
 /** The debug adapter as a program part: `ringside dap`, and whoever else has two streams. */
 import { areas } from '../session/areas.ts';
 import { DapServer } from '../session/server.ts';
-import { startCore } from '../target/core-target.ts';
+import { attachToStub } from '../target/attach-target.ts';
+import { startBackend } from '../target/backend.ts';
 
 /** Serves one client; resolves when it has gone and its guest with it. */
 export async function serve(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<void> {
-  const server = new DapServer(areas, startCore);
+  const server = new DapServer(areas, (args, say) =>
+    args.request === 'attach' ? attachToStub(args) : startBackend(args, say),
+  );
   const gone = new Promise<void>((resolve) => {
     input.once('end', resolve);
     input.once('close', resolve);

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RingsideEvents } from '../protocol/custom.ts';
 import { DapClient, RequestFailed } from './dap-client.ts';
 import { bold, dim, green, heading, print, yellow } from './demo-layout.ts';
 import { showCallStack, showLocals, showMachine, showSource, showWalk } from './demo-views.ts';
@@ -32,6 +33,7 @@ export async function demo(): Promise<number> {
     if (message.type === 'event' && 'event' in message && message.event === 'output') {
       const { category, output } = (message as { body?: { category?: string; output?: string } }).body ?? {};
       if (category === 'stdout') consoleText.push(output ?? '');
+      if (category === 'important') print(yellow((output ?? '').trimEnd()));
     }
   };
   try {
@@ -49,11 +51,12 @@ export async function demo(): Promise<number> {
 
 async function show(client: DapClient, consoleText: readonly string[]): Promise<void> {
   await client.request('initialize', { adapterID: 'kvm', clientName: 'ringside demo' });
-  print(`${bold('Ringside')}: booting ${dim('media/sample/ringside-sample.elf')} on /dev/kvm, under its debugger`);
+  print(`${bold('Ringside')}: booting ${dim('media/sample/ringside-sample.elf')} under its debugger`);
   await client.request('launch', { program: SAMPLE, memory: '64M', cpus: 1, console: 'internalConsole' });
-  const { info } = await client.event<{ info: { host: { module: string; trap: string } } }>('ringside/started');
+  const { info } = await client.event<RingsideEvents['ringside/started']>('ringside/started');
   await client.event('initialized');
-  print(dim(`host: ${info.host.module}, breakpoints by ${info.host.trap}`));
+  const { module, trap } = info.host;
+  print(dim(trap === 'none' ? `host: ${module}, ${info.version}` : `host: ${module}, breakpoints by ${trap}`));
 
   const line =
     readFileSync(SOURCE, 'utf8')
@@ -84,6 +87,6 @@ async function show(client: DapClient, consoleText: readonly string[]): Promise<
 
   heading('The same in VS Code');
   print('  npm run vscode      opens this folder in VS Code with Ringside installed: press F5');
-  print('  npx ringside doctor says what this KVM can do');
+  print('  npx ringside doctor says what KVM can do on this machine');
   print();
 }

@@ -30,6 +30,8 @@ export type {
 export interface LaunchAttributes {
   /** Path of the kernel: ELF, multiboot, Linux bzImage or vmlinux, PVH, boot sector, or a flat binary when `boot` says so. */
   program: string;
+  /** Our own core on KVM, an installed QEMU without KVM, or what there is. Default `auto`. */
+  backend?: 'auto' | 'kvm' | 'qemu';
   /** `"256M"`, `"1G"` or a number of bytes. Default `"256M"`. */
   memory?: string | number;
   /** Default 1. */
@@ -49,6 +51,22 @@ export interface LaunchAttributes {
   personality?: Personality | 'auto';
   /** Where the guest's serial port is shown. Default `integratedTerminal`. */
   console?: 'integratedTerminal' | 'internalConsole';
+}
+
+/** Of `"request": "attach"`: a guest that runs already. */
+export interface AttachAttributes {
+  /** Where its GDB stub listens: `HOST:PORT` or `unix:PATH`. */
+  target: string;
+  /** QEMU's machine protocol, for the views. */
+  qmp?: string;
+  /** The inspect socket of a core of ours, for the views. */
+  inspect?: string;
+  /** The kernel that runs there, for its symbols. */
+  program?: string;
+  symbols?: string;
+  sourceMap?: Record<string, string>;
+  /** Leave the guest stopped, as attaching stops it. */
+  stopOnEntry?: boolean;
 }
 
 // ---------------------------------------------------------------- state at a stop

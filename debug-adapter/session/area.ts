@@ -15,6 +15,7 @@ interface Request<Arguments, Response extends DebugProtocol.Response> {
 interface StandardRequests {
   initialize: Request<DebugProtocol.InitializeRequestArguments, DebugProtocol.InitializeResponse>;
   launch: Request<Record<string, unknown>, DebugProtocol.LaunchResponse>;
+  attach: Request<Record<string, unknown>, DebugProtocol.AttachResponse>;
   configurationDone: Request<DebugProtocol.ConfigurationDoneArguments, DebugProtocol.ConfigurationDoneResponse>;
   restart: Request<DebugProtocol.RestartArguments, DebugProtocol.RestartResponse>;
   disconnect: Request<DebugProtocol.DisconnectArguments, DebugProtocol.DisconnectResponse>;

@@ -45,6 +45,11 @@ export const tooMuchMemory = (asked: string, available: string) =>
 // ---------------------------------------------------------------- the core
 
 export const coreNotStarted = (reason: string) => shown(1101, `The guest did not start: ${reason}`);
+export const notAttached = (reason: string) =>
+  shown(
+    1102,
+    `Not attached: ${reason}. Is the guest started with a GDB stub, as by qemu-system-x86_64 -gdb tcp::1234?`,
+  );
 
 // ---------------------------------------------------------------- order and state
 

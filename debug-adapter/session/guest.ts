@@ -1,9 +1,11 @@
 /** A guest under a target with the symbols it runs with: all that is new at each launch and restart. */
 import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { cacheFolder } from '../symbols/index/cache.ts';
 import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
 import { type Target, TargetError, type TargetThread } from '../target/target.ts';
-import { coreNotStarted, unusableImage } from './errors.ts';
+import type { AttachArguments } from './attach-arguments.ts';
+import { coreNotStarted, notAttached, unusableImage } from './errors.ts';
 import type { LaunchArguments } from './launch-arguments.ts';
 import { Runner } from './runner.ts';
 import { SourcePaths } from './source-paths.ts';
@@ -14,7 +16,8 @@ export class Guest {
   private known: readonly TargetThread[] | undefined;
 
   constructor(
-    readonly program: string,
+    /** Path of the kernel or of its symbols, where it is known. */
+    readonly program: string | undefined,
     readonly target: Target,
     readonly symbols: OpenSymbols | undefined,
     readonly sources: SourcePaths,
@@ -22,10 +25,22 @@ export class Guest {
     this.runner = new Runner(target);
   }
 
+  /** For messages. */
+  get name(): string {
+    return this.program === undefined ? this.target.name : basename(this.program);
+  }
+
   /** The vCPUs; their number never changes. The first call needs a stopped guest. */
   async threads(): Promise<readonly TargetThread[]> {
     this.known ??= await this.target.threads();
     return this.known;
+  }
+
+  /** Lets the guest run on without us, wherever it stands. */
+  async leave(): Promise<void> {
+    await this.runner.whileStopped(() => this.target.detach());
+    this.runner.abandon();
+    this.closing ??= Promise.resolve(this.symbols?.close());
   }
 
   /** Ends the guest and lets go of its files; once, however often it is asked for. */
@@ -38,25 +53,30 @@ export class Guest {
   }
 }
 
-/** Boots a guest and leaves it at its first instruction. Throws `TargetError`. */
-export type StartTarget = (args: LaunchArguments) => Promise<Target>;
+export type StartArguments = LaunchArguments | AttachArguments;
 
-/** Opens the symbols, boots the guest and leaves it at its first instruction. Throws a `UserError`. */
+/** Boots a guest, or attaches to one, and leaves it stopped. `say` is told what the user should know. Throws `TargetError`. */
+export type StartTarget = (args: StartArguments, say: (text: string) => void) => Promise<Target>;
+
+/** Opens the symbols, boots the guest and leaves it at its first instruction, or attaches. Throws a `UserError`. */
 export async function startGuest(
-  args: LaunchArguments,
+  args: StartArguments,
   startTarget: StartTarget,
+  say: (text: string) => void,
   onSymbolProgress?: (fraction: number) => void,
 ): Promise<Guest> {
   const symbols = await symbolsFor(args, onSymbolProgress);
-  const target = await startTarget(args).catch((error: unknown) => {
+  const target = await startTarget(args, say).catch((error: unknown) => {
     symbols?.close();
-    throw error instanceof TargetError ? coreNotStarted(error.message) : error;
+    if (!(error instanceof TargetError)) throw error;
+    throw args.request === 'launch' ? coreNotStarted(error.message) : notAttached(error.message);
   });
+  const program = args.program ?? args.symbols;
   const guest = new Guest(
-    args.program,
+    program,
     target,
     symbols,
-    new SourcePaths(args.program, args.sourceMap, () => symbols?.sources() ?? []),
+    new SourcePaths(program ?? '', args.sourceMap, () => symbols?.sources() ?? []),
   );
   await guest.threads();
   return guest;
@@ -64,11 +84,11 @@ export async function startGuest(
 
 /** A program that is no ELF file, such as a bzImage or a flat binary, has no symbols; whether it boots is the core's to say. */
 async function symbolsFor(
-  { symbols, program }: LaunchArguments,
+  { symbols, program }: StartArguments,
   onProgress?: (fraction: number) => void,
 ): Promise<OpenSymbols | undefined> {
-  if (!symbols && !(await isElf(program))) return undefined;
   const image = symbols ?? program;
+  if (image === undefined || (!symbols && !(await isElf(image)))) return undefined;
   return openSymbols(image, { cache: cacheFolder(), ...(onProgress ? { onProgress } : {}) }).catch((error: Error) => {
     throw unusableImage(symbols ? 'symbols' : 'program', image, error.message);
   });

@@ -1,11 +1,12 @@
 /** From `initialize` to `disconnect`. */
 import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
 import type { Area } from './area.ts';
+import { readAttachArguments } from './attach-arguments.ts';
 import { followConsole } from './console-output.ts';
 import { alreadyLaunched, notLaunched } from './errors.ts';
-import { startGuest } from './guest.ts';
+import { type StartArguments, startGuest } from './guest.ts';
 import { IndexProgress } from './index-progress.ts';
-import { type LaunchArguments, readLaunchArguments } from './launch-arguments.ts';
+import { readLaunchArguments } from './launch-arguments.ts';
 import { continueAll } from './run-control.ts';
 import type { Session } from './session.ts';
 
@@ -22,49 +23,62 @@ export const lifecycle: Area = {
       return session.capabilities;
     },
 
-    launch: async (session, args) => {
-      if (session.launched) throw alreadyLaunched();
-      session.launchArguments = await readLaunchArguments(args);
-      await boot(session, session.launchArguments);
-      // Breakpoints are bound at once when the client sends them after this.
-      setImmediate(() => session.send.event('initialized', undefined));
-    },
+    launch: async (session, args) => start(session, () => readLaunchArguments(args)),
+
+    attach: async (session, args) => start(session, () => readAttachArguments(args)),
 
     configurationDone: (session) => begin(session),
 
     restart: async (session, args) => {
       const given: unknown = args.arguments;
       const changed = typeof given === 'object' && given !== null && 'program' in given;
-      const next = changed ? await readLaunchArguments({ ...given }) : session.launchArguments;
+      const before = session.startArguments;
+      const next = changed && before?.request === 'launch' ? await readLaunchArguments({ ...given }) : before;
       if (!next) throw notLaunched();
-      session.launchArguments = next;
-      await session.end();
+      session.startArguments = next;
+      await session.end(next.request === 'launch' ? 'kill' : 'leave');
       await boot(session, next);
       session.send.event('continued', { threadId: 1, allThreadsContinued: true });
       await begin(session);
     },
 
     terminate: async (session) => {
-      await session.bidFarewell();
-      await session.end();
+      await session.bidFarewell('kill');
+      await session.end('kill');
       setImmediate(() => session.send.event('terminated', {}));
     },
 
-    disconnect: async (session) => {
-      await session.bidFarewell();
-      await session.close();
+    disconnect: async (session, args) => {
+      const attached = session.startArguments?.request === 'attach';
+      const how = attached && args.terminateDebuggee !== true ? 'leave' : 'kill';
+      await session.bidFarewell(how);
+      await session.close(how);
     },
   },
 };
 
-async function boot(session: Session, args: LaunchArguments): Promise<void> {
+async function start(session: Session, read: () => Promise<StartArguments>): Promise<void> {
+  if (session.launched) throw alreadyLaunched();
+  session.startArguments = await read();
+  await boot(session, session.startArguments);
+  // Breakpoints are bound at once when the client sends them after this.
+  setImmediate(() => session.send.event('initialized', undefined));
+}
+
+async function boot(session: Session, args: StartArguments): Promise<void> {
   const progress = new IndexProgress(session);
-  const guest = await startGuest(args, session.startTarget, (fraction) => progress.report(fraction));
+  const guest = await startGuest(
+    args,
+    session.startTarget,
+    (text) => session.print(text, 'important'),
+    (fraction) => progress.report(fraction),
+  );
   void guest.symbols?.indexed.then(() => progress.end());
   try {
     await session.adopt(guest);
-    await followConsole(session, guest, args.console);
-    const info = await guest.target.inspect?.sendRequest(inspect.info);
+    if (args.request === 'launch') await followConsole(session, guest, args.console);
+    for (const sentence of guest.target.missing) session.print(`${sentence}\n`, 'console');
+    const info = await guest.target.inspect?.sendRequest(inspect.info).catch(() => undefined);
     if (info) session.send.ringside('ringside/started', { info });
   } catch (error) {
     await session.end();
@@ -76,6 +90,6 @@ async function boot(session: Session, args: LaunchArguments): Promise<void> {
 async function begin(session: Session): Promise<void> {
   const { guest } = session;
   const { stop } = session.stopped;
-  if (session.launchArguments?.stopOnEntry) setImmediate(() => void session.report(guest, stop, 'entry'));
+  if (session.startArguments?.stopOnEntry) setImmediate(() => void session.report(guest, stop, 'entry'));
   else await session.move('continue', continueAll);
 }

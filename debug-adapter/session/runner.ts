@@ -27,14 +27,16 @@ export class Runner {
       this.moving = false;
       this.waiting?.resolve(stop);
     });
-    const lose = () => {
-      this.gone = true;
-      this.moving = false;
-      this.waiting?.reject(new GuestGone('the guest is gone'));
-      for (const work of this.pending.splice(0)) work.reject(new GuestGone('the guest is gone'));
-    };
-    target.onEnd(lose);
-    target.onLost(lose);
+    target.onEnd(() => this.abandon());
+    target.onLost(() => this.abandon());
+  }
+
+  /** The guest is gone, or is no more ours: an operation under way ends without a report. */
+  abandon(): void {
+    this.gone = true;
+    this.moving = false;
+    this.waiting?.reject(new GuestGone('the guest is gone'));
+    for (const work of this.pending.splice(0)) work.reject(new GuestGone('the guest is gone'));
   }
 
   /** True from the start of an operation until its stop is reported. */

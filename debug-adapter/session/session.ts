@@ -2,7 +2,6 @@
  * One debug session: a guest under a target, what is known of it at its present stop, and the events that tell the
  * client. Handlers are given this; what they must not see of each other stays out of it.
  */
-import { basename } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { EvaluationContext } from '../expressions/api.ts';
 import { createExpressions } from '../expressions/expressions.ts';
@@ -12,10 +11,9 @@ import type { TargetEnd, TargetStop } from '../target/target.ts';
 import { describeBreakpoint } from './breakpoint-description.ts';
 import { BreakpointTable } from './breakpoint-table.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
-import type { Guest, StartTarget } from './guest.ts';
+import type { Guest, StartArguments, StartTarget } from './guest.ts';
 import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
-import type { LaunchArguments } from './launch-arguments.ts';
 import type { Go } from './runner.ts';
 import { PageScans } from './state/page-scans.ts';
 import { StopState } from './stop-state.ts';
@@ -54,7 +52,7 @@ export class Session {
   readonly pageScans = new PageScans();
   /** What the client said of itself in `initialize`. */
   client: Partial<DebugProtocol.InitializeRequestArguments> = {};
-  launchArguments: LaunchArguments | undefined;
+  startArguments: StartArguments | undefined;
 
   private present: Guest | undefined;
   private ended = false;
@@ -118,7 +116,8 @@ export class Session {
     }
     this.present = guest;
     this.ended = false;
-    this.stop = new StopState(guest.target, guest.symbols, { thread: 1, reason: { kind: 'pause' } });
+    const thread = (await guest.threads())[0]?.id ?? 1;
+    this.stop = new StopState(guest.target, guest.symbols, { thread, reason: { kind: 'pause' } });
     this.last.clear();
     this.pageScans.clear();
     guest.target.onEnd((end) => void this.guestGone(guest, end));
@@ -161,29 +160,32 @@ export class Session {
   }
 
   /** Tells a client that is about to end the guest the last that is known of it, so that views can go on showing it. */
-  async bidFarewell(): Promise<void> {
+  async bidFarewell(how: 'kill' | 'leave'): Promise<void> {
     const guest = this.present;
     if (!guest || this.ended) return;
     if (!guest.runner.running) await this.last.take(guest);
     if (guest !== this.present || this.ended) return;
     this.ended = true;
-    const message = 'The guest was ended by the user.';
+    const message =
+      how === 'kill' ? 'The guest was ended by the user.' : 'The guest was let go. This is its last state.';
     this.send.ringside('ringside/ended', { message, exitStatus: KILLED, last: this.last.snapshot });
   }
 
   /** The client is gone or going: a guest still on its way in is turned back. */
-  close(): Promise<void> {
+  close(how?: 'kill' | 'leave'): Promise<void> {
     this.closed = true;
-    return this.end();
+    // A guest that was there before us outlives us, unless its end is asked for.
+    return this.end(how ?? (this.startArguments?.request === 'attach' ? 'leave' : 'kill'));
   }
 
-  /** Ends the guest, without telling the client. */
-  async end(): Promise<void> {
+  /** Ends the guest, or lets it run on without us, without telling the client. */
+  async end(how: 'kill' | 'leave' = 'kill'): Promise<void> {
     const guest = this.present;
     this.present = undefined;
     this.forgetStop();
     this.breakpoints.unbind();
-    await guest?.close();
+    if (how === 'leave') await guest?.leave().catch(() => guest.close());
+    else await guest?.close();
   }
 
   private forgetStop(): void {
@@ -198,7 +200,7 @@ export class Session {
     this.forgetStop();
     this.breakpoints.unbind();
     if (!lost) await this.last.take(guest);
-    this.print(`${basename(guest.program)}: ${message}\n`, lost ? 'important' : 'console');
+    this.print(`${guest.name}: ${message}\n`, lost ? 'important' : 'console');
     this.send.ringside('ringside/ended', { message, exitStatus, last: this.last.snapshot });
     this.send.event('exited', { exitCode: exitStatus });
     this.send.event('terminated', {});

@@ -31,7 +31,7 @@ export const sources: Area = {
     },
 
     modules: (session, args) => {
-      const { symbols, program } = session.guest;
+      const { symbols, program = '' } = session.guest;
       const first = optionalInteger('startModule', args.startModule, 0, MOST_MODULES, 0);
       const all = symbols
         ? [

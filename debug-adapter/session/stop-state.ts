@@ -36,6 +36,11 @@ export class StopState {
     return new Map(all.map(([name, bytes]) => [name, fromLittleEndian(bytes)]));
   }
 
+  /** The same with what only a monitor tells: descriptor tables, the hidden parts of segments. */
+  async systemValues(thread: number): Promise<ReadonlyMap<string, bigint>> {
+    return new Map([...(await this.target.systemRegisters(thread)), ...(await this.values(thread))]);
+  }
+
   async pc(thread: number): Promise<bigint> {
     return (await this.values(thread)).get('rip') ?? 0n;
   }

@@ -17,7 +17,7 @@ import {
 } from 'vscode-jsonrpc/node';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { inspect, type Personality } from '../../hypervisor-core/protocol/inspect.ts';
-import { RspTarget } from './rsp-target.ts';
+import { RspTarget, type StubHost } from './rsp-target.ts';
 import { type Target, TargetError } from './target.ts';
 
 export interface CoreOptions {
@@ -47,9 +47,7 @@ export async function startCore(options: CoreOptions): Promise<Target> {
     const rsp = await core.connect(join(folder, 'gdb.sock'));
     const connection = openInspect(await core.connect(join(folder, 'inspect.sock')));
     return await RspTarget.connect('Ringside core', rsp, {
-      inspect: connection,
-      readPhysical: (address, length) => readPhysical(connection, address, length),
-      writePhysical: (address, data) => writePhysical(connection, address, data),
+      ...coreHost(connection),
       explainLoss: (reason) => core.explain(reason),
       release: async () => {
         connection.dispose();
@@ -66,6 +64,14 @@ export async function startCore(options: CoreOptions): Promise<Target> {
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** What holds for every core of ours, whoever started it. */
+export const coreHost = (connection: MessageConnection): StubHost => ({
+  inspect: connection,
+  leavesTraps: true,
+  readPhysical: (address, length) => readPhysical(connection, address, length),
+  writePhysical: (address, data) => writePhysical(connection, address, data),
+});
 
 class CoreProcess {
   private readonly child: ChildProcess;
@@ -150,7 +156,8 @@ function coreArguments(options: CoreOptions, folder: string): readonly string[] 
   ];
 }
 
-function openInspect(socket: Socket): MessageConnection {
+/** A connection on which a core answers the inspect contract. */
+export function openInspect(socket: Socket): MessageConnection {
   const connection = createMessageConnection(new StreamMessageReader(socket), new StreamMessageWriter(socket));
   // The RSP connection tells of a lost core; here it would only be an unhandled error.
   connection.onError(() => undefined);

@@ -4,10 +4,12 @@
  */
 import type { Socket } from 'node:net';
 import type { MessageConnection } from 'vscode-jsonrpc';
-import { bytesToHex, hexToBytes, MAX_PACKET, parseThreadId, textToHex } from '../../hypervisor-core/protocol/rsp.ts';
+import { bytesToHex, hexToBytes, parseThreadId, textToHex } from '../../hypervisor-core/protocol/rsp.ts';
 import { RspClient } from './rsp-client.ts';
-import { parseStopReply } from './stop-reply.ts';
+import { parseStopReply, type StopReply } from './stop-reply.ts';
+import { askStub, missingAbilities, type StubAbilities, Z_TYPE } from './stub-abilities.ts';
 import {
+  type BreakpointKind,
   type ResumeKind,
   type StopReason,
   type Target,
@@ -16,24 +18,28 @@ import {
   type TargetStop,
   type TargetThread,
 } from './target.ts';
-import { readTargetDescription, type StubRegister } from './target-xml.ts';
+import type { StubRegister } from './target-xml.ts';
 
-type BreakpointKind = Parameters<Target['insertBreakpoint']>[0];
-
-const Z_TYPE: Readonly<Record<BreakpointKind, number>> = { software: 0, hardware: 1, write: 2, read: 3, access: 4 };
-const OUR_FEATURES = 'qSupported:swbreak+;hwbreak+;vContSupported+;error-message+';
 const PAGE = 4096n;
 const MOST_THREADS = 1024;
-/** Bytes of one description document. */
-const LONGEST_DOCUMENT = 1 << 20;
 
-/** What stands behind a stub when we started it ourselves. */
+/** What is known of a stub beside what it says itself, because we started it or were told. */
 export interface StubHost {
   readonly inspect?: MessageConnection;
+  /** True for our core, which lets a vCPU go from a trap that it stands on; other stubs meet the trap again. */
+  readonly leavesTraps?: boolean;
+  /** True when there is a monitor beside the stub. */
+  readonly monitored?: boolean;
   readPhysical?(address: bigint, length: number): Promise<Uint8Array>;
   writePhysical?(address: bigint, data: Uint8Array): Promise<void>;
-  /** Words for a connection that broke. */
-  explainLoss?(reason: string): Promise<string>;
+  /** What a stop with a signal that is none of a debugger's really is. */
+  judgeStop?(stop: TargetStop): Promise<StopReply>;
+  /** Set when the guest can only be looked at any more: letting it go is its end. */
+  ended?(): TargetEnd | undefined;
+  /** Registers that the stub does not tell, of one vCPU. */
+  readonly systemRegisters?: (thread: number) => Promise<ReadonlyMap<string, bigint>>;
+  /** Words for a connection that broke, or the guest's end that broke it. */
+  explainLoss?(reason: string): Promise<TargetEnd | string>;
   /** Gives everything back; the session is over. */
   release?(): Promise<void>;
 }
@@ -47,8 +53,10 @@ export class RspTarget implements Target {
   private selected: number | undefined;
   private stepping = false;
   private over = false;
-  /** Addresses of planted execution breakpoints. */
-  private readonly traps = new Set<bigint>();
+  readonly registers: readonly StubRegister[];
+  readonly missing: readonly string[];
+  /** What is planted, as the packet says it, with the address. */
+  private readonly planted = new Map<string, { readonly kind: BreakpointKind; readonly address: bigint }>();
   /** Takes the next stop, which nobody else sees. */
   private quiet: ((stop: TargetStop) => void) | undefined;
   /** What the stub printed last, e.g. how the guest ended. */
@@ -59,13 +67,19 @@ export class RspTarget implements Target {
   private constructor(
     readonly name: string,
     private readonly client: RspClient,
-    readonly registers: readonly StubRegister[],
-    /** Bytes of memory in one packet. */
-    private readonly chunk: number,
-    abilities: { readonly rangeStep: boolean; readonly physicalMemory: boolean },
+    private readonly stub: StubAbilities,
     private readonly host: StubHost,
   ) {
-    this.can = { hardwareBreakpoints: true, watchpoints: true, ...abilities };
+    this.registers = stub.registers;
+    this.missing = host.leavesTraps
+      ? []
+      : missingAbilities(name, { ...stub, monitor: stub.monitor || host.monitored === true });
+    this.can = {
+      rangeStep: stub.rangeStep,
+      hardwareBreakpoints: stub.breakpoints.has('hardware'),
+      watchpoints: stub.breakpoints.has('write'),
+      physicalMemory: host.readPhysical !== undefined || stub.physicalMemory,
+    };
     if (host.inspect) this.inspect = host.inspect;
     client.onStopReply = (payload) => this.stopped(payload);
     client.onOutput = (text) => {
@@ -74,35 +88,25 @@ export class RspTarget implements Target {
     client.onClosed = (reason) => void this.lost(reason);
   }
 
-  /** Greets the stub at the other end of `socket` and reads its description. The guest is stopped afterwards. */
+  /** Greets the stub at the other end of `socket` and learns what it can do. The guest is stopped afterwards. */
   static async connect(name: string, socket: Socket, host: StubHost = {}): Promise<RspTarget> {
     const client = new RspClient(socket);
-    const features = new Map(
-      (await client.request(OUR_FEATURES)).split(';').map((feature) => {
-        const [key = '', value = ''] = feature.split('=');
-        return [key, value];
-      }),
-    );
-    if (features.has('QStartNoAckMode+') && (await client.request('QStartNoAckMode')) === 'OK') {
-      client.dropAcknowledgements();
+    try {
+      return new RspTarget(name, client, await askStub(client), host);
+    } catch (error) {
+      client.end();
+      throw error;
     }
-    const registers = await readTargetDescription((document) => transfer(client, 'features', document));
-    const actions = await client.request('vCont?');
-    if (!/;s\b/.test(actions) || !/;c\b/.test(actions)) throw new TargetError(`${name} cannot step by vCont`);
-    const physical = await client.request('qqemu.PhyMemMode');
-    await client.request('?');
-    const packet = Number.parseInt(features.get('PacketSize') ?? '400', 16);
-    const chunk = Math.max(64, Math.floor(Math.min(packet || 0, MAX_PACKET) / 2) - 32);
-    const abilities = {
-      rangeStep: /;r\b/.test(actions),
-      physicalMemory: host.readPhysical !== undefined || physical === '0' || physical === '1',
-    };
-    return new RspTarget(name, client, registers, chunk, abilities, host);
+  }
+
+  /** True when the stub takes `monitor` commands. */
+  get hasMonitor(): boolean {
+    return this.stub.monitor;
   }
 
   async threads(): Promise<readonly TargetThread[]> {
-    const ids: number[] = [];
-    let list = await this.client.request('qfThreadInfo');
+    const ids: number[] = this.stub.threadList ? [] : [this.stub.firstThread];
+    let list = this.stub.threadList ? await this.client.request('qfThreadInfo') : 'l';
     while (list.startsWith('m') && ids.length < MOST_THREADS) {
       for (const text of list.slice(1).split(',')) {
         const id = parseThreadId(text);
@@ -127,13 +131,35 @@ export class RspTarget implements Target {
   }
 
   async readRegister(thread: number, name: string): Promise<Uint8Array> {
-    const reply = await this.onThread(thread, `p${this.register(name).regnum.toString(16)}`);
+    const { regnum } = this.register(name);
+    if (!this.stub.oneRegister) {
+      const value = (await this.readRegisters(thread)).get(name);
+      if (!value) throw new TargetError(`${this.name} does not tell ${name}.`);
+      return value;
+    }
+    const reply = await this.onThread(thread, `p${regnum.toString(16)}`);
     return bytesOf(check(reply, `read ${name}`), `read ${name}`);
   }
 
+  async systemRegisters(thread: number): Promise<ReadonlyMap<string, bigint>> {
+    return (await this.host.systemRegisters?.(thread)) ?? new Map();
+  }
+
   async writeRegister(thread: number, name: string, value: Uint8Array): Promise<void> {
-    const packet = `P${this.register(name).regnum.toString(16)}=${bytesToHex(value)}`;
-    expectOk(await this.onThread(thread, packet), `write ${name}`);
+    const { regnum } = this.register(name);
+    const reply = await this.onThread(thread, `P${regnum.toString(16)}=${bytesToHex(value)}`);
+    expectOk(reply === '' ? await this.writeAll(thread, regnum, value) : reply, `write ${name}`);
+  }
+
+  /** `G`, for stubs that write no register by itself. */
+  private writeAll(thread: number, regnum: number, value: Uint8Array): Promise<string> {
+    return this.together(async () => {
+      await this.select(thread);
+      const all = check(await this.client.request('g'), 'read the registers');
+      const digits = (registers: readonly StubRegister[]) => registers.reduce((sum, { bits }) => sum + bits / 4, 0);
+      const at = digits(this.registers.filter((register) => register.regnum < regnum));
+      return this.client.request(`G${all.slice(0, at)}${bytesToHex(value)}${all.slice(at + 2 * value.length)}`);
+    });
   }
 
   async readMemory(thread: number, address: bigint, length: number): Promise<Uint8Array> {
@@ -159,13 +185,15 @@ export class RspTarget implements Target {
   }
 
   async insertBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
-    await this.zPacket('Z', kind, address, length);
-    if (kind === 'software' || kind === 'hardware') this.traps.add(address);
+    const packet = zPacket(kind, address, length);
+    await this.sendZ('Z', kind, packet, address);
+    this.planted.set(packet, { kind, address });
   }
 
   async removeBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
-    await this.zPacket('z', kind, address, length);
-    this.traps.delete(address);
+    const packet = zPacket(kind, address, length);
+    await this.sendZ('z', kind, packet, address);
+    this.planted.delete(packet);
   }
 
   resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
@@ -194,8 +222,12 @@ export class RspTarget implements Target {
   }
 
   async detach(): Promise<void> {
-    expectOk(await this.client.request('D'), 'detach');
+    for (const [packet, { kind, address }] of this.planted) await this.sendZ('z', kind, packet, address);
+    this.planted.clear();
+    const reply = await this.client.request('D');
     this.over = true;
+    // A stub that does not know the packet goes on by itself when its client has gone.
+    if (reply !== '') expectOk(reply, 'detach');
     this.client.end();
     await this.host.release?.();
   }
@@ -215,23 +247,34 @@ export class RspTarget implements Target {
   private async lost(reason: string): Promise<void> {
     if (this.over) return;
     this.over = true;
-    const message = (await this.host.explainLoss?.(reason)) ?? `${this.name}: ${reason}.`;
-    for (const listener of this.lostListeners) listener(message);
+    const how = (await this.host.explainLoss?.(reason)) ?? `${this.name}: ${reason}.`;
+    if (typeof how !== 'string') return this.end(how);
+    for (const listener of this.lostListeners) listener(how);
   }
 
   private stopped(payload: string): void {
-    const reply = parseStopReply(payload, this.stepping);
-    if (reply?.kind === 'end') {
-      this.over = true;
-      const message = this.lastWords || reply.end.message;
-      for (const listener of this.endListeners) listener({ ...reply.end, message });
-    } else if (reply) {
-      this.selected = undefined;
-      this.deliver(reply.stop);
-    } else if (payload.startsWith('E') || payload === '') {
+    const reply = parseStopReply(payload, this.stepping, this.stub.firstThread);
+    this.selected = undefined;
+    if (reply?.kind === 'stop' && reply.stop.reason.kind === 'fault' && this.host.judgeStop) {
+      void this.host.judgeStop(reply.stop).then(
+        (judged) => this.take(judged),
+        () => this.take(reply),
+      );
+    } else if (reply) this.take(reply);
+    else if (payload.startsWith('E') || payload === '') {
       const reason: StopReason = { kind: 'fault', message: `${this.name} refused to go on: ${errorText(payload)}` };
-      this.deliver({ thread: 1, reason });
+      this.deliver({ thread: this.stub.firstThread, reason });
     }
+  }
+
+  private take(reply: StopReply): void {
+    if (reply.kind === 'stop') this.deliver(reply.stop);
+    else this.end({ ...reply.end, message: this.lastWords || reply.end.message });
+  }
+
+  private end(end: TargetEnd): void {
+    this.over = true;
+    for (const listener of this.endListeners) listener(end);
   }
 
   private deliver(stop: TargetStop): void {
@@ -242,15 +285,30 @@ export class RspTarget implements Target {
   }
 
   private async letGo(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
-    if (how.kind === 'continue' && !this.host.inspect && (await this.standsOnTrap(thread))) {
+    const end = this.host.ended?.();
+    // Told of later, as of every guest that ends on its way.
+    if (end) return void setImmediate(() => this.end(end));
+    if (how.kind === 'continue' && !this.host.leavesTraps && (await this.standsOnTrap(thread))) {
       const stop = await this.stepQuietly(thread);
       if (stop.reason.kind !== 'step') return this.deliver(stop);
       if (await this.standsOnTrap(thread))
         return this.deliver({ thread, reason: { kind: 'breakpoint', hardware: false } });
     }
-    const id = thread.toString(16);
-    const rest = others === 'continue' ? ';c' : '';
     this.stepping = how.kind !== 'continue';
+    await this.send(thread, how, others);
+  }
+
+  /** `vCont`, or `Hc` with `s` and `c` where a stub has nothing better. */
+  private async send(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void> {
+    const id = thread.toString(16);
+    if (!this.stub.vCont) {
+      if (this.stub.threadList) {
+        const moved = others === 'continue' && how.kind === 'continue' ? '-1' : id;
+        expectOk(await this.client.request(`Hc${moved}`), `move vCPU ${thread - 1}`);
+      }
+      return this.client.resume(how.kind === 'continue' ? 'c' : 's');
+    }
+    const rest = others === 'continue' ? ';c' : '';
     switch (how.kind) {
       case 'continue':
         return this.client.resume(others === 'continue' ? 'vCont;c' : `vCont;c:${id}`);
@@ -261,11 +319,11 @@ export class RspTarget implements Target {
     }
   }
 
-  /** Stubs other than ours (QEMU) meet the trap that a vCPU stands on again when it is let go. */
   private async standsOnTrap(thread: number): Promise<boolean> {
-    if (this.traps.size === 0) return false;
-    const pc = await this.readRegister(thread, 'rip');
-    return this.traps.has(Buffer.from(pc).readBigUInt64LE());
+    const traps = [...this.planted.values()].filter(({ kind }) => kind === 'software' || kind === 'hardware');
+    if (traps.length === 0) return false;
+    const pc = bytesToHex((await this.readRegister(thread, 'rip')).slice().reverse());
+    return traps.some(({ address }) => address === BigInt(`0x${pc}`));
   }
 
   private async stepQuietly(thread: number): Promise<TargetStop> {
@@ -273,7 +331,7 @@ export class RspTarget implements Target {
       this.quiet = resolve;
     });
     this.stepping = true;
-    await this.client.resume(`vCont;s:${thread.toString(16)}`);
+    await this.send(thread, { kind: 'step' }, 'stay');
     return stopped;
   }
 
@@ -291,7 +349,7 @@ export class RspTarget implements Target {
   }
 
   private async select(thread: number): Promise<void> {
-    if (this.selected === thread) return;
+    if (this.selected === thread || !this.stub.threadList) return;
     expectOk(await this.client.request(`Hg${thread.toString(16)}`), `select vCPU ${thread - 1}`);
     this.selected = thread;
   }
@@ -299,7 +357,7 @@ export class RspTarget implements Target {
   private async readSelected(address: bigint, length: number): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for (let done = 0; done < length; ) {
-      const wanted = Math.min(this.chunk, length - done);
+      const wanted = Math.min(this.stub.chunk, length - done);
       const part = await this.readChunk(address + BigInt(done), wanted);
       parts.push(part);
       if (part.length < wanted) break;
@@ -309,8 +367,8 @@ export class RspTarget implements Target {
   }
 
   private async writeSelected(address: bigint, data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length; at += this.chunk) {
-      const part = data.subarray(at, at + this.chunk);
+    for (let at = 0; at < data.length; at += this.stub.chunk) {
+      const part = data.subarray(at, at + this.stub.chunk);
       const where = `${BigInt.asUintN(64, address + BigInt(at)).toString(16)},${part.length.toString(16)}`;
       const reply = await this.client.request(`M${where}:${bytesToHex(part)}`);
       expectOk(reply, `write memory at 0x${address.toString(16)}`);
@@ -354,27 +412,17 @@ export class RspTarget implements Target {
     return result;
   }
 
-  private async zPacket(letter: 'Z' | 'z', kind: BreakpointKind, address: bigint, length: number): Promise<void> {
-    const reply = await this.client.request(
-      `${letter}${Z_TYPE[kind]},${BigInt.asUintN(64, address).toString(16)},${length.toString(16)}`,
-    );
-    if (reply === '') throw new TargetError(`${this.name} has no ${kind} breakpoints.`);
+  private async sendZ(letter: 'Z' | 'z', kind: BreakpointKind, packet: string, address: bigint): Promise<void> {
+    if (!this.stub.breakpoints.has(kind)) throw new TargetError(`${this.name} has no ${kind} breakpoints.`);
+    const reply = await this.client.request(`${letter}${packet}`);
     if (reply !== 'OK')
       throw new TargetError(`No ${kind} breakpoint at 0x${address.toString(16)}: ${errorText(reply)}`);
   }
 }
 
-/** `qXfer:OBJECT:read`, all of it. */
-async function transfer(client: RspClient, object: string, annex: string): Promise<string> {
-  let text = '';
-  while (text.length < LONGEST_DOCUMENT) {
-    const reply = await client.request(`qXfer:${object}:read:${annex}:${text.length.toString(16)},fff`);
-    if (!/^[lm]/.test(reply)) break;
-    text += reply.slice(1);
-    if (reply.startsWith('l')) return text;
-  }
-  throw new TargetError(`the stub gives no ${annex}`);
-}
+/** The arguments of a `Z` or `z` packet. */
+const zPacket = (kind: BreakpointKind, address: bigint, length: number) =>
+  `${Z_TYPE[kind]},${BigInt.asUintN(64, address).toString(16)},${length.toString(16)}`;
 
 const isError = (reply: string) => reply === '' || /^E(\.|[0-9a-f]{2}$)/i.test(reply);
 

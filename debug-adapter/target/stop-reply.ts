@@ -12,9 +12,9 @@ const ACCESS = { watch: 'write', rwatch: 'read', awatch: 'access' } as const;
 
 /**
  * Parses a stop reply; undefined for anything else. Stubs that do not tell a step's end from a breakpoint (QEMU) leave
- * that to `stepping`, what the last resume asked for.
+ * that to `stepping`, what the last resume asked for. A stop that names no thread is of `thread`.
  */
-export function parseStopReply(payload: string, stepping: boolean): StopReply | undefined {
+export function parseStopReply(payload: string, stepping: boolean, thread = 1): StopReply | undefined {
   const code = Number.parseInt(payload.slice(1, 3), 16);
   if (Number.isNaN(code)) return undefined;
   switch (payload[0]) {
@@ -23,7 +23,7 @@ export function parseStopReply(payload: string, stepping: boolean): StopReply | 
     case 'X':
       return { kind: 'end', end: { exitStatus: 128 + code, message: `The guest was ended by signal ${code}.` } };
     case 'S':
-      return { kind: 'stop', stop: { thread: 1, reason: reason(code, new Map(), stepping) } };
+      return { kind: 'stop', stop: { thread, reason: reason(code, new Map(), stepping) } };
     case 'T': {
       const fields = new Map(
         payload
@@ -31,10 +31,10 @@ export function parseStopReply(payload: string, stepping: boolean): StopReply | 
           .split(';')
           .map((field) => [field.slice(0, field.indexOf(':')), field.slice(field.indexOf(':') + 1)] as const),
       );
-      const thread = parseThreadId(fields.get('thread') ?? '');
+      const named = parseThreadId(fields.get('thread') ?? '');
       return {
         kind: 'stop',
-        stop: { thread: typeof thread === 'number' ? thread : 1, reason: reason(code, fields, stepping) },
+        stop: { thread: typeof named === 'number' ? named : thread, reason: reason(code, fields, stepping) },
       };
     }
     default:

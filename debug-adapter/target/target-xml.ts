@@ -47,5 +47,10 @@ function register(
   if (!name || !Number.isInteger(regnum) || regnum < 0 || !Number.isInteger(bits) || bits < 1 || bits > WIDEST) {
     throw new TargetError(`the target description has a register that makes no sense: ${name ?? 'without a name'}`);
   }
-  return { name, bits, regnum, group: values.get('group') ?? 'general' };
+  return { name: NAMES_64[name] ?? name, bits, regnum, group: values.get('group') ?? 'general' };
 }
+
+/** i386 descriptions: one name for a register in all modes, as expressions and frames know it. */
+const NAMES_64: Readonly<Record<string, string>> = Object.fromEntries(
+  ['ax', 'bx', 'cx', 'dx', 'si', 'di', 'bp', 'sp', 'ip'].map((name) => [`e${name}`, `r${name}`]),
+);

@@ -42,12 +42,20 @@ export type ResumeKind =
   | { readonly kind: 'step' }
   | { readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint };
 
+/** Execution breakpoints, and watchpoints by what they watch for. */
+export type BreakpointKind = 'software' | 'hardware' | 'write' | 'read' | 'access';
+
 export interface Target {
   /** Words for messages: `Ringside core`, `QEMU stub at localhost:1234`. */
   readonly name: string;
   readonly registers: readonly RegisterInfo[];
-  /** Set when the target is our own core. */
+  /**
+   * What the GDB protocol has no words for: of our own core, or as far as a monitor (QEMU's) tells it. Requests that
+   * nobody there can answer are rejected with the reason.
+   */
   readonly inspect?: MessageConnection;
+  /** What the user will miss, in sentences. */
+  readonly missing: readonly string[];
   readonly can: {
     readonly rangeStep: boolean;
     readonly hardwareBreakpoints: boolean;
@@ -59,6 +67,8 @@ export interface Target {
   /** All registers that the stub hands out in one go, by name; little-endian bytes. */
   readRegisters(thread: number): Promise<ReadonlyMap<string, Uint8Array>>;
   readRegister(thread: number, name: string): Promise<Uint8Array>;
+  /** Registers that the stub has no number for, from a monitor: they can be seen, not set. Empty where there is none. */
+  systemRegisters(thread: number): Promise<ReadonlyMap<string, bigint>>;
   writeRegister(thread: number, name: string, value: Uint8Array): Promise<void>;
   /** Guest-virtual memory as `thread` sees it; short where a page is not mapped, empty when nothing is. */
   readMemory(thread: number, address: bigint, length: number): Promise<Uint8Array>;
@@ -67,16 +77,8 @@ export interface Target {
   writePhysical(address: bigint, data: Uint8Array): Promise<void>;
 
   /** Throws `TargetError` with the stub's reason. `length` counts for watchpoints only. */
-  insertBreakpoint(
-    kind: 'software' | 'hardware' | 'write' | 'read' | 'access',
-    address: bigint,
-    length?: number,
-  ): Promise<void>;
-  removeBreakpoint(
-    kind: 'software' | 'hardware' | 'write' | 'read' | 'access',
-    address: bigint,
-    length?: number,
-  ): Promise<void>;
+  insertBreakpoint(kind: BreakpointKind, address: bigint, length?: number): Promise<void>;
+  removeBreakpoint(kind: BreakpointKind, address: bigint, length?: number): Promise<void>;
 
   /** Resolves when the stub has taken the command, not at the stop. `others`: what vCPUs other than `thread` do. */
   resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void>;
@@ -84,7 +86,7 @@ export interface Target {
   /** `monitor` command; the stub's text. */
   monitor(command: string): Promise<string>;
   kill(): Promise<void>;
-  /** Lets the guest run on without us. */
+  /** Takes all breakpoints away and lets the guest run on without us; the guest must stand still. */
   detach(): Promise<void>;
 
   onStop(listener: (stop: TargetStop) => void): void;

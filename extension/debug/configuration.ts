@@ -48,8 +48,8 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
       return undefined;
     }
     const resolved = { ...configuration };
-    if (configuration.request !== 'launch') {
-      return refuse('request', 'must be "launch"');
+    if (configuration.request !== 'launch' && configuration.request !== 'attach') {
+      return refuse('request', 'must be "launch" or "attach"');
     }
     const problem = checkLaunch(resolved)[0];
     if (problem) return refuse(problem.attribute, problem.message);

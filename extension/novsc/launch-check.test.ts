@@ -58,16 +58,27 @@ describe('checkLaunch', () => {
     }
   });
 
-  test('agrees with the schema in package.json on which attributes there are', () => {
-    const manifest = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8'));
-    const { launch } = manifest.contributes.debuggers[0].configurationAttributes;
-    const broken = Object.fromEntries(Object.keys(launch.properties).map((name) => [name, null]));
-    assert.deepEqual(attributes({ ...good, ...broken }), Object.keys(launch.properties));
-    const defaults = Object.entries(launch.properties as Record<string, { default?: unknown }>)
-      .filter(([, { default: value }]) => value !== undefined)
-      .map(([name, { default: value }]) => [name, value]);
-    assert.deepEqual(checkLaunch(Object.fromEntries(defaults)), []);
+  test('takes an attach configuration, and names what is wrong with one', () => {
+    const attach = { type: 'kvm', request: 'attach', target: 'localhost:1234' };
+    assert.deepEqual(checkLaunch(attach), []);
+    assert.deepEqual(checkLaunch({ ...attach, target: 'unix:/tmp/gdb', qmp: ':4444', program: '/kernel' }), []);
+    assert.deepEqual(attributes({ ...attach, target: undefined }), ['target']);
+    assert.deepEqual(attributes({ ...attach, target: '1234', qmp: 'x', program: 3 }), ['target', 'qmp', 'program']);
   });
+
+  for (const request of ['launch', 'attach']) {
+    test(`agrees with the schema in package.json on which attributes ${request} has`, () => {
+      const manifest = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8'));
+      const schema = manifest.contributes.debuggers[0].configurationAttributes[request];
+      const properties = Object.entries(schema.properties as Record<string, { default?: unknown }>);
+      const broken = Object.fromEntries(properties.map(([name]) => [name, null]));
+      assert.deepEqual(attributes({ ...good, ...broken, request }).sort(), properties.map(([name]) => name).sort());
+      const defaults = properties
+        .filter(([, { default: value }]) => value !== undefined)
+        .map(([name, { default: value }]) => [name, value]);
+      assert.deepEqual(checkLaunch({ request, ...Object.fromEntries(defaults) }), []);
+    });
+  }
 });
 
 test('memoryBytes reads sizes', () => {

@@ -1,8 +1,8 @@
 /** Checks of launch.json that need no file system: each problem names the attribute and says what is wanted. */
-import type { LaunchAttributes } from '../../debug-adapter/protocol/custom.ts';
+import type { AttachAttributes, LaunchAttributes } from '../../debug-adapter/protocol/custom.ts';
 
 export interface AttributeProblem {
-  readonly attribute: keyof LaunchAttributes;
+  readonly attribute: keyof LaunchAttributes | keyof AttachAttributes;
   readonly message: string;
 }
 
@@ -21,8 +21,22 @@ const oneOf =
 const bootChoice =
   /^(auto|elf32|elf64|multiboot1|multiboot2|linux|pvh|sector|flat(16|32|64)(@(0x[0-9a-fA-F]{1,16}|[0-9]{1,20}))?)$/;
 
-const checks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
+const paths: Check = (value) =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.values(value).every((folder) => typeof folder === 'string')
+    ? undefined
+    : 'must map path prefixes to folders, such as { "/build": "/home/me/kernel" }';
+
+const address: Check = (value) =>
+  typeof value === 'string' && /^(unix:.+|(tcp:)?[^/ ]*:[0-9]{1,5})$/.test(value)
+    ? undefined
+    : 'must be "HOST:PORT" or "unix:PATH"';
+
+const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
   program: (value) => text(value) && 'must be the path of a kernel',
+  backend: oneOf('auto', 'kvm', 'qemu'),
   memory: checkMemory,
   cpus: (value) =>
     Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 64
@@ -40,19 +54,23 @@ const checks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
         'without an address, such as flat32@0x100000',
   stopOnEntry: flag,
   symbols: text,
-  sourceMap: (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((folder) => typeof folder === 'string')
-      ? undefined
-      : 'must map path prefixes to folders, such as { "/build": "/home/me/kernel" }',
+  sourceMap: paths,
   gdb: (value) =>
     typeof value === 'string' && /^(unix:.+|tcp:(.+:)?[0-9]{1,5})$/.test(value)
       ? undefined
       : 'must be "unix:PATH" or "tcp:PORT"',
   personality: oneOf('auto', 'none', 'kvm', 'xen', 'hyperv'),
   console: oneOf('integratedTerminal', 'internalConsole'),
+};
+
+const attachChecks: { readonly [Name in keyof Required<AttachAttributes>]: Check } = {
+  target: address,
+  qmp: address,
+  inspect: address,
+  program: text,
+  symbols: text,
+  sourceMap: paths,
+  stopOnEntry: flag,
 };
 
 /** Bytes that a `memory` attribute stands for; undefined when it is not a size. */
@@ -71,11 +89,13 @@ function checkMemory(value: unknown): string | undefined {
   return bytes < MIB ? 'must be at least 1M' : undefined;
 }
 
-/** Problems of a launch configuration, in the order of the attributes above. Attributes that are absent are fine. */
+/** Problems of a configuration, in the order of the attributes above. Attributes that are absent are mostly fine. */
 export function checkLaunch(configuration: Readonly<Record<string, unknown>>): AttributeProblem[] {
-  return Object.entries(checks).flatMap(([name, check]) => {
+  const attach = configuration['request'] === 'attach';
+  const needed = attach ? 'target' : 'program';
+  return Object.entries<Check>(attach ? attachChecks : launchChecks).flatMap(([name, check]) => {
     const value = configuration[name];
-    const message = value === undefined && name !== 'program' ? undefined : check(value);
-    return message ? [{ attribute: name as keyof LaunchAttributes, message }] : [];
+    const message = value === undefined && name !== needed ? undefined : check(value);
+    return message ? [{ attribute: name as AttributeProblem['attribute'], message }] : [];
   });
 }

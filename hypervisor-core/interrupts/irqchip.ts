@@ -38,12 +38,12 @@ export function decodeIoapic(irqchip: Uint8Array): IoapicState {
     id: view.getUint32(IOAPIC.id, true),
     base: hex(view.getBigUint64(IOAPIC.base, true)),
     pins: Array.from({ length: PINS }, (_, pin) =>
-      decodePin(pin, view.getBigUint64(IOAPIC.redirection + pin * 8, true), ((irr >>> pin) & 1) !== 0),
+      decodeIoapicPin(pin, view.getBigUint64(IOAPIC.redirection + pin * 8, true), ((irr >>> pin) & 1) !== 0),
     ),
   };
 }
 
-function decodePin(pin: number, raw: bigint, requested: boolean): IoapicPin {
+export function decodeIoapicPin(pin: number, raw: bigint, requested: boolean): IoapicPin {
   const low = Number(raw & 0xffff_ffffn);
   const bit = (number: number) => ((low >>> number) & 1) !== 0;
   const level = bit(15);

@@ -2,7 +2,8 @@
 import { hex } from '../protocol/hex.ts';
 import type { LapicState, LvtEntry } from '../protocol/inspect.ts';
 
-const REGISTER = {
+/** Offsets in the register page. */
+export const LAPIC_REGISTER = {
   id: 0x20,
   version: 0x30,
   tpr: 0x80,
@@ -48,33 +49,33 @@ export function decodeLapic(page: Uint8Array, apicBase: bigint): LapicState {
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   const read = (register: number) => view.getUint32(register, true);
   const x2apic = (apicBase & BASE_ENABLED) !== 0n && (apicBase & BASE_X2APIC) !== 0n;
-  const version = read(REGISTER.version);
-  const timer = read(REGISTER.timer);
+  const version = read(LAPIC_REGISTER.version);
+  const timer = read(LAPIC_REGISTER.timer);
   return {
     base: hex(apicBase & 0xf_ffff_ffff_f000n),
     mode: apicBase & BASE_ENABLED ? (x2apic ? 'x2apic' : 'xapic') : 'disabled',
-    softwareEnabled: (read(REGISTER.svr) & SVR_ENABLED) !== 0,
+    softwareEnabled: (read(LAPIC_REGISTER.svr) & SVR_ENABLED) !== 0,
     // KVM gives the id in bits 31:24 in both modes, unless KVM_CAP_X2APIC_API is switched on.
-    id: read(REGISTER.id) >>> 24,
+    id: read(LAPIC_REGISTER.id) >>> 24,
     version: version & 0xff,
-    tpr: read(REGISTER.tpr),
-    ppr: read(REGISTER.ppr),
-    ldr: x2apic ? read(REGISTER.ldr) : read(REGISTER.ldr) >>> 24,
-    dfr: read(REGISTER.dfr),
-    svr: read(REGISTER.svr),
-    esr: read(REGISTER.esr),
-    icr: hex((BigInt(read(REGISTER.icrHigh)) << 32n) | BigInt(read(REGISTER.icrLow))),
-    irr: vectors(view, REGISTER.irr),
-    isr: vectors(view, REGISTER.isr),
-    tmr: vectors(view, REGISTER.tmr),
+    tpr: read(LAPIC_REGISTER.tpr),
+    ppr: read(LAPIC_REGISTER.ppr),
+    ldr: x2apic ? read(LAPIC_REGISTER.ldr) : read(LAPIC_REGISTER.ldr) >>> 24,
+    dfr: read(LAPIC_REGISTER.dfr),
+    svr: read(LAPIC_REGISTER.svr),
+    esr: read(LAPIC_REGISTER.esr),
+    icr: hex((BigInt(read(LAPIC_REGISTER.icrHigh)) << 32n) | BigInt(read(LAPIC_REGISTER.icrLow))),
+    irr: vectors(view, LAPIC_REGISTER.irr),
+    isr: vectors(view, LAPIC_REGISTER.isr),
+    tmr: vectors(view, LAPIC_REGISTER.tmr),
     lvt: LVT.filter(([name]) => name !== 'CMCI' || ((version >>> 16) & 0xff) >= CMCI_ENTRY).map(([name, register]) =>
       lvtEntry(name, read(register)),
     ),
     timer: {
       mode: timerModes[(timer >>> 17) & 3] ?? 'one-shot',
-      initialCount: read(REGISTER.initialCount),
-      currentCount: read(REGISTER.currentCount),
-      divide: timerDivide(read(REGISTER.divide)),
+      initialCount: read(LAPIC_REGISTER.initialCount),
+      currentCount: read(LAPIC_REGISTER.currentCount),
+      divide: timerDivide(read(LAPIC_REGISTER.divide)),
     },
   };
 }

@@ -178,6 +178,8 @@ export interface InterruptState {
   readonly pic: readonly PicState[];
   readonly pit: readonly PitChannel[];
   readonly pending: PendingEvents;
+  /** What this hypervisor does not tell, in sentences. Its fields above are then empty or zero. */
+  readonly unknown?: readonly string[];
 }
 
 // ---------------------------------------------------------------- page tables

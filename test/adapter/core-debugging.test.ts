@@ -1,4 +1,4 @@
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { debuggingSuite } from './debugging-suite.ts';
 
-debuggingSuite('debugging on our own core', coreAdapter, noKvm);
+debuggingSuite('debugging on our own core', coreAdapter, { skip: noKvm });

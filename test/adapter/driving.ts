@@ -6,8 +6,12 @@ import { marker, SAMPLE } from './sample.ts';
 /** What a suite needs of an adapter, whatever its guests run under. */
 export interface Adapter {
   readonly client: DapClient;
+  /** Starts or reaches a guest up to `initialized`; without, by `launch` on what there is. */
+  start?(attributes: Record<string, unknown>): Promise<unknown>;
   close(): Promise<unknown>;
 }
+
+const adapters = new WeakMap<DapClient, Adapter>();
 
 /** Runs `body` with a fresh adapter, which is gone afterwards whatever happened. */
 export async function withAdapter<Opened extends Adapter>(
@@ -15,6 +19,7 @@ export async function withAdapter<Opened extends Adapter>(
   body: (client: DapClient, adapter: Opened) => Promise<void>,
 ): Promise<void> {
   const adapter = open();
+  adapters.set(adapter.client, adapter);
   try {
     await adapter.client.request('initialize', {
       adapterID: 'kvm',
@@ -27,9 +32,11 @@ export async function withAdapter<Opened extends Adapter>(
   }
 }
 
-/** Launches the sample guest and leaves it before `configurationDone`. */
+/** Launches the sample guest, or whatever its adapter has in its place, and leaves it before `configurationDone`. */
 export async function launch(client: DapClient, attributes: Record<string, unknown> = {}): Promise<void> {
-  await client.request('launch', { program: SAMPLE, memory: '64M', console: 'internalConsole', ...attributes });
+  const all = { program: SAMPLE, memory: '64M', console: 'internalConsole', ...attributes };
+  const start = adapters.get(client)?.start ?? ((args) => client.request('launch', args));
+  await start(all);
   await client.event('initialized');
 }
 

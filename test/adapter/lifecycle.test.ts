@@ -105,6 +105,7 @@ describe('bad launch attributes', { timeout: patience(60_000) }, () => {
     ['a bad source map', { program: SAMPLE, sourceMap: ['x'] }, /"sourceMap" must map/],
     ['bad arguments', { program: SAMPLE, args: [1] }, /"args" must be/],
     ['a bad flag', { program: SAMPLE, stopOnEntry: 'yes' }, /"stopOnEntry" must be true or false/],
+    ['a backend that there is not', { program: SAMPLE, backend: 'xen' }, /"backend" must be one of auto, kvm, qemu/],
     ['missing symbols', { program: SAMPLE, symbols: '/no/such/symbols' }, /"symbols": cannot read/],
   ];
   for (const [name, attributes, message] of cases) {
@@ -233,7 +234,7 @@ describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
       withAdapter(
         () => coreAdapter('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'),
         async (client) => {
-          const response = await client.send('launch', { program: SAMPLE });
+          const response = await client.send('launch', { program: SAMPLE, backend: 'kvm' });
           assert.equal(response.success, false);
           assert.match(response.message ?? '', /\/dev\/kvm/);
           assert.match(response.message ?? '', /usermod|group/);
@@ -255,7 +256,7 @@ describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
     return withAdapter(
       () => coreAdapter('unshare', '-rm', 'sh', '-c', hideKvm, dev),
       async (client) => {
-        const response = await client.send('launch', { program: SAMPLE });
+        const response = await client.send('launch', { program: SAMPLE, backend: 'kvm' });
         assert.equal(response.success, false);
         assert.match(response.message ?? '', /There is no \/dev\/kvm/);
         assert.match(response.message ?? '', /modprobe|BIOS|firmware|nested/i);

@@ -18,7 +18,7 @@ export async function interruptsPart(state: StopState, thread: number): Promise<
 
 /** The interrupt descriptor table that IDTR points to. */
 async function descriptorTable(state: StopState, thread: number): Promise<readonly IdtEntry[]> {
-  const values = await state.values(thread);
+  const values = await state.systemValues(thread);
   const value = (name: string) => values.get(name) ?? 0n;
   const format = idtFormat(value('cr0'), value('efer'));
   const limit = Number(value('idtr_limit') & 0xffffn);

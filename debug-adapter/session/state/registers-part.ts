@@ -2,6 +2,7 @@
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
 import { fieldValue, registerBits } from '../../../hypervisor-core/protocol/register-bits.ts';
+import { registersByName } from '../../../hypervisor-core/protocol/target-description.ts';
 import type { RegisterField, RegisterGroup, RegisterValue } from '../../protocol/custom.ts';
 import { groupOf, REGISTER_GROUPS } from '../register-groups.ts';
 import { fromLittleEndian, type StopState } from '../stop-state.ts';
@@ -24,13 +25,29 @@ export async function registerGroups(state: StopState, thread: number): Promise<
   })).filter(({ registers }) => registers.length > 0);
 }
 
-/** The same, and the MSRs where the target is our own core. */
+/** The same, what only a monitor tells, and the MSRs where the target is our own core. */
 export async function registersPart(state: StopState, thread: number): Promise<readonly RegisterGroup[]> {
-  const groups = await registerGroups(state, thread);
+  const groups = await withSystemRegisters(state, thread, await registerGroups(state, thread));
   const msrs = await state.target.inspect?.sendRequest(inspect.msrs, { vcpu: thread - 1 });
-  if (!msrs) return groups;
+  if (!msrs || msrs.length === 0) return groups;
   const registers = msrs.map(({ name, value }) => describe(state, name, 64, BigInt(value)));
   return [...groups, { name: 'MSRs', registers }];
+}
+
+async function withSystemRegisters(state: StopState, thread: number, groups: readonly RegisterGroup[]) {
+  const known = new Set(state.target.registers.map(({ name }) => name));
+  const others = [...(await state.target.systemRegisters(thread))].filter(([name]) => !known.has(name));
+  if (others.length === 0) return groups;
+  const bits = (name: string) => registersByName.get(name)?.bits ?? 64;
+  return SHOWN.map((title) => ({
+    name: title,
+    registers: [
+      ...(groups.find(({ name }) => name === title)?.registers ?? []),
+      ...others
+        .filter(([name]) => groupOf({ name, bits: bits(name), group: 'system' }) === title)
+        .map(([name, value]) => ({ ...describe(state, name, bits(name), value), writable: false })),
+    ],
+  })).filter(({ registers }) => registers.length > 0);
 }
 
 function describe(state: StopState, name: string, bits: number, value: bigint): RegisterValue {
