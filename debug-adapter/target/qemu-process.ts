@@ -1,6 +1,6 @@
 /**
  * A QEMU of ours. It has no notion of a client whose end is its own, so a shell beside it waits for the end of a pipe that
- * the adapter holds, and ends the whole process group then: an adapter that is killed leaves nothing behind.
+ * the adapter holds, and ends QEMU then: an adapter that is killed leaves nothing behind.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { TargetError } from './target.ts';
 export const QEMU = 'qemu-system-x86_64';
 
 /** `$0` becomes QEMU, in a process group of its own; file 3 is the pipe. */
-const SHELL = '{ cat >/dev/null; kill -9 -- -$$; } <&3 2>/dev/null & exec "$0" "$@" 3<&-';
+const SHELL = '{ cat >/dev/null; kill -9 $$; } <&3 2>/dev/null & exec "$0" "$@" 3<&-';
 
 const LONGEST_TAIL = 4096;
 const PATIENCE = { start: 30_000, end: 3_000 } as const;

@@ -18,6 +18,8 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
   /** Console output that came before the answer (`O` packets of `qRcmd`). */
   readonly output: ((hex: string) => void) | undefined;
+  /** What may come before the answer and is none. */
+  readonly skip: RegExp | undefined;
 }
 
 export class RspClient {
@@ -53,7 +55,7 @@ export class RspClient {
    * Sends `payload` and resolves with the answer. Requests made meanwhile wait their turn. Throws `TargetError` while the
    * guest runs, because its stop reply could then be taken for the answer.
    */
-  request(payload: string | Uint8Array, output?: (hex: string) => void): Promise<string> {
+  request(payload: string | Uint8Array, output?: (hex: string) => void, skip?: RegExp): Promise<string> {
     return this.inTurn(
       () =>
         new Promise<string>((resolve, reject) => {
@@ -61,7 +63,7 @@ export class RspClient {
           if (this.running) throw new TargetError('the guest is running; stop it first');
           const timer = setTimeout(() => this.close(`no answer for ${this.patience / 1000} s`), this.patience);
           timer.unref();
-          this.waiting = { resolve, reject, timer, output };
+          this.waiting = { resolve, reject, timer, output, skip };
           this.send(payload);
         }),
     );
@@ -156,7 +158,7 @@ export class RspClient {
       }
     } else if (isOutput) {
       waiting.output?.(payload.slice(1));
-    } else {
+    } else if (!waiting.skip?.test(payload)) {
       clearTimeout(waiting.timer);
       this.waiting = undefined;
       waiting.resolve(payload);

@@ -44,7 +44,8 @@ const DEFAULT_PACKET = 400;
 
 /** Greets the stub and asks it all that there is to ask. The guest is stopped afterwards. */
 export async function askStub(client: RspClient): Promise<StubAbilities> {
-  const features = featuresOf(await client.request(OUR_FEATURES));
+  // QEMU stops a running guest when somebody connects, and tells so unasked.
+  const features = featuresOf(await client.request(OUR_FEATURES, undefined, /^[ST][0-9a-f]{2}/));
   if (features.has('QStartNoAckMode+') && (await client.request('QStartNoAckMode')) === 'OK') {
     client.dropAcknowledgements();
   }

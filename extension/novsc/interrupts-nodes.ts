@@ -20,6 +20,9 @@ export function interruptsNodes(part: InterruptsPart): StateNode[] {
     ...part.pic.map(picNode),
     ...(part.pit.length > 0 ? [pitNode(part)] : []),
     idtNode(part.idt),
+    ...(part.unknown ?? []).map(
+      (sentence, n): StateNode => ({ id: `interrupts/unknown/${n}`, label: sentence, icon: 'info' }),
+    ),
   ];
 }
 
