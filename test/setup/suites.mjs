@@ -131,6 +131,7 @@ export const suites = [
   { name: 'guests', needs: ['guests'], run: here(['test/guests'], 180) },
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
+  { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 1800)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
   // Where KVM is not here, `core` has run there already.

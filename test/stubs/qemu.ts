@@ -1,7 +1,7 @@
 /** The real adapter with its guests under QEMU's TCG, which it starts itself: `"backend": "qemu"`. */
 import { spawnSync } from 'node:child_process';
-import { coreAdapter } from './core-adapter.ts';
-import type { Adapter } from './driving.ts';
+import { coreAdapter } from '../adapter/core-adapter.ts';
+import type { Adapter } from '../adapter/driving.ts';
 
 /** Why these tests cannot run here; false when they can. */
 export const noQemu: string | false =

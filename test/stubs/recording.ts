@@ -8,9 +8,9 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePacket } from '../../hypervisor-core/protocol/rsp.ts';
+import { coreAdapter } from '../adapter/core-adapter.ts';
+import type { Adapter } from '../adapter/driving.ts';
 import type { Between } from './attach-adapter.ts';
-import { coreAdapter } from './core-adapter.ts';
-import type { Adapter } from './driving.ts';
 import { listenOnce, packetEnd } from './rsp-proxy.ts';
 
 export type Recording = { readonly from: 'adapter' | 'stub'; readonly payload: string }[];

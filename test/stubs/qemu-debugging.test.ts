@@ -1,4 +1,4 @@
-import { debuggingSuite } from './debugging-suite.ts';
+import { debuggingSuite } from '../adapter/debugging-suite.ts';
 import { noQemu, qemuAdapter } from './qemu.ts';
 
 debuggingSuite('debugging on a QEMU of our own', qemuAdapter, { skip: noQemu });

@@ -8,11 +8,11 @@ import { describe, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type { InterruptsPart, MemoryMapPart, RegisterGroup } from '../../debug-adapter/protocol/custom.ts';
 import { QmpClient } from '../../debug-adapter/target/qmp-client.ts';
+import { coreAdapter } from '../adapter/core-adapter.ts';
+import { move, runToStop, topFrame, withAdapter } from '../adapter/driving.ts';
+import { marker, SAMPLE } from '../adapter/sample.ts';
 import { connectTo, endChild, type QemuSockets, startQemu } from './attach-adapter.ts';
-import { coreAdapter } from './core-adapter.ts';
-import { move, runToStop, topFrame, withAdapter } from './driving.ts';
 import { noQemu } from './qemu.ts';
-import { marker, SAMPLE } from './sample.ts';
 
 type Body = (client: DapClient, sockets: QemuSockets, qemu: ChildProcess) => Promise<void>;
 

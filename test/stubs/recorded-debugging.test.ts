@@ -1,5 +1,5 @@
+import { debuggingSuite } from '../adapter/debugging-suite.ts';
 import { attachAdapter } from './attach-adapter.ts';
-import { debuggingSuite } from './debugging-suite.ts';
 import { noQemu } from './qemu.ts';
 import { type Recording, record, replayAdapter } from './recording.ts';
 

@@ -6,8 +6,8 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { coreAdapter } from './core-adapter.ts';
-import type { Adapter } from './driving.ts';
+import { coreAdapter } from '../adapter/core-adapter.ts';
+import type { Adapter } from '../adapter/driving.ts';
 import { listenOnce } from './rsp-proxy.ts';
 
 /** Stands between adapter and stub: gets both ends. */
