@@ -83,6 +83,11 @@ export class RunPage {
     this.#view.setBigUint64(at.kvm_dirty_regs, BigInt(KVM.SYNC_X86_REGS), true);
   }
 
+  /** Corrects the copy of a register that has since been changed by KVM_SET_REGS. */
+  noteRegister(name: SyncRegister, value: bigint): void {
+    this.#view.setBigUint64(REGS + OFFSET.kvm_regs[name], value, true);
+  }
+
   portAccess(): PortAccess {
     const size = this.#bytes[at['io.size']] ?? 0;
     const count = this.#view.getUint32(at['io.count'], true);

@@ -2,6 +2,7 @@
  * What the two servers (stub/ and inspect/) and the command line see of a machine. Everything behind it, workers,
  * mailboxes, KVM file descriptors, stays inside this room.
  */
+import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type {
   DeviceState,
   HypercallRecord,
@@ -44,7 +45,13 @@ export interface Stop {
     | { readonly kind: 'entry' }
     | { readonly kind: 'pause' }
     | { readonly kind: 'step' }
-    | { readonly kind: 'breakpoint'; readonly address: bigint; readonly hardware: boolean }
+    | {
+        readonly kind: 'breakpoint';
+        readonly address: bigint;
+        readonly hardware: boolean;
+        /** Its condition could not be evaluated: how that went, in words. */
+        readonly problem?: string;
+      }
     | {
         readonly kind: 'watchpoint';
         readonly address: bigint;
@@ -59,11 +66,11 @@ export interface Stop {
 
 export interface ResumeAction {
   readonly vcpu: number;
-  /** `range-step` goes on until RIP leaves [start, end). */
+  /** `range-step` goes on until RIP leaves [start, end). Steps hold interrupts off unless `interrupts` is set. */
   readonly action:
     | { readonly kind: 'continue' }
-    | { readonly kind: 'step' }
-    | { readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint };
+    | { readonly kind: 'step'; readonly interrupts?: boolean }
+    | { readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint; readonly interrupts?: boolean };
 }
 
 export interface Vcpu {
@@ -119,9 +126,17 @@ export interface Machine {
   /** Bytes written; planted traps stay planted. */
   writeVirtual(vcpu: number, gva: bigint, data: Uint8Array): number;
 
-  /** Same address twice counts twice. Throws `BreakpointError` with a reason a person can act on. */
-  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void;
-  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void;
+  /**
+   * Same address twice counts twice, and stops when one of both wants it. `options` are for execution breakpoints; they are
+   * evaluated beside the vCPU. Throws `BreakpointError` with a reason a person can act on.
+   */
+  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void;
+  /** `options` is the object that the breakpoint was inserted with. */
+  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void;
+  /** The 64-bit variables, from 0 to 1023, that breakpoints' expressions count in; 0 at first. */
+  readonly variables: { get(index: number): bigint; set(index: number, value: bigint): void };
+  /** Text that breakpoints' commands print, while the guest runs. */
+  onPrint(listener: (text: string) => void): Disposable;
 
   /** Lets vCPUs go; those not named stay stopped. All-stop: the first to stop stops all. */
   resume(actions: readonly ResumeAction[]): void;

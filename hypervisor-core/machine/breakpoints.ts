@@ -1,29 +1,19 @@
 /**
- * Break- and watchpoints: what was asked for, and how it is brought about. Insertions only change the list; `arm`, before
- * vCPUs run, makes memory, slots and debug registers agree with it, so that a breakpoint in a page that is not mapped
- * yet, or that a loader has written over, is put in place at the next chance.
+ * How break- and watchpoints are brought about. Insertions only change the list; `arm`, before vCPUs run, makes memory,
+ * slots and the plan for debug registers agree with it, so that a breakpoint in a page that is not mapped yet, or that a
+ * loader has written over, is put in place at the next chance.
  */
+import { isDeepStrictEqual } from 'node:util';
+import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
+import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
-import type { DebugTable, Watch } from './debug-table.ts';
+import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
+import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister, type Watch } from './debug-plan.ts';
 import { type MemorySlots, PAGE } from './memory-slots.ts';
 import type { PlantedTraps } from './planted-traps.ts';
 import type { DebugStrategy } from './strategy.ts';
 
-/** One of DR0 to DR3 as DR7 describes it (Intel SDM vol. 3B 17.2.4). */
-export interface DebugRegister {
-  readonly address: bigint;
-  readonly length: number;
-  readonly type: 'execute' | 'write' | 'access';
-}
-
 const REGISTERS = 4;
-
-interface Entry {
-  readonly kind: BreakpointKind;
-  readonly gva: bigint;
-  readonly length: number;
-  count: number;
-}
 
 interface PhysicalWatch extends Watch {
   readonly gva: bigint;
@@ -32,10 +22,9 @@ interface PhysicalWatch extends Watch {
 export interface BreakpointParts {
   readonly traps: PlantedTraps;
   readonly slots: MemorySlots;
-  readonly table: DebugTable;
   readonly strategy: DebugStrategy;
-  /** Guest-physical address behind a virtual one as far as it can be known now. */
-  readonly locate: (gva: bigint) => number | undefined;
+  /** Guest-physical address behind a virtual one as far as it can be known now, in an address space if one is named. */
+  readonly locate: (gva: bigint, cr3?: bigint) => number | undefined;
   /** Linear address of the guest's handler of an exception. */
   readonly handlerOf: (vector: number) => bigint | undefined;
   readonly idtBase: () => bigint;
@@ -43,11 +32,11 @@ export interface BreakpointParts {
 
 export class Breakpoints {
   readonly #parts: BreakpointParts;
-  readonly #entries = new Map<string, Entry>();
-  #registers: readonly DebugRegister[] = [];
+  readonly #list = new BreakpointList();
+  #plan: DebugPlan = emptyPlan;
   #watches: readonly PhysicalWatch[] = [];
-  /** Guest-physical place of each planted trap by its virtual address. */
-  #planted: ReadonlyMap<bigint, number> = new Map();
+  /** Guest-physical places of planted traps by their virtual address: several where it is bound to address spaces. */
+  #planted: ReadonlyMap<bigint, readonly number[]> = new Map();
   /** Address of the guest's handler that a trap stands at, because user code's traps end up there. */
   #gate: bigint | undefined;
 
@@ -55,22 +44,19 @@ export class Breakpoints {
     this.#parts = parts;
   }
 
-  insert(kind: BreakpointKind, gva: bigint, length: number): void {
-    const key = keyOf(kind, gva, length);
-    const known = this.#entries.get(key);
-    if (known) {
-      known.count++;
-      return;
-    }
-    const entry = { kind, gva, length, count: 1 };
-    this.#check(entry);
-    this.#entries.set(key, entry);
+  insert(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
+    if (!this.#list.has(kind, gva, length)) this.#check({ kind, gva, length, claims: [] });
+    checkExpressions(options);
+    this.#list.insert(kind, gva, length, options);
   }
 
-  remove(kind: BreakpointKind, gva: bigint, length: number): void {
-    const key = keyOf(kind, gva, length);
-    const entry = this.#entries.get(key);
-    if (entry && --entry.count === 0) this.#entries.delete(key);
+  remove(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
+    this.#list.remove(kind, gva, length, options);
+  }
+
+  /** What the workers must know, as of the last {@link arm}; the same object for as long as nothing has changed. */
+  get plan(): DebugPlan {
+    return this.#plan;
   }
 
   /**
@@ -78,42 +64,42 @@ export class Breakpoints {
    * some vCPU steps, perhaps through user code.
    */
   arm(skip?: bigint, stepping = false): void {
-    const { strategy, traps, table, slots } = this.#parts;
-    const wanted = [...this.#entries.values()].filter(({ kind, gva }) => gva !== skip || !executes(kind));
-    const registers = wanted.filter((entry) => this.#needsRegister(entry)).map(asRegister);
-    const planted = new Map<bigint, number>();
-    for (const { kind, gva } of wanted) {
-      if (kind !== 'software' || strategy.trap === undefined) continue;
-      const gpa = this.#parts.locate(gva);
-      if (gpa !== undefined) planted.set(gva, gpa);
+    const { strategy, traps, slots } = this.#parts;
+    const wanted = this.#list.all.filter(({ kind, gva }) => gva !== skip || !executes(kind));
+    const inRegisters = this.#inRegisters(wanted);
+    const registers = inRegisters.map(asRegister);
+    const planted = new Map<bigint, readonly number[]>();
+    for (const entry of wanted) {
+      if (entry.kind !== 'software' || strategy.trap === undefined) continue;
+      const places = this.#places(entry);
+      if (places.length > 0) planted.set(entry.gva, places);
       else if (strategy.executeRegisters && registers.length < REGISTERS) {
-        registers.push({ address: gva, length: 1, type: 'execute' });
+        registers.push({ address: entry.gva, length: 1, type: 'execute' });
       }
     }
     this.#gate = this.#placeGate(planted, skip, stepping);
-    this.#registers = registers;
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
-    const trap = strategy.trap?.byte ?? 0;
-    const places = [...new Set(planted.values())].filter((gpa) => gpa !== skipped);
-    traps.set(new Map(places.map((gpa) => [gpa, trap])));
-    table.setTraps(strategy.trap?.kind === 'in-dx' ? places : []);
-    table.hardwareMask = (1 << registers.length) - 1;
-    this.#watches = wanted.filter((entry) => this.#needsSlot(entry)).flatMap((entry) => this.#physical(entry));
-    table.setWatches(this.#watches);
+    traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));
+    this.#watches = wanted
+      .filter((entry) => !executes(entry.kind) && !inRegisters.includes(entry))
+      .flatMap((entry) => this.#physical(entry));
     slots.protect(new Set(this.#watches.map(({ start }) => start - (start % PAGE))));
+    const plan: DebugPlan = {
+      trap: strategy.trap,
+      traps: new Map(traps.hidden),
+      registers,
+      watches: this.#watches.map(({ start, end }) => ({ start, end })),
+      conditional: this.#list.conditional(),
+      idtBase: this.#gateNeeded(planted, stepping) ? this.#parts.idtBase() : undefined,
+    };
+    if (!isDeepStrictEqual(plan, this.#plan)) this.#plan = plan;
   }
 
   /** Takes all traps out of memory, until they are armed again. */
   disarm(): void {
-    this.#parts.traps.set(new Map());
-    this.#parts.table.setTraps([]);
+    this.#parts.traps.set(new Set());
     this.#planted = new Map();
-  }
-
-  /** What the debug registers are to hold. */
-  get registers(): readonly DebugRegister[] {
-    return this.#registers;
   }
 
   /** True at the guest's handler that user code's traps and steps end up in. */
@@ -121,31 +107,35 @@ export class Breakpoints {
     return this.#gate === pc;
   }
 
-  get anyPlanted(): boolean {
-    return this.#planted.size > 0;
-  }
-
   /** Adds the trap at the guest's exception handler to those to be planted. */
-  #placeGate(planted: Map<bigint, number>, skip: bigint | undefined, stepping: boolean): bigint | undefined {
-    const { strategy, table } = this.#parts;
-    const needed = strategy.userVector && (planted.size > 0 || (stepping && !strategy.userSteps));
-    table.watchIdt(needed ? this.#parts.idtBase() : undefined);
-    if (!strategy.userVector || !needed) return undefined;
+  #placeGate(planted: Map<bigint, readonly number[]>, skip: bigint | undefined, stepping: boolean): bigint | undefined {
+    const { strategy } = this.#parts;
+    if (!strategy.userVector || !this.#gateNeeded(planted, stepping)) return undefined;
     const handler = this.#parts.handlerOf(strategy.userVector.vector);
     if (handler === undefined || handler === skip || planted.has(handler)) return undefined;
     const gpa = this.#parts.locate(handler);
-    if (gpa !== undefined) planted.set(handler, gpa);
+    if (gpa !== undefined) planted.set(handler, [gpa]);
     return gpa === undefined ? undefined : handler;
+  }
+
+  #gateNeeded(planted: ReadonlyMap<bigint, readonly number[]>, stepping: boolean): boolean {
+    const { strategy } = this.#parts;
+    return strategy.userVector !== undefined && (planted.size > 0 || (stepping && !strategy.userSteps));
   }
 
   /** True when a vCPU that stands on `pc` would trap again without having moved. */
   blocks(pc: bigint): boolean {
-    return this.isPlanted(pc) || this.#registers.some(({ type, address }) => type === 'execute' && address === pc);
+    return this.isPlanted(pc) || this.#plan.registers.some(({ type, address }) => type === 'execute' && address === pc);
   }
 
   /** True while there is an execution breakpoint at `pc`, in place or not. */
   wants(pc: bigint): boolean {
-    return [...this.#entries.values()].some(({ kind, gva }) => executes(kind) && gva === pc);
+    return this.#list.at(pc).length > 0;
+  }
+
+  /** What those want of the breakpoint at `pc` who do not want every stop; undefined when somebody does. */
+  conditional(pc: bigint): readonly BreakpointOptions[] | undefined {
+    return this.#plan.conditional.get(pc);
   }
 
   /** True when a software breakpoint at this virtual address is in place. */
@@ -155,12 +145,12 @@ export class Breakpoints {
 
   /** True when a hardware breakpoint was asked for at `pc`, rather than one standing in for a trap. */
   isHardware(pc: bigint): boolean {
-    return [...this.#entries.values()].some(({ kind, gva }) => kind === 'hardware' && gva === pc);
+    return this.#list.at(pc).some(({ kind }) => kind === 'hardware');
   }
 
-  /** Which register a DR6 value reports, by its bits B0 to B3. */
+  /** Which register a DR6 value reports. */
   hit(dr6: bigint): DebugRegister | undefined {
-    return this.#registers.find((_, position) => (dr6 >> BigInt(position)) & 1n);
+    return reportedRegister(this.#plan, dr6);
   }
 
   /** Virtual address of the watched byte that a write of `size` bytes at `gpa` touched first. */
@@ -169,12 +159,19 @@ export class Breakpoints {
     return watch && watch.gva + BigInt(Math.max(0, gpa - watch.start));
   }
 
+  /** What the watchpoint at `gva` that a debug register stands for was asked to be about. */
+  watchKind(gva: bigint): 'write' | 'read' | 'access' {
+    const kinds = new Set(this.#list.all.filter((entry) => entry.gva === gva).map(({ kind }) => kind));
+    if (kinds.has('access')) return 'access';
+    return kinds.has('read') ? 'read' : 'write';
+  }
+
   /** True when the trap that a vCPU ran into at `pc` was planted for another virtual address of the same byte. */
   isAlias(pc: bigint, gpa: bigint | undefined): boolean {
     return gpa !== undefined && !this.isPlanted(pc) && this.#parts.traps.has(Number(gpa));
   }
 
-  #check(entry: Entry): void {
+  #check(entry: BreakpointEntry): void {
     const { strategy } = this.#parts;
     if (entry.kind === 'software') {
       if (strategy.trap === undefined && !strategy.executeRegisters) {
@@ -188,31 +185,39 @@ export class Breakpoints {
     if ((entry.kind === 'read' || entry.kind === 'access') && !strategy.dataRegisters) {
       throw new BreakpointError("This host's KVM cannot watch reads; watch for writes instead.");
     }
-    if (this.#needsRegister(entry)) {
-      const used = [...this.#entries.values()].filter((other) => this.#needsRegister(other)).length;
-      if (used >= REGISTERS) {
-        throw new BreakpointError(
-          `All ${REGISTERS} debug registers are in use; remove a hardware break- or watchpoint.`,
-        );
-      }
-    } else if (this.#physical(entry).length === 0) {
+    if (this.#inRegisters([...this.#list.all, entry]).includes(entry)) return;
+    if (entry.kind === 'write') {
+      if (this.#physical(entry).length > 0) return;
       throw new BreakpointError(`0x${entry.gva.toString(16)} is not mapped to RAM, so writes to it cannot be watched.`);
     }
+    throw new BreakpointError(
+      fits(entry)
+        ? `All ${REGISTERS} debug registers are in use; remove a hardware break- or watchpoint.`
+        : 'Reads can be watched only of 1, 2, 4 or 8 bytes at a multiple of their size.',
+    );
   }
 
-  #needsRegister({ kind, gva, length }: Entry): boolean {
-    if (kind === 'software') return false;
-    if (kind === 'hardware') return true;
-    const fits = [1, 2, 4, 8].includes(length) && gva % BigInt(length) === 0n;
-    return this.#parts.strategy.dataRegisters && (fits || kind !== 'write');
+  /**
+   * Who gets one of the debug registers: first those who cannot do without, then writes, which a page that the guest may
+   * not write can watch as well, in any size and number.
+   */
+  #inRegisters(entries: readonly BreakpointEntry[]): BreakpointEntry[] {
+    const must = entries.filter((entry) => entry.kind === 'hardware' || (needsReads(entry) && fits(entry)));
+    const may = this.#parts.strategy.dataRegisters
+      ? entries.filter((entry) => entry.kind === 'write' && fits(entry))
+      : [];
+    return [...must, ...may].slice(0, REGISTERS);
   }
 
-  #needsSlot(entry: Entry): boolean {
-    return entry.kind === 'write' && !this.#needsRegister(entry);
+  /** Where the byte of a breakpoint lies: in the address spaces that it is bound to, or where it can be found. */
+  #places({ gva, claims }: BreakpointEntry): number[] {
+    const spaces = new Set(claims.map(({ cr3 }) => cr3));
+    const places = [...spaces].map((cr3) => this.#parts.locate(gva, cr3));
+    return [...new Set(places.filter((gpa) => gpa !== undefined))];
   }
 
   /** The watched bytes in physical memory, page by page; pages that are not mapped are left out. */
-  #physical({ gva, length }: Entry): PhysicalWatch[] {
+  #physical({ gva, length }: BreakpointEntry): PhysicalWatch[] {
     const watches: PhysicalWatch[] = [];
     for (let at = gva; at < gva + BigInt(length); ) {
       const inPage = Math.min(PAGE - Number(at % BigInt(PAGE)), Number(gva + BigInt(length) - at));
@@ -224,11 +229,22 @@ export class Breakpoints {
   }
 }
 
-const keyOf = (kind: BreakpointKind, gva: bigint, length: number) => `${kind} ${gva} ${executes(kind) ? 0 : length}`;
-const executes = (kind: BreakpointKind) => kind === 'software' || kind === 'hardware';
+const needsReads = ({ kind }: BreakpointEntry) => kind === 'read' || kind === 'access';
+/** What a debug register can watch. */
+const fits = ({ gva, length }: BreakpointEntry) => [1, 2, 4, 8].includes(length) && gva % BigInt(length) === 0n;
 
-function asRegister({ kind, gva, length }: Entry): DebugRegister {
+function asRegister({ kind, gva, length }: BreakpointEntry): DebugRegister {
   if (kind === 'hardware') return { address: gva, length: 1, type: 'execute' };
   // The processor cannot watch reads alone.
   return { address: gva, length, type: kind === 'write' ? 'write' : 'access' };
+}
+
+/** What is wrong with an expression is told to who sends it, before the guest runs into it. */
+function checkExpressions(options: BreakpointOptions | undefined): void {
+  try {
+    for (const bytes of [...(options?.conditions ?? []), ...(options?.commands ?? [])]) parseProgram(bytes);
+  } catch (error) {
+    if (error instanceof AgentError) throw new BreakpointError(`The breakpoint's expression ${error.message}.`);
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 /** KVM_SET_GUEST_DEBUG's arguments for one run of one vCPU. */
 import { KVM } from '../kvm/abi.ts';
 import type { GuestDebug } from '../kvm/vcpu.ts';
-import type { Breakpoints, DebugRegister } from './breakpoints.ts';
+import type { DebugPlan, DebugRegister } from './debug-plan.ts';
+import type { RunMode } from './mailbox.ts';
 import type { DebugStrategy } from './strategy.ts';
 
 const TYPE_BITS = { execute: 0, write: 1, access: 3 } as const;
@@ -18,12 +19,15 @@ function dr7For(registers: readonly DebugRegister[]): bigint {
   return BigInt(bits >>> 0);
 }
 
-export function guestDebug(breakpoints: Breakpoints, strategy: DebugStrategy, stepping: boolean): GuestDebug {
-  const { registers } = breakpoints;
+/** A step holds interrupts off where KVM can, unless it was asked not to. */
+export function guestDebug({ trap, traps, registers }: DebugPlan, strategy: DebugStrategy, mode: RunMode): GuestDebug {
   let control = 0;
-  if (breakpoints.anyPlanted && strategy.trap?.kind === 'int3') control |= KVM.GUESTDBG_USE_SW_BP;
+  if (traps.size > 0 && trap?.kind === 'int3') control |= KVM.GUESTDBG_USE_SW_BP;
   if (registers.length > 0) control |= KVM.GUESTDBG_USE_HW_BP;
-  if (stepping) control |= KVM.GUESTDBG_SINGLESTEP | (strategy.blockInterrupts ? KVM.GUESTDBG_BLOCKIRQ : 0);
+  if (mode.kind !== 'continue') {
+    control |= KVM.GUESTDBG_SINGLESTEP;
+    if (strategy.blockInterrupts && !mode.interrupts) control |= KVM.GUESTDBG_BLOCKIRQ;
+  }
   return {
     control: control === 0 ? 0 : control | KVM.GUESTDBG_ENABLE,
     addresses: registers.map(({ address }) => address),

@@ -2,14 +2,19 @@
 import type { BootImage } from '../boot/boot-image.ts';
 import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
 import { COM_PORTS } from '../devices/serial16550.ts';
+import { withReads } from '../paging/reads.ts';
+import { translate } from '../paging/walk.ts';
+import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type { DeviceState, GuestEnd, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
+import { type AgentSource, AgentVariables, agentContext } from './agent-context.ts';
 import type { BreakpointKind, Console, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
 import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
-import { DebugTable } from './debug-table.ts';
+import { judge } from './conditions.ts';
 import { HypercallTrace } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
+import { Listeners } from './listeners.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import { MachineVcpu } from './machine-vcpu.ts';
 import { memoryMap } from './memory-map.ts';
@@ -32,6 +37,7 @@ export class KvmMachine implements Machine {
   readonly serialPorts: readonly SerialConsole[];
   readonly hypercalls: Machine['hypercalls'];
   readonly snapshots: MachineSnapshots;
+  readonly variables: AgentVariables;
   /** Resolves when every worker waits for orders. */
   readonly ready: Promise<unknown>;
   readonly #hardware: MachineHardware;
@@ -41,6 +47,7 @@ export class KvmMachine implements Machine {
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
   readonly #trace: HypercallTrace;
+  readonly #printed = new Listeners<string>();
   #closed: Promise<void> | undefined;
 
   constructor(hardware: MachineHardware, image: BootImage) {
@@ -52,6 +59,7 @@ export class KvmMachine implements Machine {
         parked: (report: Parameters<RunControl['parked']>[1]) => this.#run.parked(this.#vcpu(kvm.index), report),
         console: () => this.#drainConsoles(),
         hypercalls: () => this.#trace.recorded(),
+        printed: (text: string) => this.#printed.emit(text),
       };
       return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events), hardware.vm, hardware.msrIndices);
     });
@@ -62,15 +70,15 @@ export class KvmMachine implements Machine {
       { transmitted: () => this.#drainConsoles(), ended: (end) => this.#run.end(end) },
       true,
     );
-    const traps = new PlantedTraps(hardware.ram);
+    this.variables = new AgentVariables(shared.variables);
+    const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
     const images = new ImageMap(image);
     this.#virtual = new VirtualMemory(traps);
     this.#breakpoints = new Breakpoints({
       traps,
       slots: hardware.slots,
-      table: new DebugTable(hardware.debugTable),
       strategy: hardware.strategy,
-      locate: (gva) => this.#locate(gva) ?? images.locate(gva),
+      locate: (gva, cr3) => this.#locate(gva, cr3) ?? images.locate(gva),
       handlerOf: (vector) => handlerOf(first, this.#virtual, vector),
       idtBase: () => first.registers.get('idtr_base'),
     });
@@ -79,6 +87,7 @@ export class KvmMachine implements Machine {
       breakpoints: this.#breakpoints,
       strategy: hardware.strategy,
       memory: this.#virtual,
+      judge: (vcpu, claims) => judge(claims, agentContext(this.#agentSource(vcpu), this.variables)),
       clock: this.#devices.clock,
     });
     this.memory = {
@@ -124,14 +133,18 @@ export class KvmMachine implements Machine {
     return this.#virtual.write(this.#vcpu(vcpu), gva, data);
   }
 
-  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
     if (this.state.kind === 'running') throw new BreakpointError('Stop the guest before changing breakpoints.');
-    this.#breakpoints.insert(kind, gva, length);
+    this.#breakpoints.insert(kind, gva, length, options);
   }
 
-  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
     if (this.state.kind === 'running') throw new BreakpointError('Stop the guest before changing breakpoints.');
-    this.#breakpoints.remove(kind, gva, length);
+    this.#breakpoints.remove(kind, gva, length, options);
+  }
+
+  onPrint(listener: (text: string) => void): Disposable {
+    return this.#printed.add(listener);
   }
 
   resume(actions: readonly ResumeAction[]): void {
@@ -172,15 +185,28 @@ export class KvmMachine implements Machine {
     return vcpu;
   }
 
-  /** Guest-physical address by the page tables of the first vCPU that maps `gva`. */
-  #locate(gva: bigint): number | undefined {
+  /** Guest-physical address by the page tables of the first vCPU that maps `gva`, with another CR3 if one is given. */
+  #locate(gva: bigint, cr3?: bigint): number | undefined {
     // A processor that has not been started sees physical memory, which says nothing about the kernel's addresses.
     const paging = this.vcpus.filter(({ registers }) => (registers.get('cr0') & CR0_PG) !== 0n);
     for (const vcpu of paging.length > 0 ? paging : this.vcpus) {
-      const gpa = vcpu.translate(gva);
+      const gpa = cr3 === undefined ? vcpu.translate(gva) : this.#translateIn(vcpu, cr3, gva);
       if (gpa !== undefined && this.#hardware.ram.has(Number(gpa))) return Number(gpa);
     }
     return undefined;
+  }
+
+  #translateIn({ registers }: MachineVcpu, cr3: bigint, gva: bigint): bigint | undefined {
+    const [cr0, cr4, efer] = ['cr0', 'cr4', 'efer'].map((name) => registers.get(name)) as [bigint, bigint, bigint];
+    return withReads(translate({ cr0, cr3, cr4, efer }, gva), (gpa, length) => this.memory.read(gpa, length));
+  }
+
+  #agentSource(vcpu: MachineVcpu): AgentSource {
+    return {
+      register: (name) => vcpu.registers.get(name),
+      memory: (gva, length) => this.#virtual.read(vcpu, gva, length),
+      print: (text) => this.#printed.emit(text),
+    };
   }
 
   #drainConsoles(): void {

@@ -7,14 +7,15 @@ import { allocateRunPages, mapRunPage, unmapRunPage } from '../kvm/run-page.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
 import { KvmVm } from '../kvm/vm.ts';
 import type { MachineInfo } from '../protocol/inspect.ts';
+import { VARIABLE_BYTES } from './agent-context.ts';
 import { deviceMemoryBytes } from './attach-devices.ts';
 import { guestCpuid } from './cpuid.ts';
-import { DEBUG_TABLE_BYTES } from './debug-table.ts';
 import { GuestRam } from './guest-ram.ts';
 import { hypercallMemoryBytes } from './hypercall-trace.ts';
 import { loadInitialState } from './initial-state.ts';
 import { MemorySlots } from './memory-slots.ts';
 import { pageSetBytes } from './page-set.ts';
+import { RENDEZVOUS_BYTES } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import { type DebugStrategy, debugStrategy } from './strategy.ts';
 
@@ -49,10 +50,12 @@ export class MachineHardware {
         runBytes: kvm.runBytes,
         runPages: allocateRunPages(info.cpus),
         mailboxes: new SharedArrayBuffer(mailboxOffset(info.cpus)),
-        debug: new SharedArrayBuffer(DEBUG_TABLE_BYTES),
+        rendezvous: new SharedArrayBuffer(RENDEZVOUS_BYTES),
+        variables: new SharedArrayBuffer(VARIABLE_BYTES),
         devices: new SharedArrayBuffer(deviceMemoryBytes({ ramSize: info.memory, cpus: info.cpus })),
         hypercalls: new SharedArrayBuffer(hypercallMemoryBytes()),
         personality: info.personality,
+        strategy: this.strategy,
       };
       this.msrIndices = kvm.msrIndices();
       const supported = kvm.supportedCpuid();
@@ -80,10 +83,6 @@ export class MachineHardware {
   /** Which pages of RAM this process has written. */
   get ramWritten(): SharedArrayBuffer {
     return this.#shared.ramWritten;
-  }
-
-  get debugTable(): SharedArrayBuffer {
-    return this.#shared.debug;
   }
 
   /** Gives everything back. No worker may be there any more. */

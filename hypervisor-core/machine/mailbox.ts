@@ -6,11 +6,16 @@
 /** How far a vCPU goes once it is let go. */
 export type RunMode =
   | { readonly kind: 'continue' }
-  | { readonly kind: 'step' }
+  | ({ readonly kind: 'step' } & StepOptions)
   /** Steps until RIP leaves [start, end). */
-  | { readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint };
+  | ({ readonly kind: 'range-step'; readonly start: bigint; readonly end: bigint } & StepOptions);
 
-const ORDER = { sequence: 0, command: 1, mode: 2, stop: 3, tid: 4 } as const;
+export interface StepOptions {
+  /** Lets the guest take interrupts while it steps; they are held off else. */
+  readonly interrupts?: boolean;
+}
+
+const ORDER = { sequence: 0, command: 1, mode: 2, stop: 3, tid: 4, interrupts: 5 } as const;
 const RANGE = { start: 3, end: 4 } as const;
 const COMMAND = { run: 1, quit: 2 } as const;
 const MODES = ['continue', 'step', 'range-step'] as const;
@@ -46,6 +51,7 @@ export class Mailbox {
       this.#range[RANGE.end] = BigInt.asIntN(64, mode.end);
     }
     Atomics.store(this.#words, ORDER.mode, MODES.indexOf(mode.kind));
+    Atomics.store(this.#words, ORDER.interrupts, mode.kind !== 'continue' && mode.interrupts ? 1 : 0);
     Atomics.store(this.#words, ORDER.stop, 0);
     this.#post(COMMAND.run);
   }
@@ -78,9 +84,11 @@ export class Mailbox {
     this.#seen = Atomics.load(this.#words, ORDER.sequence);
     if (Atomics.load(this.#words, ORDER.command) === COMMAND.quit) return undefined;
     const kind = MODES[Atomics.load(this.#words, ORDER.mode)] ?? 'continue';
-    if (kind !== 'range-step') return { kind };
+    const interrupts = Atomics.load(this.#words, ORDER.interrupts) !== 0;
+    if (kind !== 'range-step') return { kind, interrupts };
     return {
       kind,
+      interrupts,
       start: BigInt.asUintN(64, this.#range[RANGE.start] ?? 0n),
       end: BigInt.asUintN(64, this.#range[RANGE.end] ?? 0n),
     };

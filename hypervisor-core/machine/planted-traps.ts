@@ -2,58 +2,70 @@
  * Trap bytes in guest RAM, and the bytes that they hide. Whoever reads RAM for a person sees the hidden bytes, and
  * writes to a trap's place change what it hides.
  */
+import type { DebugPlan } from './debug-plan.ts';
 import type { RamFile } from './guest-ram.ts';
+
+/** Puts what planted traps hide into bytes that were read from RAM at `gpa`. */
+export function hideTraps(bytes: Uint8Array, gpa: number, { trap, traps }: Pick<DebugPlan, 'trap' | 'traps'>): void {
+  for (const [at, hidden] of traps) {
+    if (at >= gpa && at < gpa + bytes.length && bytes[at - gpa] === trap?.byte) bytes[at - gpa] = hidden;
+  }
+}
 
 export class PlantedTraps {
   readonly #ram: RamFile;
-  readonly #traps = new Map<number, { readonly trap: number; hidden: number }>();
+  readonly #trap: DebugPlan['trap'];
+  readonly #hidden = new Map<number, number>();
 
-  constructor(ram: RamFile) {
+  /** Without a trap byte that leaves the guest, none is ever planted. */
+  constructor(ram: RamFile, trap: DebugPlan['trap']) {
     this.#ram = ram;
+    this.#trap = trap;
   }
 
-  /** Makes the traps in guest-physical memory exactly these: address to trap byte. */
-  set(wanted: ReadonlyMap<number, number>): void {
-    for (const [gpa, { trap, hidden }] of this.#traps) {
-      if (wanted.get(gpa) === trap) continue;
+  /** Makes the traps stand at exactly these guest-physical addresses. */
+  set(wanted: ReadonlySet<number>): void {
+    const trap = this.#trap?.byte;
+    if (trap === undefined) return;
+    for (const [gpa, hidden] of this.#hidden) {
+      if (wanted.has(gpa)) continue;
       if (this.#byte(gpa) === trap) this.#ram.write(gpa, Uint8Array.of(hidden));
-      this.#traps.delete(gpa);
+      this.#hidden.delete(gpa);
     }
-    for (const [gpa, trap] of wanted) {
+    for (const gpa of wanted) {
       const now = this.#byte(gpa);
-      const known = this.#traps.get(gpa);
       // A guest that has written over the trap, a loader for one, has put there what is to be hidden from now on.
-      if (known && now === known.trap) continue;
-      this.#traps.set(gpa, { trap, hidden: now });
+      if (this.#hidden.has(gpa) && now === trap) continue;
+      this.#hidden.set(gpa, now);
       this.#ram.write(gpa, Uint8Array.of(trap));
     }
   }
 
   has(gpa: number): boolean {
-    return this.#traps.has(gpa);
+    return this.#hidden.has(gpa);
+  }
+
+  /** The hidden byte of each trap. */
+  get hidden(): ReadonlyMap<number, number> {
+    return this.#hidden;
   }
 
   /** Reads RAM as if there were no traps. */
   read(gpa: number, length: number): Uint8Array {
     const bytes = this.#ram.read(gpa, length);
-    for (const [at, { trap, hidden }] of this.#inside(gpa, bytes.length)) {
-      if (bytes[at - gpa] === trap) bytes[at - gpa] = hidden;
-    }
+    hideTraps(bytes, gpa, { trap: this.#trap, traps: this.#hidden });
     return bytes;
   }
 
   /** Writes RAM around the traps; gives the number of bytes written. */
   write(gpa: number, data: Uint8Array): number {
     const around = Uint8Array.from(data);
-    for (const [at, entry] of this.#inside(gpa, data.length)) {
-      entry.hidden = data[at - gpa] ?? 0;
-      around[at - gpa] = entry.trap;
+    for (const at of this.#hidden.keys()) {
+      if (at < gpa || at >= gpa + data.length) continue;
+      this.#hidden.set(at, data[at - gpa] ?? 0);
+      around[at - gpa] = this.#byte(at);
     }
     return this.#ram.write(gpa, around);
-  }
-
-  #inside(gpa: number, length: number) {
-    return [...this.#traps].filter(([at]) => at >= gpa && at < gpa + length);
   }
 
   #byte(gpa: number): number {

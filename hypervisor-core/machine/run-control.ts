@@ -5,7 +5,6 @@
  */
 import type { GuestEnd, MachineState } from '../protocol/inspect.ts';
 import type { ResumeAction, Stop } from './api.ts';
-import { guestDebug } from './guest-debug.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
@@ -164,9 +163,8 @@ export class RunControl {
       this.#trapFlagged.add(vcpu);
     }
     const how: RunMode = byTrapFlag ? { kind: 'continue' } : mode;
-    vcpu.kvm.setGuestDebug(guestDebug(breakpoints, strategy, how.kind !== 'continue'));
     vcpu.registers.forget();
-    vcpu.thread.run(how);
+    vcpu.thread.run(how, breakpoints.plan);
   }
 
   #stopAll(): void {

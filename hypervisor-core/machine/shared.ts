@@ -1,10 +1,11 @@
 /**
- * The memory that the main thread and all vCPU workers share: run pages, mailboxes, traps, watches, device state,
- * console. One layout, computed alike on both sides.
+ * The memory that the main thread and all vCPU workers share: run pages, mailboxes, device state, console,
+ * breakpoints' variables. One layout, computed alike on both sides.
  */
 import { RUN_PAGE_STRIDE } from '../kvm/run-page.ts';
 import type { Personality } from '../protocol/inspect.ts';
 import { MAILBOX_BYTES } from './mailbox.ts';
+import type { DebugStrategy } from './strategy.ts';
 
 /** Everything that a worker is told when it starts. */
 export interface WorkerSetup {
@@ -22,10 +23,13 @@ export interface WorkerSetup {
   readonly runPages: SharedArrayBuffer;
   /** One mailbox per vCPU. */
   readonly mailboxes: SharedArrayBuffer;
-  readonly debug: SharedArrayBuffer;
+  readonly rendezvous: SharedArrayBuffer;
+  /** Variables of breakpoints' expressions. */
+  readonly variables: SharedArrayBuffer;
   readonly devices: SharedArrayBuffer;
   readonly hypercalls: SharedArrayBuffer;
   readonly personality: Personality;
+  readonly strategy: DebugStrategy;
 }
 
 export const runPageOffset = (index: number): number => index * RUN_PAGE_STRIDE;

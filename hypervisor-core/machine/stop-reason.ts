@@ -1,7 +1,9 @@
 /** Makes a stop that a debugger understands of what a vCPU's worker reports, or sees that it is none. */
+import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { hex } from '../protocol/hex.ts';
 import type { Stop } from './api.ts';
 import type { Breakpoints } from './breakpoints.ts';
+import type { Verdict } from './conditions.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
 import { instructionText } from './instruction-text.ts';
 import { codeBits } from './linear-pc.ts';
@@ -21,6 +23,8 @@ export interface StopContext {
   readonly breakpoints: Breakpoints;
   readonly strategy: DebugStrategy;
   readonly memory: VirtualMemory;
+  /** Evaluates what was asked of a breakpoint that a vCPU stands on. */
+  readonly judge: (vcpu: MachineVcpu, claims: readonly BreakpointOptions[]) => Verdict;
 }
 
 const DB_VECTOR = 1;
@@ -38,6 +42,13 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
       return 'arm';
     case 'stepped':
       return { kind: 'step' };
+    case 'breakpoint':
+      return {
+        kind: 'breakpoint',
+        address: report.pc,
+        hardware: breakpoints.isHardware(report.pc),
+        ...(report.problem !== undefined && { problem: report.problem }),
+      };
     case 'trapped':
       return atTrap(vcpu, report.pc, context) ?? 'go-on';
     case 'debug':
@@ -66,10 +77,18 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
   if (strategy.userVector && breakpoints.isGate(pc)) {
     const left = leaveGate(vcpu, memory, strategy.userVector, (address) => breakpoints.isPlanted(address));
     if (left === 'stepped') return { kind: 'step' };
-    return left === undefined ? 'step-off' : { kind: 'breakpoint', address: left, hardware: false };
+    return left === undefined ? 'step-off' : atUserTrap(vcpu, left, context);
   }
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
   return breakpoints.isAlias(pc, vcpu.translate(pc)) ? 'step-off' : undefined;
+}
+
+/** A trap in user code, which its worker does not see: conditions are evaluated here. */
+function atUserTrap(vcpu: MachineVcpu, address: bigint, { breakpoints, judge }: StopContext): Finding {
+  const claims = breakpoints.conditional(address);
+  const { stops, problem } = claims ? judge(vcpu, claims) : { stops: true, problem: undefined };
+  if (!stops) return 'step-off';
+  return { kind: 'breakpoint', address, hardware: false, ...(problem !== undefined && { problem }) };
 }
 
 /** Lets the guest have its own exception. */
@@ -88,7 +107,9 @@ function debugException(
   if (register?.type === 'execute') {
     return { kind: 'breakpoint', address: pc, hardware: breakpoints.isHardware(pc) };
   }
-  if (register) return { kind: 'watchpoint', address: register.address, access: register.type };
+  if (register) {
+    return { kind: 'watchpoint', address: register.address, access: breakpoints.watchKind(register.address) };
+  }
   // ICEBP is reported as #DB without a bit in DR6, with RIP on the instruction.
   return atTrap(vcpu, pc, context) ?? ((dr6 & DR6_SINGLE_STEP) !== 0n ? { kind: 'step' } : reflect(vcpu, DB_VECTOR));
 }

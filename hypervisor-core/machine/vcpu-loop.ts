@@ -9,13 +9,15 @@ import type { KickReceiver } from '../kvm/kick.ts';
 import type { RunPage } from '../kvm/run-page.ts';
 import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
-import type { DebugTable } from './debug-table.ts';
+import { isWatched, reportedRegister } from './debug-plan.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { HypercallServer } from './hypercall-server.ts';
 import { linearPc } from './linear-pc.ts';
 import type { Mailbox, RunMode } from './mailbox.ts';
 import { PAGE } from './memory-slots.ts';
 import type { PortBus } from './port-bus.ts';
+import type { Rendezvous } from './rendezvous.ts';
+import type { VcpuDebug } from './vcpu-debug.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
 const EINTR = 4;
@@ -36,7 +38,8 @@ export interface LoopParts {
   readonly ports: PortBus;
   readonly hypercalls: HypercallServer;
   readonly ram: RamFile;
-  readonly debug: DebugTable;
+  readonly debug: VcpuDebug;
+  readonly rendezvous: Rendezvous;
 }
 
 export class VcpuLoop {
@@ -52,22 +55,40 @@ export class VcpuLoop {
     this.#end = end;
   }
 
-  /** Runs the vCPU as ordered and says why it came to rest. */
+  /** Runs the vCPU as ordered and says why it came to rest. Breakpoints that do not hold are stepped off here. */
   run(mode: RunMode): VcpuReport {
-    const { vcpu, page, mailbox, kicks, debug } = this.#parts;
+    const { debug, mailbox } = this.#parts;
+    for (;;) {
+      debug.prepare(mode);
+      const report = this.#enter(mode);
+      const pc = debug.conditionalAt(report);
+      if (pc === undefined) return report;
+      const { stops, problem } = debug.decide(pc);
+      if (stops) return { kind: 'breakpoint', pc, ...(problem !== undefined && { problem }) };
+      const after = debug.stepOff(pc, () => this.#enter({ kind: 'step' }));
+      if (after.kind !== 'stepped' || mode.kind === 'step') return after;
+      if (mode.kind === 'range-step' && !this.#inRange(mode)) return after;
+      if (mailbox.stopRequested) return { kind: 'interrupted' };
+    }
+  }
+
+  /** Runs the vCPU until there is something to say. */
+  #enter(mode: RunMode): VcpuReport {
+    const { vcpu, page, mailbox, kicks, debug, rendezvous } = this.#parts;
     const before = mode.kind === 'step' ? vcpu.get('regs') : undefined;
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
     let finish: VcpuReport | undefined;
     for (;;) {
-      const result = runVcpu(vcpu.fd);
+      const result = rendezvous.inGuest(() => runVcpu(vcpu.fd));
       if (result === -EINTR || result === -EAGAIN || (result === 0 && page.exitReason === KVM.EXIT_INTR)) {
         kicks.take();
         page.immediateExit = false;
         if (finish?.kind === 'stepped' && this.#inRange(mode)) finish = undefined;
         else if (finish) return finish;
         if (mailbox.stopRequested) return { kind: 'interrupted' };
-        if (vcpu.index === 0 && debug.idtMoved(() => idtBase(vcpu))) return { kind: 'idt-moved' };
+        const { idtBase } = debug.plan;
+        if (vcpu.index === 0 && idtBase !== undefined && idtBase !== idtOf(vcpu)) return { kind: 'idt-moved' };
         continue;
       }
       if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
@@ -88,10 +109,10 @@ export class VcpuLoop {
     return report.kind === 'debug' && this.#onlyStepped(report) ? { kind: 'stepped' } : report;
   }
 
-  /** True for a single step that hit no debug register; the processor sets B0 to B3 for disabled ones too. */
+  /** True for a single step that hit no debug register. */
   #onlyStepped({ exception, dr6 }: { readonly exception: number; readonly dr6: bigint }): boolean {
-    const hits = dr6 & BigInt(this.#parts.debug.hardwareMask);
-    return exception === DEBUG_EXCEPTION && (dr6 & DR6_SINGLE_STEP) !== 0n && hits === 0n;
+    const register = reportedRegister(this.#parts.debug.plan, dr6);
+    return exception === DEBUG_EXCEPTION && (dr6 & DR6_SINGLE_STEP) !== 0n && register === undefined;
   }
 
   /** True when a single step has changed nothing: neither RIP nor any other general register. */
@@ -147,11 +168,9 @@ export class VcpuLoop {
   #handlePort(): VcpuReport | undefined {
     const { page, debug, ports, hypercalls } = this.#parts;
     const access = page.portAccess();
-    if (!access.write && access.size === 1) {
-      const rip = page.register('rip');
-      const trapped = debug.mayHaveTrap(Number(rip % BigInt(PAGE))) && this.#portTrap(rip);
-      if (trapped) return trapped;
-    }
+    const mayBeTrap = debug.plan.trap?.kind === 'in-dx' && debug.plan.traps.size > 0 && !access.write;
+    const trapped = mayBeTrap && access.size === 1 && this.#portTrap(page.register('rip'));
+    if (trapped) return trapped;
     if (!access.write || access.port !== HYPERCALL_PORT || !hypercalls.call()) ports.access(access);
     return this.#end && { kind: 'end', end: this.#end };
   }
@@ -163,8 +182,10 @@ export class VcpuLoop {
   #portTrap(rip: bigint): VcpuReport | undefined {
     const { vcpu, page, debug, kicks } = this.#parts;
     const pc = linearPc(vcpu, rip);
+    const offset = Number(pc % BigInt(PAGE));
+    if (![...debug.plan.traps.keys()].some((trap) => trap % PAGE === offset)) return undefined;
     const gpa = vcpu.translate(pc);
-    if (gpa === undefined || !debug.hasTrap(Number(gpa))) return undefined;
+    if (gpa === undefined || !debug.plan.traps.has(Number(gpa))) return undefined;
     const { data } = page.portAccess();
     data.setUint8(0, Number(page.register('rax') & 0xffn));
     page.immediateExit = true;
@@ -174,6 +195,7 @@ export class VcpuLoop {
     const registers = vcpu.get('regs');
     registers.setBigUint64(OFFSET.kvm_regs.rip, rip, true);
     vcpu.set('regs', registers);
+    page.noteRegister('rip', rip);
     return { kind: 'trapped', pc };
   }
 
@@ -187,13 +209,13 @@ export class VcpuLoop {
     }
     // RAM leaves KVM only by a write to a page that is read-only because something on it is watched.
     ram.write(gpa, data);
-    if (!debug.watches(gpa, data.length)) return undefined;
+    if (!isWatched(debug.plan, gpa, data.length)) return undefined;
     const value = data.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
     return { kind: 'written', gpa, size: data.length, value };
   }
 }
 
-const idtBase = (vcpu: KvmVcpu) => vcpu.get('sregs').getBigUint64(OFFSET.kvm_sregs.idt + OFFSET.kvm_dtable.base, true);
+const idtOf = (vcpu: KvmVcpu) => vcpu.get('sregs').getBigUint64(OFFSET.kvm_sregs.idt + OFFSET.kvm_dtable.base, true);
 
 function systemEvent(type: number): GuestEnd {
   if (type === KVM.SYSTEM_EVENT_SHUTDOWN) {

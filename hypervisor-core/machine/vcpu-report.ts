@@ -11,6 +11,8 @@ export type VcpuReport =
   | { readonly kind: 'stepped' }
   /** KVM_EXIT_DEBUG; `pc` is linear. */
   | { readonly kind: 'debug'; readonly exception: number; readonly pc: bigint; readonly dr6: bigint }
+  /** It stands on a breakpoint whose condition was evaluated, and stops; `problem` when that went wrong. */
+  | { readonly kind: 'breakpoint'; readonly pc: bigint; readonly problem?: string }
   /** It ran into a planted port trap and stands on it. */
   | { readonly kind: 'trapped'; readonly pc: bigint }
   /** The write is done; the instruction too. */
@@ -25,6 +27,8 @@ export type WorkerMessage =
   /** The worker waits for its first order. */
   | { readonly type: 'ready' }
   | { readonly type: 'parked'; readonly report: VcpuReport }
+  /** A breakpoint's command has printed something. */
+  | { readonly type: 'printed'; readonly text: string }
   /** There are new bytes in the console ring. */
   | { readonly type: 'console' }
   /** There are new hypercalls in the ring. */

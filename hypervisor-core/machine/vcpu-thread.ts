@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { kick } from '../kvm/kick.ts';
 import { RunPage } from '../kvm/run-page.ts';
+import { type DebugPlan, emptyPlan } from './debug-plan.ts';
 import { Mailbox, type RunMode } from './mailbox.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import type { VcpuReport, WorkerMessage } from './vcpu-report.ts';
@@ -14,6 +15,8 @@ export interface VcpuThreadEvents {
   console(): void;
   /** There are new hypercalls in the ring. */
   hypercalls(): void;
+  /** A breakpoint's command has printed something. */
+  printed(text: string): void;
 }
 
 /** dist/vcpu.js: beside the bundle that this is in, or one folder up for a test's bundle. */
@@ -29,6 +32,7 @@ export class VcpuThread {
   readonly #gone: Promise<unknown>;
   /** Resolves when the worker waits for its first order. */
   readonly ready: Promise<void>;
+  #plan: DebugPlan = emptyPlan;
   #running = false;
   #quitting = false;
 
@@ -43,6 +47,7 @@ export class VcpuThread {
         if (message.type === 'ready') resolve();
         else if (message.type === 'console') events.console();
         else if (message.type === 'hypercalls') events.hypercalls();
+        else if (message.type === 'printed') events.printed(message.text);
         else this.#park(events, message.report);
       });
     });
@@ -56,8 +61,11 @@ export class VcpuThread {
     return this.#running;
   }
 
-  run(mode: RunMode): void {
+  /** A worker gets each plan once. */
+  run(mode: RunMode, plan: DebugPlan): void {
     this.#running = true;
+    if (plan !== this.#plan) this.#worker.postMessage(plan);
+    this.#plan = plan;
     this.#mailbox.run(mode);
   }
 

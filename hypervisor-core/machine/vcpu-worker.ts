@@ -1,23 +1,27 @@
 /** Entry point of the worker thread that runs one vCPU (dist/vcpu.js). It sleeps on its mailbox between runs. */
-import { parentPort, workerData } from 'node:worker_threads';
-import { KickReceiver } from '../kvm/kick.ts';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { KickReceiver, kick } from '../kvm/kick.ts';
 import { RunPage } from '../kvm/run-page.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
+import { AgentVariables } from './agent-context.ts';
 import { attachDevices } from './attach-devices.ts';
-import { DebugTable } from './debug-table.ts';
+import type { DebugPlan } from './debug-plan.ts';
 import { RamFile } from './guest-ram.ts';
 import { HypercallServer } from './hypercall-server.ts';
 import { hypercallMsrState, hypercallRing } from './hypercall-trace.ts';
 import { Mailbox } from './mailbox.ts';
+import { Rendezvous } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
+import { VcpuDebug } from './vcpu-debug.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
 import type { WorkerMessage } from './vcpu-report.ts';
 
 /** Milliseconds between two looks at the mailbox by a vCPU that nobody kicks: the safety net under the kick. */
 const HEARTBEAT = 20;
 
-function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void {
+function main(setup: WorkerSetup, port: MessagePort): void {
+  const send = (message: WorkerMessage) => port.postMessage(message);
   const { index } = setup;
   const mailbox = new Mailbox(setup.mailboxes, mailboxOffset(index));
   const page = new RunPage(setup.runPages, runPageOffset(index), setup.runBytes);
@@ -40,11 +44,17 @@ function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void 
       msrs: hypercallMsrState(setup.hypercalls),
       lock: ports.lock,
     });
-    const debug = new DebugTable(setup.debug);
-    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, ram, debug });
+    const rendezvous = new Rendezvous(setup.rendezvous, () => kickOthers(setup));
+    const debug = new VcpuDebug({
+      ...{ vcpu, page, ram, rendezvous, strategy: setup.strategy, lock: ports.lock },
+      variables: new AgentVariables(setup.variables),
+      print: (text) => send({ type: 'printed', text }),
+    });
+    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, ram, debug, rendezvous });
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
+      debug.plan = newestPlan(port) ?? debug.plan;
       send({ type: 'parked', report: loop.run(order) });
     }
   } finally {
@@ -53,5 +63,21 @@ function main(setup: WorkerSetup, send: (message: WorkerMessage) => void): void 
   }
 }
 
-const port = parentPort;
-if (port) main(workerData, (message) => port.postMessage(message));
+/** What has been sent since the last order. Messages are fetched, because the worker's event loop never turns. */
+function newestPlan(port: MessagePort): DebugPlan | undefined {
+  let newest: DebugPlan | undefined;
+  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) newest = next.message;
+  return newest;
+}
+
+/** Makes all other vCPUs leave the guest, as a request to stop does, but without one. */
+function kickOthers({ index: own, cpus, mailboxes, runPages, runBytes }: WorkerSetup): void {
+  for (let index = 0; index < cpus; index++) {
+    const { tid } = new Mailbox(mailboxes, mailboxOffset(index));
+    if (index === own || tid === 0) continue;
+    new RunPage(runPages, runPageOffset(index), runBytes).immediateExit = true;
+    kick(tid);
+  }
+}
+
+if (parentPort) main(workerData, parentPort);

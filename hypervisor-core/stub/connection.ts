@@ -6,10 +6,12 @@ import { encodePacket, RspDecoder, type RspEvent, type ThreadId, textToHex } fro
 import { BreakpointSet } from './breakpoint-set.ts';
 import { handlers } from './handlers.ts';
 import { type Client, ErrorCode, PacketError, splitPacket } from './packet.ts';
-import { endReply, faultMessage, stopReply } from './stop-reply.ts';
+import { endReply, stopMessage, stopReply } from './stop-reply.ts';
 
 /** Characters of text in one `O` packet. */
 const PRINT_PIECE = 8192;
+/** Bytes that may wait for a client that does not read. */
+const MAX_UNSENT = 1 << 20;
 
 export class Connection implements Client {
   readonly machine: Machine;
@@ -27,6 +29,8 @@ export class Connection implements Client {
   /** The client let vCPUs go and waits for a stop reply. */
   #running = false;
   #halted: (() => void) | undefined;
+  /** Characters of printed text that were not sent. */
+  #lost = 0;
   #lastSent: Uint8Array = new Uint8Array();
 
   constructor(machine: Machine, socket: Duplex, lastStop: Stop) {
@@ -68,7 +72,8 @@ export class Connection implements Client {
     this.#wake();
     if (!this.#running) return;
     this.#running = false;
-    const message = faultMessage(stop);
+    this.#tellLost();
+    const message = stopMessage(stop);
     if (message !== undefined) this.print(`${message}\n`);
     this.#send(stopReply(this.machine, stop, this.features));
   }
@@ -93,6 +98,18 @@ export class Connection implements Client {
 
   stopAcknowledging(): void {
     this.#acknowledge = false;
+  }
+
+  /** What a breakpoint's command prints; a client that does not keep up loses some of it, and is told how much. */
+  printed(text: string): void {
+    if (!this.#running) return;
+    if (this.#socket.writableLength > MAX_UNSENT) this.#lost += text.length;
+    else this.print(text);
+  }
+
+  #tellLost(): void {
+    if (this.#lost > 0) this.print(`${this.#lost} characters that breakpoints printed were lost\n`);
+    this.#lost = 0;
   }
 
   print(text: string): void {

@@ -1,5 +1,6 @@
 /** Stop replies (GDB manual, E.3): why a vCPU stopped, or how the guest ended. */
 import type { Machine, Stop } from '../machine/api.ts';
+import { hex } from '../protocol/hex.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
 import { bytesToHex, textToHex } from '../protocol/rsp.ts';
 import { registersByName } from '../protocol/target-description.ts';
@@ -41,6 +42,12 @@ function reasonFields({ reason }: Stop, features: ReadonlySet<string>): string[]
 /** What to tell a person about a stop that the guest cannot go on from. */
 export function faultMessage({ reason }: Pick<Stop, 'reason'>): string | undefined {
   return 'message' in reason ? reason.message : undefined;
+}
+
+/** A line for the user's terminal about a stop whose reply does not say it all. */
+export function stopMessage(stop: Stop): string | undefined {
+  if (!('problem' in stop.reason) || stop.reason.problem === undefined) return faultMessage(stop);
+  return `The condition of the breakpoint at ${hex(stop.reason.address)} ${stop.reason.problem}.`;
 }
 
 function expedited(machine: Machine, stop: Stop): string[] {

@@ -38,6 +38,8 @@ describe('negotiation', () => {
     const client = await RspClient.raw(path);
     const reply = await client.ask('qSupported:swbreak+;xmlRegisters=i386');
     assert.deepEqual(reply.split(';').sort(), [
+      'BreakpointCommands+',
+      'ConditionalBreakpoints+',
       'PacketSize=20000',
       'QStartNoAckMode+',
       'binary-upload+',
@@ -270,6 +272,44 @@ describe('breakpoints', () => {
     assert.deepEqual(machine.inserted, ['software 1000 1', 'hardware 1000 1', 'write 2000 8']);
     for (const packet of ['z0,1000,1', 'z0,1000,1', 'z4,5,5']) assert.equal(await client.ask(packet), 'OK');
     assert.deepEqual(machine.inserted, ['hardware 1000 1', 'write 2000 8']);
+    client.close();
+  });
+
+  test('conditions and commands reach the machine, and a new insertion replaces them', async () => {
+    const client = await RspClient.open(path);
+    assert.equal(await client.ask('Z0,1000,1;X3,220127X3,220027;cmds:1,X3,220527'), 'OK');
+    assert.deepEqual(machine.inserted, ['software 1000 1;X3,220127X3,220027;cmds:0,X3,220527']);
+    assert.equal(await client.ask('Z0,1000,1;X3,220227;cr3:1234000;unknown:1'), 'OK');
+    assert.deepEqual(machine.inserted, ['software 1000 1;X3,220227;cr3:1234000']);
+    for (const packet of ['Z0,1000,1;X4,220227', 'Z0,1000,1;X', 'Z0,1000,1;cmds:0,220227', 'Z0,1000,1;X1,zz']) {
+      assert.match(await client.ask(packet), /^E/, packet);
+    }
+    assert.equal(await client.ask('z0,1000,1'), 'OK');
+    assert.deepEqual(machine.inserted, []);
+    client.close();
+  });
+
+  test('variables that conditions count in are set and read', async () => {
+    const client = await RspClient.open(path);
+    assert.equal(await client.ask('qTV:7'), 'V0');
+    assert.equal(await client.ask('QTDV:7:ffffffffffffffff:0:68697473'), 'OK');
+    assert.equal(await client.ask('qTV:7'), 'Vffffffffffffffff');
+    assert.match(await client.ask('qTV:400'), /^E\..*variable 1024; there are 1024/);
+    assert.match(await client.ask('QTDV:1'), /^E/);
+    client.close();
+  });
+
+  test('what a command prints is shown, and what a client does not read is counted', async () => {
+    const client = await RspClient.open(path);
+    client.send('vCont;c');
+    await running();
+    machine.printFromBreakpoint('hit 1\n');
+    machine.stop({
+      vcpu: 0,
+      reason: { kind: 'breakpoint', address: 16n, hardware: false, problem: 'divides by zero' },
+    });
+    await client.reply();
+    assert.equal(client.text, 'hit 1\nThe condition of the breakpoint at 0x10 divides by zero.\n');
     client.close();
   });
 

@@ -18,6 +18,7 @@ export class Stub {
         this.#lastStop = stop;
         this.#connection?.stopped(stop);
       }),
+      machine.onPrint((text) => this.#connection?.printed(text)),
       machine.onState((state) => {
         if (state.kind === 'ended') this.#connection?.ended(state.end);
       }),

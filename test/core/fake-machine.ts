@@ -1,4 +1,5 @@
 /** A machine without KVM: flat memory, plain registers, and stops that the test makes. For tests of the two servers. */
+import { AgentVariables, VARIABLE_BYTES } from '../../hypervisor-core/machine/agent-context.ts';
 import type {
   BreakpointKind,
   Disposable,
@@ -10,6 +11,10 @@ import type {
   Vcpu,
 } from '../../hypervisor-core/machine/api.ts';
 import { BreakpointError, SnapshotError } from '../../hypervisor-core/machine/api.ts';
+import {
+  type BreakpointOptions,
+  formatBreakpointOptions,
+} from '../../hypervisor-core/protocol/agent/breakpoint-options.ts';
 import type {
   GuestEnd,
   HypercallRecord,
@@ -63,6 +68,9 @@ export class FakeMachine implements Machine {
   readonly #states = new Listeners<MachineState>();
   readonly #output = new Listeners<Uint8Array>();
   readonly #recorded = new Listeners<void>();
+  readonly #printed = new Listeners<string>();
+  readonly variables = new AgentVariables(new SharedArrayBuffer(VARIABLE_BYTES));
+  readonly onPrint = this.#printed.add;
 
   constructor(cpus: number = info.cpus) {
     this.vcpus = Array.from({ length: cpus }, (_, index) => fakeVcpu(index));
@@ -111,13 +119,14 @@ export class FakeMachine implements Machine {
   readVirtual = (_vcpu: number, gva: bigint, length: number) => this.memory.read(gva, length);
   writeVirtual = (_vcpu: number, gva: bigint, data: Uint8Array) => this.memory.write(gva, data);
 
-  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
+  insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
     if (kind === 'read') throw new BreakpointError('this host cannot watch reads');
-    this.inserted.push(`${kind} ${gva.toString(16)} ${length}`);
+    this.inserted.push(`${kind} ${gva.toString(16)} ${length}${options ? formatBreakpointOptions(options) : ''}`);
   }
 
-  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number): void {
-    const at = this.inserted.indexOf(`${kind} ${gva.toString(16)} ${length}`);
+  removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
+    const text = `${kind} ${gva.toString(16)} ${length}${options ? formatBreakpointOptions(options) : ''}`;
+    const at = this.inserted.indexOf(text);
     if (at < 0) throw new BreakpointError('no such breakpoint');
     this.inserted.splice(at, 1);
   }
@@ -126,6 +135,11 @@ export class FakeMachine implements Machine {
     if (this.state.kind !== 'stopped') throw new Error(`the machine is ${this.state.kind}`);
     this.resumed.push(actions);
     this.#enter({ kind: 'running' });
+  }
+
+  /** Text of a breakpoint's command. */
+  printFromBreakpoint(text: string): void {
+    this.#printed.fire(text);
   }
 
   /** As on the real machine, the stop comes later. */

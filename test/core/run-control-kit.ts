@@ -1,5 +1,7 @@
 /** Instructions and answers that several run-control tests share. */
 import { probeHost } from '../../hypervisor-core/machine/host-probe.ts';
+import { type Opcode, opcodes } from '../../hypervisor-core/protocol/agent/opcodes.ts';
+import { registersByName } from '../../hypervisor-core/protocol/target-description.ts';
 
 export const NOP = 0x90;
 export const INC_EAX = [0xff, 0xc0];
@@ -15,3 +17,19 @@ const answers = new Map(probeHost().facts.map(({ id, answer }) => [id, answer]))
 /** False when the host probe answers yes; else what it answers. */
 export const lacks = (id: string): string | false =>
   answers.get(id) !== 'yes' && `${id} is ${answers.get(id)} on this host`;
+
+/** An agent expression: bytecodes by name, operands as numbers, big-endian in the width that each bytecode wants. */
+export function expression(...parts: (Opcode | number)[]): Uint8Array {
+  let width = 0;
+  const bytes = parts.flatMap((part) => {
+    if (typeof part !== 'number') {
+      width = opcodes[part].operand;
+      return [opcodes[part].code];
+    }
+    return Array.from({ length: width }, (_, at) => Number((BigInt(part) >> BigInt(8 * (width - 1 - at))) & 0xffn));
+  });
+  return Uint8Array.from(bytes);
+}
+
+/** Number of a register in the target description. */
+export const regnum = (name: string): number => registersByName.get(name)?.regnum ?? -1;

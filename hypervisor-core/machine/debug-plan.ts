@@ -1,0 +1,51 @@
+/**
+ * What workers must know of break- and watchpoints. While no vCPU runs the main thread makes a new plan when something has
+ * changed, and every worker is sent it before its next run.
+ */
+import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
+import type { TrapKind } from '../protocol/inspect.ts';
+
+/** One of DR0 to DR3 as DR7 describes it (Intel SDM vol. 3B 17.2.4). */
+export interface DebugRegister {
+  readonly address: bigint;
+  readonly length: number;
+  readonly type: 'execute' | 'write' | 'access';
+}
+
+/** Guest-physical [start, end) whose writes are to stop the guest. */
+export interface Watch {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface DebugPlan {
+  /** The trap byte that is planted; undefined where none leaves the guest. */
+  readonly trap: { readonly kind: TrapKind; readonly byte: number } | undefined;
+  /** Guest-physical addresses of planted traps, with the bytes that they hide. */
+  readonly traps: ReadonlyMap<number, number>;
+  readonly registers: readonly DebugRegister[];
+  readonly watches: readonly Watch[];
+  /** Breakpoints that do not always stop, by linear address: everyone who asked for one there asked for less. */
+  readonly conditional: ReadonlyMap<bigint, readonly BreakpointOptions[]>;
+  /** The first vCPU comes back when its IDT is no longer at this address; undefined when nobody cares. */
+  readonly idtBase: bigint | undefined;
+}
+
+export const emptyPlan: DebugPlan = {
+  trap: undefined,
+  traps: new Map(),
+  registers: [],
+  watches: [],
+  conditional: new Map(),
+  idtBase: undefined,
+};
+
+/** Which register a DR6 value reports, by its bits B0 to B3; the processor sets these for disabled registers too. */
+export function reportedRegister({ registers }: DebugPlan, dr6: bigint): DebugRegister | undefined {
+  return registers.find((_, position) => (dr6 >> BigInt(position)) & 1n);
+}
+
+/** True when a write of `length` bytes at `gpa` touches a watched byte. */
+export function isWatched({ watches }: DebugPlan, gpa: number, length: number): boolean {
+  return watches.some(({ start, end }) => gpa < end && gpa + length > start);
+}

@@ -1,0 +1,149 @@
+/**
+ * The debugger's hand on one vCPU, on its worker: what KVM_SET_GUEST_DEBUG was last told, whether a breakpoint that was run
+ * into stops the guest, and the way past one that does not.
+ */
+
+import { OFFSET } from '../kvm/abi.ts';
+import type { RunPage, SyncRegister } from '../kvm/run-page.ts';
+import type { KvmVcpu } from '../kvm/vcpu.ts';
+import { type AgentVariables, agentContext } from './agent-context.ts';
+import { type ConditionContext, judge, type Verdict } from './conditions.ts';
+import { type DebugPlan, emptyPlan, reportedRegister } from './debug-plan.ts';
+import { guestDebug } from './guest-debug.ts';
+import { dropQueuedUndefinedOpcode } from './guest-events.ts';
+import type { RamFile } from './guest-ram.ts';
+import { linearPc } from './linear-pc.ts';
+import type { RunMode } from './mailbox.ts';
+import { walkPages } from './page-runs.ts';
+import { hideTraps } from './planted-traps.ts';
+import { RegisterAccess } from './register-access.ts';
+import type { Rendezvous } from './rendezvous.ts';
+import type { SharedLock } from './shared-lock.ts';
+import type { DebugStrategy } from './strategy.ts';
+import type { VcpuReport } from './vcpu-report.ts';
+
+export interface VcpuDebugParts {
+  readonly vcpu: KvmVcpu;
+  readonly page: RunPage;
+  readonly ram: RamFile;
+  readonly strategy: DebugStrategy;
+  readonly rendezvous: Rendezvous;
+  readonly variables: AgentVariables;
+  /** Held while conditions are evaluated, so that what they count comes out right. */
+  readonly lock: SharedLock;
+  readonly print: (text: string) => void;
+}
+
+const BP_VECTOR = 3;
+
+export class VcpuDebug {
+  readonly #parts: VcpuDebugParts;
+  readonly #registers: RegisterAccess;
+  readonly #context: ConditionContext;
+  #plan: DebugPlan = emptyPlan;
+  /** What KVM was told last, to spare it the same again. */
+  #told = '';
+
+  constructor(parts: VcpuDebugParts) {
+    this.#parts = parts;
+    this.#registers = new RegisterAccess(parts.vcpu);
+    const source = {
+      register: (name: string) => this.#register(name),
+      memory: (gva: bigint, length: number) => this.#memory(gva, length),
+      print: parts.print,
+    };
+    this.#context = agentContext(source, parts.variables);
+  }
+
+  get plan(): DebugPlan {
+    return this.#plan;
+  }
+
+  set plan(plan: DebugPlan) {
+    this.#plan = plan;
+  }
+
+  /** Tells KVM how the vCPU is to run; `without` is an address whose debug registers are left out. */
+  prepare(mode: RunMode, without?: bigint): void {
+    const { vcpu, strategy } = this.#parts;
+    const registers = this.#plan.registers.filter(({ type, address }) => type !== 'execute' || address !== without);
+    const debug = guestDebug({ ...this.#plan, registers }, strategy, mode);
+    const told = `${debug.control} ${debug.dr7} ${debug.addresses.join()}`;
+    // KVM takes RFLAGS.TF away whenever registers are set at another RIP than that of this call, so steps are always told.
+    if (told === this.#told && mode.kind === 'continue') return;
+    vcpu.setGuestDebug(debug);
+    this.#told = told;
+  }
+
+  /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */
+  conditionalAt(report: VcpuReport): bigint | undefined {
+    const pc = this.#breakpointOf(report);
+    return pc !== undefined && this.#plan.conditional.has(pc) ? pc : undefined;
+  }
+
+  /** Whether the vCPU, which has run into the conditional breakpoint at `pc`, stops there. */
+  decide(pc: bigint): Verdict {
+    const { vcpu, lock, strategy } = this.#parts;
+    if (strategy.emulatedSupervisor) dropQueuedUndefinedOpcode(vcpu);
+    this.#registers.forget();
+    return lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
+  }
+
+  /** Runs `step`, which executes one instruction, as if there were no breakpoint at `pc`. */
+  stepOff(pc: bigint, step: () => VcpuReport): VcpuReport {
+    const gpa = Number(this.#parts.vcpu.translate(pc) ?? -1n);
+    const hidden = this.#plan.traps.get(gpa);
+    this.prepare({ kind: 'step' }, pc);
+    if (hidden === undefined) return step();
+    return this.#parts.rendezvous.alone(() => this.#uncovered(gpa, hidden, step));
+  }
+
+  #uncovered(gpa: number, hidden: number, step: () => VcpuReport): VcpuReport {
+    const { ram } = this.#parts;
+    const trap = this.#plan.trap?.byte;
+    if (trap === undefined || ram.read(gpa, 1)[0] !== trap) return step();
+    ram.write(gpa, Uint8Array.of(hidden));
+    try {
+      return step();
+    } finally {
+      // An instruction that has written over itself keeps what it wrote; the trap comes back when the plan is next made.
+      if (ram.read(gpa, 1)[0] === hidden) ram.write(gpa, Uint8Array.of(trap));
+    }
+  }
+
+  #breakpointOf(report: VcpuReport): bigint | undefined {
+    const { vcpu, page, strategy } = this.#parts;
+    if (report.kind === 'trapped') return report.pc;
+    if (report.kind === 'emulation-failure') {
+      const pc = strategy.emulatedSupervisor ? linearPc(vcpu, page.register('rip')) : undefined;
+      return pc !== undefined && this.#plan.traps.has(Number(vcpu.translate(pc) ?? -1n)) ? pc : undefined;
+    }
+    if (report.kind !== 'debug') return undefined;
+    const register = report.exception === BP_VECTOR ? undefined : reportedRegister(this.#plan, report.dr6);
+    return register === undefined || register.type === 'execute' ? report.pc : undefined;
+  }
+
+  /** General registers lie in the run page already. */
+  #register(name: string): bigint {
+    const { page } = this.#parts;
+    if (name === 'eflags') return page.register('rflags');
+    return name in OFFSET.kvm_regs ? page.register(name as SyncRegister) : this.#registers.get(name);
+  }
+
+  #memory(gva: bigint, length: number): Uint8Array {
+    const { vcpu, ram } = this.#parts;
+    const pieces: Uint8Array[] = [];
+    walkPages(
+      (at) => vcpu.translate(at),
+      gva,
+      length,
+      (gpa, size) => {
+        const bytes = ram.read(gpa, size);
+        hideTraps(bytes, gpa, this.#plan);
+        pieces.push(bytes);
+        return bytes.length;
+      },
+    );
+    return pieces.length === 1 && pieces[0] ? pieces[0] : Uint8Array.from(Buffer.concat(pieces));
+  }
+}
