@@ -152,7 +152,7 @@ describe('conditional breakpoints', () => {
     withSession(
       shared(),
       async (session) => {
-        const count = expression('getv', 1, 'const8', 1, 'add', 'setv', 1, 'const16', 4000, 'equal', 'end');
+        const count = expression('getv', 1, 'const8', 1, 'add', 'setv', 1, 'const16', 1000, 'equal', 'end');
         session.machine.insertBreakpoint('software', 0x70012n, 1, options({ conditions: [count] }));
         assert.deepEqual(await session.go(), at(0x70012n));
         const turns = [DATA, 0x6000n].map((place) => Buffer.from(session.machine.memory.read(place, 2)).readUInt16LE());
