@@ -5,7 +5,7 @@
 import { type Opcode, opcodes, opcodesByCode } from './opcodes.ts';
 
 /** Longest expression in bytes; gdb's own are of some tens. */
-export const MAX_EXPRESSION = 4096;
+const MAX_EXPRESSION = 4096;
 
 /** An expression that cannot be used, or whose evaluation failed; the message completes "the condition ...". */
 export class AgentError extends Error {}
