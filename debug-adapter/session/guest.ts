@@ -7,6 +7,7 @@ import { type Target, TargetError, type TargetThread } from '../target/target.ts
 import type { AttachArguments } from './attach-arguments.ts';
 import { coreNotStarted, notAttached, unusableImage } from './errors.ts';
 import type { LaunchArguments } from './launch-arguments.ts';
+import { stampsOf } from './rewind.ts';
 import { Runner } from './runner.ts';
 import { SourcePaths } from './source-paths.ts';
 
@@ -21,6 +22,8 @@ export class Guest {
     readonly target: Target,
     readonly symbols: OpenSymbols | undefined,
     readonly sources: SourcePaths,
+    /** State of the files that it was made of. */
+    readonly stamps: string,
   ) {
     this.runner = new Runner(target);
   }
@@ -65,6 +68,7 @@ export async function startGuest(
   say: (text: string) => void,
   onSymbolProgress?: (fraction: number) => void,
 ): Promise<Guest> {
+  const stamps = await stampsOf(args);
   const symbols = await symbolsFor(args, onSymbolProgress);
   const target = await startTarget(args, say).catch((error: unknown) => {
     symbols?.close();
@@ -77,6 +81,7 @@ export async function startGuest(
     target,
     symbols,
     new SourcePaths(program ?? '', args.sourceMap, () => symbols?.sources() ?? []),
+    stamps,
   );
   await guest.threads();
   return guest;

@@ -7,6 +7,7 @@ import { alreadyLaunched, notLaunched } from './errors.ts';
 import { type StartArguments, startGuest } from './guest.ts';
 import { IndexProgress } from './index-progress.ts';
 import { readLaunchArguments } from './launch-arguments.ts';
+import { rewind } from './rewind.ts';
 import { continueAll } from './run-control.ts';
 import type { Session } from './session.ts';
 
@@ -36,8 +37,12 @@ export const lifecycle: Area = {
       const next = changed && before?.request === 'launch' ? await readLaunchArguments({ ...given }) : before;
       if (!next) throw notLaunched();
       session.startArguments = next;
-      await session.end(next.request === 'launch' ? 'kill' : 'leave');
-      await boot(session, next);
+      const guest = changed ? undefined : session.living;
+      if (guest && next.request === 'launch' && (await rewind(guest, next))) await session.standsAtEntry(guest);
+      else {
+        await session.end(next.request === 'launch' ? 'kill' : 'leave');
+        await boot(session, next);
+      }
       session.send.event('continued', { threadId: 1, allThreadsContinued: true });
       await begin(session);
     },

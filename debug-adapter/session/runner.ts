@@ -20,6 +20,8 @@ export class Runner {
   private gone = false;
   private pauseAsked = false;
   private pending: Work[] = [];
+  /** Who waits for the operation under way to end. */
+  private readonly halted: (() => void)[] = [];
   private waiting: { resolve(stop: TargetStop): void; reject(error: Error): void } | undefined;
 
   constructor(private readonly target: Target) {
@@ -69,7 +71,9 @@ export class Runner {
       while (this.pending.length > 0) await this.runPending();
       this.active = false;
       onWay();
-      if (this.gone) return;
+      const halted = this.halted.splice(0);
+      for (const resolve of halted) resolve();
+      if (this.gone || halted.length > 0) return;
       const stop = last ?? { thread: 1, reason: { kind: 'pause' } };
       // The answer to the request that started this goes out first: clients take a stop before it for an earlier one.
       setImmediate(() => report(stop, failure));
@@ -82,6 +86,14 @@ export class Runner {
   async pause(): Promise<void> {
     this.pauseAsked = true;
     if (this.moving) await this.target.interrupt();
+  }
+
+  /** Ends the operation under way, if there is one, without a report of its stop; resolves when it has ended. */
+  async halt(): Promise<void> {
+    if (!this.active) return;
+    const ended = new Promise<void>((resolve) => this.halted.push(resolve));
+    await this.pause();
+    await ended;
   }
 
   /** Runs `work` while the guest stands still, at once when it does. */

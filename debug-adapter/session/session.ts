@@ -69,6 +69,11 @@ export class Session {
     return this.present !== undefined;
   }
 
+  /** The guest, unless there is none or it has ended. */
+  get living(): Guest | undefined {
+    return this.ended ? undefined : this.present;
+  }
+
   /** The guest; throws when there is none, or none any more. */
   get guest(): Guest {
     if (this.ended) throw guestEnded();
@@ -116,15 +121,21 @@ export class Session {
     }
     this.present = guest;
     this.ended = false;
-    const thread = (await guest.threads())[0]?.id ?? 1;
-    this.stop = new StopState(guest.target, guest.symbols, { thread, reason: { kind: 'pause' } });
-    this.last.clear();
-    this.pageScans.clear();
+    await this.standsAtEntry(guest);
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
     for (const breakpoint of await this.breakpoints.bind(guest)) {
       this.send.event('breakpoint', { reason: 'changed', breakpoint: describeBreakpoint(breakpoint, guest) });
     }
+  }
+
+  /** What is known of the guest's past counts no more: it stands before its first instruction. */
+  async standsAtEntry(guest: Guest): Promise<void> {
+    this.forgetStop();
+    const thread = (await guest.threads())[0]?.id ?? 1;
+    this.stop = new StopState(guest.target, guest.symbols, { thread, reason: { kind: 'pause' } });
+    this.last.clear();
+    this.pageScans.clear();
   }
 
   /** Starts an operation from the present stop; resolves when the guest is on its way. */

@@ -68,7 +68,8 @@ export class Connection implements Client {
 
   stopped(stop: Stop): void {
     this.lastStop = stop;
-    this.#vcpu = stop.vcpu;
+    // A stop that this client does not wait for leaves it the vCPU that it has selected.
+    if (this.#running || this.#halted) this.#vcpu = stop.vcpu;
     this.#wake();
     if (!this.#running) return;
     this.#running = false;

@@ -1,7 +1,7 @@
 /** Beginnings and ends: bad input, restarts, guests and processes that die. Each says what happened and leaves nothing. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -211,6 +211,31 @@ describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
     await launched;
     assert.deepEqual(childrenOf(adapter.process.pid ?? 0), []);
     assert.equal(await adapter.close(), 0);
+  });
+
+  test('restart takes the same machine back to its entry, stopped or running; a kernel built anew gets a new one', async () => {
+    const program = file('built-anew.elf', readFileSync(SAMPLE));
+    await withAdapter(coreAdapter, async (client, adapter) => {
+      const machines = () => childrenOf(adapter.process.pid ?? 0);
+      await launch(client, { program, stopOnEntry: true });
+      await runToStop(client);
+      const entry = await topFrame(client);
+      const first = machines();
+      assert.equal(first.length, 1);
+      for (const running of [false, true]) {
+        await move(client, 'next', { granularity: 'instruction' });
+        if (running) await client.request('continue', { threadId: 1 });
+        await client.request('restart', {});
+        await client.stopped();
+        assert.equal((await topFrame(client)).instructionPointerReference, entry.instructionPointerReference);
+        assert.deepEqual(machines(), first);
+      }
+      utimesSync(program, 1, 1);
+      await client.request('restart', {});
+      await client.stopped();
+      assert.equal(machines().length, 1);
+      assert.notDeepEqual(machines(), first);
+    });
   });
 
   test('restart keeps the breakpoints', () =>
