@@ -246,8 +246,24 @@ export interface IdtEntry {
   readonly symbol?: string;
 }
 
+/** One condition between the source of an interrupt and the vCPU; the one that holds it is the last. */
+export interface DeliveryLink {
+  readonly name: string;
+  readonly holds: boolean;
+  readonly text: string;
+}
+
+/** An interrupt that is requested, and how far it comes. */
+export interface WaitingInterrupt {
+  /** `local APIC`, `I/O APIC pin 4`, `PIC master IR0`, `NMI`. */
+  readonly source: string;
+  readonly vector?: number;
+  readonly links: readonly DeliveryLink[];
+}
+
 export interface InterruptsPart extends InterruptState {
   readonly idt: readonly IdtEntry[];
+  readonly waiting: readonly WaitingInterrupt[];
 }
 
 export interface MemoryMapPart {

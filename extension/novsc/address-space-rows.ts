@@ -66,8 +66,12 @@ const region: Column<Placed> = {
   text: (row) => row.region ?? '',
 };
 
+const [startColumn, endColumn, sizeColumn] = place as [Column<Placed>, Column<Placed>, Column<Placed>];
+
+/** What counts most comes first: an editor beside the code is narrow. */
 export const rangeColumns: readonly Column<AddressRange>[] = [
-  ...place,
+  startColumn,
+  sizeColumn,
   { key: 'rights', title: 'Rights', width: '6em', text: ({ flags }) => rights(flags) },
   {
     key: 'pages',
@@ -77,6 +81,7 @@ export const rangeColumns: readonly Column<AddressRange>[] = [
     text: ({ pageSize }) => size(BigInt(pageSize)),
     order: ({ pageSize }) => BigInt(pageSize),
   },
+  region,
   { key: 'type', title: 'Type', width: '6em', text: ({ flags }) => memoryType(flags) },
   {
     key: 'physical',
@@ -87,7 +92,7 @@ export const rangeColumns: readonly Column<AddressRange>[] = [
   },
   { key: 'accessed', title: 'Accessed', width: '5em', numeric: true, ...sharing(({ accessed }) => accessed) },
   { key: 'dirty', title: 'Dirty', width: '4em', numeric: true, ...sharing(({ dirty }) => dirty) },
-  region,
+  endColumn,
 ];
 
 function sharing(part: (row: AddressRange) => Hex): Pick<Column<AddressRange>, 'text' | 'order'> {

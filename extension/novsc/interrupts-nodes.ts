@@ -14,6 +14,7 @@ type Idt = ReadonlyMap<number, IdtEntry>;
 export function interruptsNodes(part: InterruptsPart): StateNode[] {
   const idt: Idt = new Map(part.idt.map((entry) => [entry.vector, entry]));
   return [
+    waitingNode(part, idt),
     pendingNode(part, idt),
     ...(part.lapic ? [lapicNode(part.lapic, idt)] : []),
     ...(part.ioapic ? [ioapicNode(part.ioapic, idt)] : []),
@@ -39,6 +40,43 @@ function vectorName(vector: number, idt: Idt): string {
 
 const vectors = (list: readonly number[], idt: Idt) =>
   list.length === 0 ? 'none' : list.map((vector) => vectorName(vector, idt)).join(', ');
+
+/** Why each requested interrupt is not delivered: its way to the vCPU, up to what holds it. */
+function waitingNode({ waiting }: InterruptsPart, idt: Idt): StateNode {
+  const id = 'interrupts/waiting';
+  const held = waiting.filter(({ links }) => links.at(-1)?.holds).length;
+  return {
+    id,
+    label: 'Requested',
+    description: waiting.length === 0 ? 'nothing' : `${waiting.length} requested, ${held} held`,
+    tooltip: 'Interrupts that are requested, and for each what holds it on its way to the vCPU',
+    icon: 'question',
+    expanded: true,
+    children: waiting.map(({ source, vector, links }): StateNode => {
+      const end = links.at(-1);
+      const verdict = end?.holds ? `held: ${end.name}: ${end.text}` : (end?.text ?? '');
+      const one = `${id}/${source}/${vector ?? ''}`;
+      return {
+        id: one,
+        label: vector === undefined ? source : `${vectorName(vector, idt)}, ${source}`,
+        description: verdict,
+        icon: end?.holds ? 'debug-pause' : 'pass',
+        value: verdict,
+        copy: verdict,
+        children: links.map(
+          (link): StateNode => ({
+            id: `${one}/${link.name}`,
+            label: link.name,
+            description: link.text,
+            icon: link.holds ? 'error' : 'pass',
+            value: link.text,
+            copy: link.text,
+          }),
+        ),
+      };
+    }),
+  };
+}
 
 function pendingNode({ pending }: InterruptsPart, idt: Idt): StateNode {
   const id = 'interrupts/pending';

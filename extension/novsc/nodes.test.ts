@@ -85,6 +85,9 @@ describe('page tables', () => {
 test('interrupts name vectors by their handlers', () => {
   const rows = outline(interruptsNodes(interrupts));
   for (const row of [
+    'Requested: 1 requested, 1 held',
+    '  0x20 timer_entry, local APIC: held: RFLAGS.IF: 0: interrupts are off',
+    '    priority: above the processor priority',
     'Pending: interrupt',
     '  interrupt: 0x20 timer_entry',
     '  IRR: 0x20 timer_entry',

@@ -3,11 +3,12 @@
  * mapped (`info tlb`, `info mem`, `gva2gpa`), and our walk of a dump of the guest's memory must say the same.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { QemuMonitor } from '../../test/core/qemu-monitor.ts';
 import { PageFlag } from './page-flags.ts';
 import { type PagingMode, type PagingState, pagingMode, tableLevels } from './paging-mode.ts';
 import { addressOf, pageRanges } from './ranges.ts';
@@ -162,54 +163,6 @@ function build(setup: Setup): string {
   return file('elf');
 }
 
-/** QEMU with its monitor on standard input and output. */
-class Qemu {
-  readonly #process: ChildProcess;
-  #output = '';
-  #waiting: (() => void) | undefined;
-
-  constructor(kernel: string) {
-    const options = ['-accel', 'tcg', '-cpu', 'max,la57=on', '-m', '16M', '-nic', 'none', '-display', 'none'];
-    this.#process = spawn('qemu-system-x86_64', [...options, '-monitor', 'stdio', '-kernel', kernel], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.#process.stdout?.setEncoding('latin1').on('data', (text: string) => {
-      this.#output += text;
-      this.#waiting?.();
-    });
-  }
-
-  /** The monitor's answer to one command. */
-  async ask(command: string): Promise<string> {
-    await this.#prompt();
-    this.#output = '';
-    this.#process.stdin?.write(`${command}\n`);
-    const answer = await this.#prompt();
-    return answer.slice(answer.indexOf('\n') + 1);
-  }
-
-  async #prompt(): Promise<string> {
-    while (!this.#output.endsWith('(qemu) ')) {
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-      });
-    }
-    return this.#output;
-  }
-
-  /** `info registers` of the halted guest with paging on. */
-  async halted(): Promise<string> {
-    for (;;) {
-      const registers = await this.ask('info registers');
-      if (/CR0=8/.test(registers) && /HLT=1/.test(registers)) return registers;
-    }
-  }
-
-  kill(): void {
-    this.#process.kill('SIGKILL');
-  }
-}
-
 const field = (text: string, name: string) =>
   BigInt(`0x${new RegExp(`${name}=([0-9a-f]+)`).exec(text)?.[1] ?? 'none'}`);
 
@@ -259,9 +212,9 @@ interface Observation {
 
 /** Runs the guest until it halts and asks QEMU everything. */
 async function observe(setup: Setup): Promise<Observation> {
-  const qemu = new Qemu(build(setup));
+  const qemu = new QemuMonitor(build(setup), ['-cpu', 'max,la57=on']);
   try {
-    const registers = await qemu.halted();
+    const registers = await qemu.halted((text) => /CR0=8/.test(text));
     const dump = join(folder, `${setup.mode}.ram`);
     const failure = await qemu.ask(`pmemsave 0 ${RAM} "${dump}"`);
     assert.ok(!failure.includes('rror'), failure);

@@ -119,7 +119,7 @@ describe('editors', () => {
         () => 'no file was written',
       );
       const lines = readFileSync(file, 'utf8').trimEnd().split('\r\n');
-      assert.match(lines[0] ?? '', /^start,end,size,rights/);
+      assert.match(lines[0] ?? '', /^start,size,rights/);
       assert.equal(lines.length, 10);
     }));
 

@@ -1,5 +1,6 @@
 /** The Interrupts view: controllers and pending events from the core, and the IDT with its handlers' names. */
 import { decodeIdt, IDT_ENTRY_BYTES, idtFormat } from '../../../hypervisor-core/interrupts/idt.ts';
+import { waitingInterrupts } from '../../../hypervisor-core/interrupts/why-held.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
 import type { IdtEntry, InterruptsPart } from '../../protocol/custom.ts';
@@ -8,12 +9,22 @@ import type { StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
 const VECTORS = 256;
+const RFLAGS_IF = 1n << 9n;
 
 export async function interruptsPart(state: StopState, thread: number): Promise<InterruptsPart> {
   const { inspect: connection } = state.target;
   if (!connection) throw onlyOurCore('Interrupt controllers');
-  const controllers = await connection.sendRequest(inspect.interrupts, { vcpu: thread - 1 });
-  return { ...controllers, idt: await descriptorTable(state, thread) };
+  const of = (vcpu: number) => connection.sendRequest(inspect.interrupts, { vcpu });
+  const own = await of(thread - 1);
+  const threads = await state.target.threads();
+  const others = await Promise.all(threads.filter(({ id }) => id !== thread).map(({ id }) => of(id - 1)));
+  const flags = (await state.values(thread)).get('eflags') ?? 0n;
+  const waiting = waitingInterrupts({
+    interrupts: own,
+    interruptsEnabled: (flags & RFLAGS_IF) !== 0n,
+    lapics: [own, ...others].flatMap(({ lapic }) => lapic ?? []),
+  });
+  return { ...own, waiting, idt: await descriptorTable(state, thread) };
 }
 
 /** The interrupt descriptor table that IDTR points to. */

@@ -60,7 +60,7 @@ export function VirtualRows({ count, rowHeight, row, cursor, follow = false, onW
   }, [first, room, height > 0, atEnd.current]);
   const shown = Array.from({ length: Math.max(0, last - first) }, (_, index) => row(first + index));
   return (
-    <div class="rows" ref={scroller} onScroll={onScroll} role="rowgroup">
+    <div class="rows" ref={scroller} onScroll={onScroll} role="rowgroup" tabIndex={0}>
       <div style={{ height: `${count * rowHeight}px`, position: 'relative' }} role="presentation">
         <div style={{ position: 'absolute', top: `${first * rowHeight}px`, width: '100%' }} role="presentation">
           {shown}

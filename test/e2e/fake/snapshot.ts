@@ -285,6 +285,16 @@ export const interrupts: InterruptsPart = {
     smi: { pending: false, inSmm: false },
     mpState: 'running',
   },
+  waiting: [
+    {
+      source: 'local APIC',
+      vector: 0x20,
+      links: [
+        { name: 'priority', holds: false, text: 'above the processor priority' },
+        { name: 'RFLAGS.IF', holds: true, text: '0: interrupts are off' },
+      ],
+    },
+  ],
   idt: [
     [14, '#PF', 'page_fault_entry'],
     [0x20, '', 'timer_entry'],

@@ -1,0 +1,72 @@
+/** Why an interrupt is not delivered, said of guests that really hold it. `held-interrupts-qemu.test.ts` asks QEMU. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { waitingInterrupts } from '../../hypervisor-core/interrupts/why-held.ts';
+import type { Machine } from '../../hypervisor-core/machine/api.ts';
+import { createMachine } from '../../hypervisor-core/machine/machine.ts';
+import type { InterruptState } from '../../hypervisor-core/protocol/inspect.ts';
+import { buildHeld, type Chips, type HeldInterrupt, heldInterrupts } from './held-interrupts.ts';
+
+/** Milliseconds that a guest runs between two looks at it. */
+const LOOK_EVERY = 50;
+
+/** Runs the machine until its only vCPU has halted for good. */
+async function halted(machine: Machine): Promise<InterruptState> {
+  for (;;) {
+    const stopped = new Promise<void>((resolve) => {
+      const listening = machine.onStop(() => {
+        listening.dispose();
+        resolve();
+      });
+    });
+    machine.resume([{ vcpu: 0, action: { kind: 'continue' } }]);
+    await delay(LOOK_EVERY);
+    machine.interrupt();
+    await stopped;
+    const state = machine.vcpus[0]?.interrupts();
+    if (state?.pending.mpState === 'halted') return state;
+  }
+}
+
+async function onKvm(guest: HeldInterrupt) {
+  const boot = { name: 'guest', file: buildHeld(guest).image, commandLine: '' };
+  const machine = await createMachine({ boot, memory: 16 << 20, cpus: 1 });
+  try {
+    const interrupts = await halted(machine);
+    const flags = machine.vcpus[0]?.registers.read('eflags') ?? new Uint8Array(4);
+    return { interrupts, interruptsEnabled: ((flags[1] ?? 0) & 2) !== 0 };
+  } finally {
+    await machine.close();
+  }
+}
+
+function chipsOf({ lapic, ioapic, pic: [master] }: InterruptState, { pic, pin }: Chips): Chips {
+  const entry = pin && ioapic?.pins[pin.pin];
+  return {
+    irr: lapic?.irr ?? [],
+    isr: lapic?.isr ?? [],
+    tpr: lapic?.tpr ?? -1,
+    ...(pic && master
+      ? { pic: { ir0: master.irr & 1, isr: master.isr, imr: master.imr, vectorBase: master.vectorBase } }
+      : {}),
+    ...(entry ? { pin: { pin: entry.pin, raw: Number(BigInt(entry.raw) & 0xffff_ffffn) } } : {}),
+  };
+}
+
+describe('held interrupts', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm', timeout: 240_000 }, () => {
+  for (const guest of heldInterrupts) {
+    test(guest.reason, async () => {
+      const { interrupts, interruptsEnabled } = await onKvm(guest);
+      const lapics = interrupts.lapic ? [interrupts.lapic] : [];
+      const waiting = waitingInterrupts({ interrupts, interruptsEnabled, lapics });
+      const found = waiting.find(({ source, links }) => source === guest.source && links.at(-1)?.name === guest.link);
+      assert.ok(found, JSON.stringify(waiting, undefined, 1));
+      assert.equal(found.links.at(-1)?.holds, true);
+      assert.match(found.links.at(-1)?.text ?? '', guest.text);
+
+      assert.deepEqual(chipsOf(interrupts, guest.chips), guest.chips);
+    });
+  }
+});
