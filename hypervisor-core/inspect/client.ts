@@ -8,12 +8,13 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-jsonrpc/node';
-import type { Console, Disposable, Machine, Vcpu } from '../machine/api.ts';
+import { BreakpointError, type Console, type Disposable, type Machine, type Vcpu } from '../machine/api.ts';
 import { hex } from '../protocol/hex.ts';
 import { inspect } from '../protocol/inspect.ts';
+import { parseStopOn } from '../protocol/stop-on.ts';
 import { Backlog, Flow } from './flow.ts';
 import { scanPageTables } from './page-tables.ts';
-import { bytes, flag, MAX_TRANSFER, path, text, wholeNumber, wideNumber } from './params.ts';
+import { bytes, flag, MAX_TRANSFER, path, text, texts, wholeNumber, wideNumber } from './params.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
 const MAX_MESSAGE = 4 << 20;
@@ -71,6 +72,7 @@ export class InspectClient {
     this.gone = new Promise((resolve) => {
       socket.once('close', () => {
         for (const subscription of this.#subscriptions) subscription.dispose();
+        if (machine.stopsOf(this).length > 0) machine.stopOn(this, []);
         this.#connection.dispose();
         resolve();
       });
@@ -100,6 +102,7 @@ export class InspectClient {
       this.#stopped(params).writeMsr(wholeNumber(params, 'index', 0, 0xffff_ffff), wideNumber(params, 'value'));
     });
     on.onRequest(inspect.scanPages, (params) => scanPageTables(this.#stopped(params), machine.memory, params));
+    on.onRequest(inspect.stopOn, (params) => this.#stopOn(texts(params, 'stops')));
     on.onRequest(inspect.readPhysical, (params) => {
       const data = machine.memory.read(wideNumber(params, 'address'), wholeNumber(params, 'length', 0, MAX_TRANSFER));
       return { data: Buffer.from(data).toString('base64') };
@@ -172,6 +175,19 @@ export class InspectClient {
       }),
       machine.hypercalls.onRecorded(() => calls.poke()),
     );
+  }
+
+  #stopOn(lines: readonly string[]): void {
+    const stops = lines.map((line) => {
+      const stop = parseStopOn(line);
+      if (!stop) throw failure(`not understood: ${line.slice(0, 60)}`);
+      return stop;
+    });
+    try {
+      this.#machine.stopOn(this, stops);
+    } catch (error) {
+      throw error instanceof BreakpointError ? failure(error.message) : error;
+    }
   }
 
   #serialPort(params: unknown): Console {

@@ -29,6 +29,15 @@ export function flag(params: unknown, name: string): boolean {
   throw invalid(name, 'true or false');
 }
 
+/** A list of at most 64 strings. */
+export function texts(params: unknown, name: string): string[] {
+  const value = member(params, name);
+  const MOST = 64;
+  const right = Array.isArray(value) && value.length <= MOST && value.every((each) => typeof each === 'string');
+  if (right) return value;
+  throw invalid(name, `a list of at most ${MOST} texts`);
+}
+
 /** A string of at most 256 characters. */
 export function text(params: unknown, name: string, most = 256): string {
   const value = member(params, name);

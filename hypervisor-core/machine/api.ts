@@ -13,6 +13,7 @@ import type {
   Msr,
   SnapshotInfo,
 } from '../protocol/inspect.ts';
+import type { StopOn } from '../protocol/stop-on.ts';
 
 export interface Disposable {
   dispose(): void;
@@ -58,6 +59,8 @@ export interface Stop {
         readonly access: 'write' | 'read' | 'access';
         readonly value?: bigint;
       }
+    /** The guest did what it was to be stopped on: in words. */
+    | { readonly kind: 'event'; readonly message: string }
     /** The guest's own int3 that nobody but the debugger handles, or a stop it cannot go on from. */
     | { readonly kind: 'triple-fault'; readonly message: string }
     | { readonly kind: 'emulation-failure'; readonly message: string; readonly instruction: Uint8Array }
@@ -133,6 +136,13 @@ export interface Machine {
   insertBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void;
   /** `options` is the object that the breakpoint was inserted with. */
   removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void;
+  /**
+   * What else the guest is to be stopped on, in place of what `owner` asked for before: all of it or, with a
+   * `BreakpointError` that says why this host cannot, nothing. While the guest runs it can only be taken back.
+   */
+  stopOn(owner: object, stops: readonly StopOn[]): void;
+  /** What `owner` asked for. */
+  stopsOf(owner: object): readonly StopOn[];
   /** The 64-bit variables, from 0 to 1023, that breakpoints' expressions count in; 0 at first. */
   readonly variables: { get(index: number): bigint; set(index: number, value: bigint): void };
   /** Text that breakpoints' commands print, while the guest runs. */

@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { AgentError, parseProgram } from '../protocol/agent/program.ts';
+import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
 import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister, type Watch } from './debug-plan.ts';
@@ -28,6 +29,8 @@ export interface BreakpointParts {
   /** Linear address of the guest's handler of an exception. */
   readonly handlerOf: (vector: number) => bigint | undefined;
   readonly idtBase: () => bigint;
+  /** What else the guest is to be stopped on. */
+  readonly stops: () => readonly StopOn[];
 }
 
 export class Breakpoints {
@@ -39,6 +42,8 @@ export class Breakpoints {
   #planted: ReadonlyMap<bigint, readonly number[]> = new Map();
   /** Address of the guest's handler that a trap stands at, because user code's traps end up there. */
   #gate: bigint | undefined;
+  /** Vectors that the guest is to be stopped on, by their handler's address. */
+  #exceptions: ReadonlyMap<bigint, readonly number[]> = new Map();
 
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
@@ -78,6 +83,7 @@ export class Breakpoints {
       }
     }
     this.#gate = this.#placeGate(planted, skip, stepping);
+    this.#exceptions = this.#placeExceptions(planted, skip);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));
@@ -91,7 +97,8 @@ export class Breakpoints {
       registers,
       watches: this.#watches.map(({ start, end }) => ({ start, end })),
       conditional: this.#list.conditional(),
-      idtBase: this.#gateNeeded(planted, stepping) ? this.#parts.idtBase() : undefined,
+      stops: this.#parts.stops(),
+      idtBase: this.#gateNeeded(planted, stepping) || this.#watchesIdt ? this.#parts.idtBase() : undefined,
     };
     if (!isDeepStrictEqual(plan, this.#plan)) this.#plan = plan;
   }
@@ -116,6 +123,30 @@ export class Breakpoints {
     const gpa = this.#parts.locate(handler);
     if (gpa !== undefined) planted.set(handler, [gpa]);
     return gpa === undefined ? undefined : handler;
+  }
+
+  /** Adds traps at the guest's handlers of the exceptions that it is to be stopped on. */
+  #placeExceptions(planted: Map<bigint, readonly number[]>, skip: bigint | undefined): Map<bigint, readonly number[]> {
+    const vectors = new Map<bigint, readonly number[]>();
+    for (const stop of this.#parts.stops()) {
+      if (stop.kind !== 'exception') continue;
+      const handler = this.#parts.handlerOf(stop.vector);
+      const gpa = handler === undefined ? undefined : this.#parts.locate(handler);
+      if (handler === undefined || gpa === undefined) continue;
+      vectors.set(handler, [...(vectors.get(handler) ?? []), stop.vector]);
+      if (handler !== skip && !planted.has(handler)) planted.set(handler, [gpa]);
+    }
+    return vectors;
+  }
+
+  /** Handlers have to be found anew when the guest loads another IDT. */
+  get #watchesIdt(): boolean {
+    return this.#parts.stops().some(({ kind }) => kind === 'exception');
+  }
+
+  /** Vectors whose handler is at `pc`, and whose exceptions the guest is to be stopped on. */
+  exceptionsAt(pc: bigint): readonly number[] {
+    return this.#exceptions.get(pc) ?? [];
   }
 
   #gateNeeded(planted: ReadonlyMap<bigint, readonly number[]>, stepping: boolean): boolean {

@@ -4,6 +4,7 @@
  */
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type { TrapKind } from '../protocol/inspect.ts';
+import type { StopOn } from '../protocol/stop-on.ts';
 
 /** One of DR0 to DR3 as DR7 describes it (Intel SDM vol. 3B 17.2.4). */
 export interface DebugRegister {
@@ -27,6 +28,8 @@ export interface DebugPlan {
   readonly watches: readonly Watch[];
   /** Breakpoints that do not always stop, by linear address: everyone who asked for one there asked for less. */
   readonly conditional: ReadonlyMap<bigint, readonly BreakpointOptions[]>;
+  /** What else the guest is to be stopped on. */
+  readonly stops: readonly StopOn[];
   /** The first vCPU comes back when its IDT is no longer at this address; undefined when nobody cares. */
   readonly idtBase: bigint | undefined;
 }
@@ -37,6 +40,7 @@ export const emptyPlan: DebugPlan = {
   registers: [],
   watches: [],
   conditional: new Map(),
+  stops: [],
   idtBase: undefined,
 };
 

@@ -2,10 +2,12 @@
 import type { BootImage } from '../boot/boot-image.ts';
 import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
 import { COM_PORTS } from '../devices/serial16550.ts';
+import { conventionOf } from '../hypercalls/hypercalls.ts';
 import { withReads } from '../paging/reads.ts';
 import { translate } from '../paging/walk.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type { DeviceState, GuestEnd, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
+import type { StopOn } from '../protocol/stop-on.ts';
 import { type AgentSource, AgentVariables, agentContext } from './agent-context.ts';
 import type { BreakpointKind, Console, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
 import { BreakpointError } from './api.ts';
@@ -22,6 +24,7 @@ import { PlantedTraps } from './planted-traps.ts';
 import { RunControl } from './run-control.ts';
 import { SerialConsole } from './serial-console.ts';
 import { MachineSnapshots } from './snapshots.ts';
+import { StopsOnDemand } from './stops-on-demand.ts';
 import { handlerOf } from './user-gate.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 import { VirtualMemory } from './virtual-memory.ts';
@@ -47,6 +50,7 @@ export class KvmMachine implements Machine {
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
   readonly #trace: HypercallTrace;
+  readonly #stops: StopsOnDemand;
   readonly #printed = new Listeners<string>();
   #closed: Promise<void> | undefined;
 
@@ -73,6 +77,12 @@ export class KvmMachine implements Machine {
     this.variables = new AgentVariables(shared.variables);
     const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
     const images = new ImageMap(image);
+    this.#stops = new StopsOnDemand({
+      msrFilter: hardware.filtersMsrs,
+      hypercalls: conventionOf(hardware.info.personality)?.page !== undefined,
+      memoryMap: () => this.memoryMap(),
+      filterMsrs: (indices) => hardware.filterMsrs(indices),
+    });
     this.#virtual = new VirtualMemory(traps);
     this.#breakpoints = new Breakpoints({
       traps,
@@ -81,6 +91,7 @@ export class KvmMachine implements Machine {
       locate: (gva, cr3) => this.#locate(gva, cr3) ?? images.locate(gva),
       handlerOf: (vector) => handlerOf(first, this.#virtual, vector),
       idtBase: () => first.registers.get('idtr_base'),
+      stops: () => this.#stops.all,
     });
     this.#run = new RunControl({
       vcpus: this.vcpus,
@@ -141,6 +152,17 @@ export class KvmMachine implements Machine {
   removeBreakpoint(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
     if (this.state.kind === 'running') throw new BreakpointError('Stop the guest before changing breakpoints.');
     this.#breakpoints.remove(kind, gva, length, options);
+  }
+
+  stopOn(owner: object, stops: readonly StopOn[]): void {
+    const running = this.state.kind === 'running';
+    if (running && stops.length > 0) throw new BreakpointError('Stop the guest before changing what stops it.');
+    this.#stops.set(owner, stops);
+    if (running) this.#run.rearm();
+  }
+
+  stopsOf(owner: object): readonly StopOn[] {
+    return this.#stops.of(owner);
   }
 
   onPrint(listener: (text: string) => void): Disposable {

@@ -22,6 +22,8 @@ import { type DebugStrategy, debugStrategy } from './strategy.ts';
 export class MachineHardware {
   readonly info: MachineInfo;
   readonly strategy: DebugStrategy;
+  /** Whether this KVM sends accesses to MSRs to user space. */
+  readonly filtersMsrs: boolean;
   readonly ram: GuestRam;
   readonly vm: KvmVm;
   readonly slots: MemorySlots;
@@ -39,7 +41,8 @@ export class MachineHardware {
       this.ram = this.#made(new GuestRam(info.memory, ramWritten));
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
-      if (conventionOf(info.personality)?.page) this.vm.filterMsrs([HYPERCALL_MSRS]);
+      this.filtersMsrs = info.host.facts.some(({ id, answer }) => id === 'msr-filter' && answer === 'yes');
+      if (conventionOf(info.personality)?.page) this.filterMsrs([]);
       this.slots = new MemorySlots(this.vm, this.ram.ranges, this.ram.address);
       this.#shared = {
         vmFd: this.vm.fd,
@@ -83,6 +86,12 @@ export class MachineHardware {
   /** Which pages of RAM this process has written. */
   get ramWritten(): SharedArrayBuffer {
     return this.#shared.ramWritten;
+  }
+
+  /** Has the guest's accesses to these MSRs come to the workers, beside those that the hypercall ABI needs. */
+  filterMsrs(indices: readonly number[]): void {
+    const own = conventionOf(this.info.personality)?.page ? [HYPERCALL_MSRS] : [];
+    this.vm.filterMsrs([...own, ...indices.map((first) => ({ first, count: 1 }))]);
   }
 
   /** Gives everything back. No worker may be there any more. */

@@ -76,6 +76,11 @@ export class RunControl {
     this.#stopAll();
   }
 
+  /** Has all vCPUs come out of the guest for a moment and go on with what they are to stop on now. */
+  rearm(): void {
+    if (this.#state.kind === 'running') this.#stopAll();
+  }
+
   /**
    * Runs `body`, which may change all of the machine, while nobody runs and nobody can be let go. With `anew`, the machine
    * stands before its next instruction afterwards, whatever it stopped or ended with. Throws when it runs.

@@ -1,4 +1,5 @@
 /** Makes a stop that a debugger understands of what a vCPU's worker reports, or sees that it is none. */
+import { vectorName } from '../interrupts/vectors.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { hex } from '../protocol/hex.ts';
 import type { Stop } from './api.ts';
@@ -9,7 +10,7 @@ import { instructionText } from './instruction-text.ts';
 import { codeBits } from './linear-pc.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
-import { leaveGate } from './user-gate.ts';
+import { frameText, leaveGate } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
@@ -49,6 +50,8 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
         hardware: breakpoints.isHardware(report.pc),
         ...(report.problem !== undefined && { problem: report.problem }),
       };
+    case 'event':
+      return { kind: 'event', message: report.message };
     case 'trapped':
       return atTrap(vcpu, report.pc, context) ?? 'go-on';
     case 'debug':
@@ -77,10 +80,23 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
   if (strategy.userVector && breakpoints.isGate(pc)) {
     const left = leaveGate(vcpu, memory, strategy.userVector, (address) => breakpoints.isPlanted(address));
     if (left === 'stepped') return { kind: 'step' };
-    return left === undefined ? 'step-off' : atUserTrap(vcpu, left, context);
+    if (left !== undefined) return atUserTrap(vcpu, left, context);
+    return exceptionAt(vcpu, pc, context) ?? 'step-off';
   }
+  const exception = breakpoints.wants(pc) ? undefined : exceptionAt(vcpu, pc, context);
+  if (exception) return exception;
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
   return breakpoints.isAlias(pc, vcpu.translate(pc)) ? 'step-off' : undefined;
+}
+
+/** The vCPU stands before the guest's handler of an exception that it is to be stopped on. */
+function exceptionAt(vcpu: MachineVcpu, pc: bigint, { breakpoints, memory }: StopContext): Finding {
+  const vectors = breakpoints.exceptionsAt(pc);
+  if (vectors.length === 0) return undefined;
+  const [vector = 0] = vectors;
+  const names = vectors.map((each) => vectorName(each)).join(' or ');
+  const frame = vectors.length === 1 ? frameText(vcpu, memory, vector) : '';
+  return { kind: 'event', message: `The guest takes ${names}${frame}.` };
 }
 
 /** A trap in user code, which its worker does not see: conditions are evaluated here. */

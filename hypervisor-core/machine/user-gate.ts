@@ -3,8 +3,9 @@
  * second trap stands at the guest's handler of that exception. A vCPU that runs into it with a frame from a planted trap,
  * or from a step by RFLAGS.TF, is put back to where the frame says, and the guest never knows. Long mode only.
  */
-import { decodeIdt, IDT_ENTRY_BYTES } from '../interrupts/idt.ts';
+import { decodeIdt, IDT_ENTRY_BYTES, idtFormat } from '../interrupts/idt.ts';
 import { OFFSET } from '../kvm/abi.ts';
+import { hex } from '../protocol/hex.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { UserVector } from './strategy.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
@@ -23,15 +24,30 @@ interface Frame {
   readonly ss: number;
 }
 
-/** Linear address of the guest's handler of `vector`; undefined while it has none. */
+/**
+ * Linear address of the guest's handler of `vector`; undefined while it has none. Segments of protected mode are taken as
+ * flat.
+ */
 export function handlerOf(vcpu: MachineVcpu, memory: VirtualMemory, vector: number): bigint | undefined {
   const { registers } = vcpu;
-  if ((registers.get('efer') & EFER_LMA) === 0n) return undefined;
-  const entry = IDT_ENTRY_BYTES.long;
+  const format = idtFormat(registers.get('cr0'), registers.get('efer'));
+  const entry = IDT_ENTRY_BYTES[format];
   if (registers.get('idtr_limit') < BigInt((vector + 1) * entry - 1)) return undefined;
   const bytes = memory.read(vcpu, registers.get('idtr_base') + BigInt(vector * entry), entry);
-  const [gate] = decodeIdt('long', bytes, entry - 1);
+  const [gate] = decodeIdt(format, bytes, entry - 1);
   return gate?.present ? gate.handler : undefined;
+}
+
+/** Exceptions that push an error code: Intel SDM vol. 3A table 6-1. */
+const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17, 21, 29, 30]);
+
+/** Where the exception came from and its error code, in words, as a vCPU in long mode that enters its handler has them. */
+export function frameText(vcpu: MachineVcpu, memory: VirtualMemory, vector: number): string {
+  if ((vcpu.registers.get('efer') & EFER_LMA) === 0n) return '';
+  const bytes = memory.read(vcpu, vcpu.registers.get('rsp'), 16);
+  if (bytes.length < 16) return '';
+  const [top = 0n, next = 0n] = new BigUint64Array(bytes.slice().buffer);
+  return WITH_ERROR_CODE.has(vector) ? ` with error code ${hex(top)} at ${hex(next)}` : ` at ${hex(top)}`;
 }
 
 /** The frame of a vCPU that has just entered its handler; undefined when it did not come from CPL 3. */

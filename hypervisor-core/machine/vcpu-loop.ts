@@ -17,6 +17,7 @@ import type { Mailbox, RunMode } from './mailbox.ts';
 import { PAGE } from './memory-slots.ts';
 import type { PortBus } from './port-bus.ts';
 import type { Rendezvous } from './rendezvous.ts';
+import { accessStop, type GuestAccess, littleEndian } from './stop-match.ts';
 import type { VcpuDebug } from './vcpu-debug.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
@@ -93,7 +94,7 @@ export class VcpuLoop {
       }
       if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
       const report = this.#handleExit();
-      if (report?.kind === 'written' || report?.kind === 'end') finish = report;
+      if (report && isDoneNext(report)) finish = report;
       else if (report?.kind === 'debug' && finish) return this.#settle(finish);
       else if (report?.kind === 'debug' && this.#onlyStepped(report) && this.#inRange(mode)) continue;
       else if (report?.kind === 'debug' && before && this.#stoodStill(before) && idleSteps++ < IDLE_STEPS) continue;
@@ -139,11 +140,9 @@ export class VcpuLoop {
       case KVM.EXIT_MMIO:
         return this.#handleMmio();
       case KVM.EXIT_X86_RDMSR:
-        this.#parts.hypercalls.readMsr();
-        return undefined;
+        return this.#handleMsr(false);
       case KVM.EXIT_X86_WRMSR:
-        this.#parts.hypercalls.writeMsr();
-        return undefined;
+        return this.#handleMsr(true);
       case KVM.EXIT_DEBUG:
         return { kind: 'debug', ...page.debugExit() };
       case KVM.EXIT_SHUTDOWN:
@@ -171,8 +170,38 @@ export class VcpuLoop {
     const mayBeTrap = debug.plan.trap?.kind === 'in-dx' && debug.plan.traps.size > 0 && !access.write;
     const trapped = mayBeTrap && access.size === 1 && this.#portTrap(page.register('rip'));
     if (trapped) return trapped;
-    if (!access.write || access.port !== HYPERCALL_PORT || !hypercalls.call()) ports.access(access);
-    return this.#end && { kind: 'end', end: this.#end };
+    if (access.write && access.port === HYPERCALL_PORT && hypercalls.call()) {
+      if (this.#end) return { kind: 'end', end: this.#end };
+      const wanted = debug.plan.stops.some(({ kind }) => kind === 'hypercall');
+      return wanted ? { kind: 'event', message: 'The guest made a hypercall.' } : undefined;
+    }
+    ports.access(access);
+    const { port, size, write, data } = access;
+    const value = littleEndian(new Uint8Array(data.buffer, data.byteOffset, size));
+    return this.#after({ kind: 'port', port, size, write, value });
+  }
+
+  /** MSRs that the hypercall ABIs have, and those that the guest is to be stopped on. */
+  #handleMsr(write: boolean): VcpuReport | undefined {
+    const { page, vcpu, hypercalls, debug } = this.#parts;
+    const index = page.msrIndex;
+    if (!debug.plan.stops.some((stop) => stop.kind === 'msr' && stop.index === index)) {
+      if (write) hypercalls.writeMsr();
+      else hypercalls.readMsr();
+    } else if (write) page.msrError = !vcpu.setMsr(index, page.msrData);
+    else {
+      const [value] = vcpu.msrs([index]);
+      page.msrError = value === undefined;
+      if (value !== undefined) page.msrData = value;
+    }
+    return this.#after({ kind: 'msr', index, write, value: page.msrData });
+  }
+
+  /** What to report of an access that has been carried out. */
+  #after(access: GuestAccess): VcpuReport | undefined {
+    if (this.#end) return { kind: 'end', end: this.#end };
+    const message = accessStop(this.#parts.debug.plan.stops, access);
+    return message === undefined ? undefined : { kind: 'event', message };
   }
 
   /**
@@ -205,15 +234,17 @@ export class VcpuLoop {
     const { gpa, data } = access;
     if (!access.write || !ram.has(gpa)) {
       ports.memoryAccess(access);
-      return this.#end && { kind: 'end', end: this.#end };
+      return this.#after({ kind: 'mmio', gpa, size: data.length, write: access.write, value: littleEndian(data) });
     }
     // RAM leaves KVM only by a write to a page that is read-only because something on it is watched.
     ram.write(gpa, data);
     if (!isWatched(debug.plan, gpa, data.length)) return undefined;
-    const value = data.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-    return { kind: 'written', gpa, size: data.length, value };
+    return { kind: 'written', gpa, size: data.length, value: littleEndian(data) };
   }
 }
+
+/** Reports about an instruction that KVM completes at the next entry. */
+const isDoneNext = ({ kind }: VcpuReport): boolean => kind === 'written' || kind === 'end' || kind === 'event';
 
 const idtOf = (vcpu: KvmVcpu) => vcpu.get('sregs').getBigUint64(OFFSET.kvm_sregs.idt + OFFSET.kvm_dtable.base, true);
 

@@ -13,6 +13,8 @@ export type VcpuReport =
   | { readonly kind: 'debug'; readonly exception: number; readonly pc: bigint; readonly dr6: bigint }
   /** It stands on a breakpoint whose condition was evaluated, and stops; `problem` when that went wrong. */
   | { readonly kind: 'breakpoint'; readonly pc: bigint; readonly problem?: string }
+  /** The guest did what it was to be stopped on, and has done it: in words. */
+  | { readonly kind: 'event'; readonly message: string }
   /** It ran into a planted port trap and stands on it. */
   | { readonly kind: 'trapped'; readonly pc: bigint }
   /** The write is done; the instruction too. */

@@ -307,6 +307,11 @@ export const inspect = {
   writeMsr: new RequestType<VcpuParams & { readonly index: number; readonly value: Hex }, void, void>('vcpu/writeMsr'),
   /** Scans the page tables of a vCPU, or those at another CR3 in the same mode; the machine must be stopped. */
   scanPages: new RequestType<VcpuParams & { readonly cr3?: Hex }, PackedPageScan, void>('vcpu/scanPages'),
+  /**
+   * What the guest is to be stopped on besides breakpoints, in place of what this client asked for before; each in the form
+   * of protocol/stop-on.ts. All or, with the reason, nothing; the machine must be stopped.
+   */
+  stopOn: new RequestType<{ readonly stops: readonly string[] }, void, void>('machine/stopOn'),
   /** Guest-physical reads and writes, running or not; a read stops short where RAM ends. */
   readPhysical: new RequestType<{ readonly address: Hex; readonly length: number }, { readonly data: string }, void>(
     'memory/readPhysical',

@@ -24,7 +24,7 @@ export class BreakpointSet {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size + this.#machine.stopsOf(this).length;
   }
 
   /**
@@ -51,7 +51,9 @@ export class BreakpointSet {
     this.#machine.removeBreakpoint(kind, address, length, entry.options);
   }
 
+  /** Breakpoints, and what else the client asked to be stopped on. */
   clear(): void {
+    if (this.#machine.stopsOf(this).length > 0) this.#machine.stopOn(this, []);
     for (const { kind, address, length } of [...this.#entries.values()]) this.remove(kind, address, length);
   }
 }

@@ -13,6 +13,7 @@ const SIGNALS: Readonly<Record<Stop['reason']['kind'], number>> = {
   step: 5,
   breakpoint: 5,
   watchpoint: 5,
+  event: 5,
   'triple-fault': 11,
   'emulation-failure': 4,
   'internal-error': 6,

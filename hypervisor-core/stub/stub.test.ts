@@ -337,6 +337,29 @@ describe('breakpoints', () => {
     second.close();
   });
 
+  test('monitor stop-on asks the machine, shows what it was asked, and is forgotten when the client leaves', async () => {
+    const client = await RspClient.open(path);
+    const monitor = async (command: string) => {
+      client.text = '';
+      assert.equal(await client.ask(`qRcmd,${Buffer.from(command).toString('hex')}`), 'OK');
+      return client.text;
+    };
+    assert.match(await monitor('stop-on'), /^stop-on port FIRST/);
+    assert.equal(await monitor('stop-on port 0x3f8-0x3ff write'), '');
+    assert.equal(await monitor('stop-on exception 14'), '');
+    assert.equal(await monitor('stop-on hypercall'), 'hypercalls stay in the kernel\n');
+    assert.match(await monitor('stop-on nothing'), /^stop-on port FIRST/);
+    assert.equal(await monitor('stop-on'), 'port 0x3f8-0x3ff write\nexception 14\n');
+    client.send('vCont;c');
+    await running();
+    machine.stop({ vcpu: 0, reason: { kind: 'event', message: 'The guest wrote.' } });
+    assert.match(await client.reply(), /^T05/);
+    assert.equal(client.text.endsWith('The guest wrote.\n'), true);
+    assert.equal(await client.ask('D'), 'OK');
+    await client.closed();
+    assert.deepEqual([...machine.stops.values()].flat(), []);
+  });
+
   test('a client lost while the guest runs leaves it running, without breakpoints', async () => {
     const client = await RspClient.open(path);
     await client.ask('Z0,1000,1');

@@ -24,6 +24,7 @@ import type {
   MemoryMap,
   SnapshotInfo,
 } from '../../hypervisor-core/protocol/inspect.ts';
+import type { StopOn } from '../../hypervisor-core/protocol/stop-on.ts';
 import { registersByName } from '../../hypervisor-core/protocol/target-description.ts';
 
 type Listener<T> = (value: T) => void;
@@ -71,6 +72,12 @@ export class FakeMachine implements Machine {
   readonly #printed = new Listeners<string>();
   readonly variables = new AgentVariables(new SharedArrayBuffer(VARIABLE_BYTES));
   readonly onPrint = this.#printed.add;
+  readonly stops = new Map<object, readonly StopOn[]>();
+  readonly stopOn = (owner: object, stops: readonly StopOn[]) => {
+    if (stops.some(({ kind }) => kind === 'hypercall')) throw new BreakpointError('hypercalls stay in the kernel');
+    this.stops.set(owner, stops);
+  };
+  readonly stopsOf = (owner: object) => this.stops.get(owner) ?? [];
 
   constructor(cpus: number = info.cpus) {
     this.vcpus = Array.from({ length: cpus }, (_, index) => fakeVcpu(index));

@@ -4,6 +4,7 @@ import { lapicText } from './lapic.ts';
 import type { MonitorCommand } from './monitor-command.ts';
 import { registersText } from './registers.ts';
 import { snapshotCommands } from './snapshots.ts';
+import { stopOn } from './stop-on.ts';
 
 const help: MonitorCommand = {
   name: 'help',
@@ -66,6 +67,7 @@ const lapic: MonitorCommand = {
 export const monitorCommands: readonly MonitorCommand[] = [
   ...[help, registers, lapic, memoryTree, hypercalls, translate],
   ...snapshotCommands,
+  stopOn,
 ];
 
 function wide(address: string): string {

@@ -1,0 +1,96 @@
+/** Which stops besides breakpoints have been asked for, by whom, and which of them this machine cannot give. */
+
+import { parseHex } from '../protocol/hex.ts';
+import type { MemoryMap } from '../protocol/inspect.ts';
+import type { StopOn } from '../protocol/stop-on.ts';
+import { BreakpointError } from './api.ts';
+
+/** KVM takes 16 ranges, one of which may be the hypercall MSRs'. */
+const MOST_MSRS = 15;
+
+export interface StopsContext {
+  readonly msrFilter: boolean;
+  /** Whether hypercalls of this guest come out of the kernel. */
+  readonly hypercalls: boolean;
+  readonly memoryMap: () => MemoryMap;
+  /** Has the guest's reads and writes of these MSRs come here. */
+  readonly filterMsrs: (indices: readonly number[]) => void;
+}
+
+export class StopsOnDemand {
+  readonly #context: StopsContext;
+  readonly #byOwner = new Map<object, readonly StopOn[]>();
+
+  constructor(context: StopsContext) {
+    this.#context = context;
+  }
+
+  /** Replaces what `owner` asked for; all of it or, with a {@link BreakpointError}, nothing. */
+  set(owner: object, stops: readonly StopOn[]): void {
+    for (const stop of stops) this.#check(stop);
+    const before = this.#msrs();
+    const old = this.#byOwner.get(owner) ?? [];
+    this.#byOwner.set(owner, stops);
+    const after = this.#msrs();
+    if (after.length > MOST_MSRS) {
+      this.#byOwner.set(owner, old);
+      throw new BreakpointError(`The guest can be stopped on ${MOST_MSRS} MSRs at once.`);
+    }
+    if (before.join() !== after.join()) this.#context.filterMsrs(after);
+    if (stops.length === 0) this.#byOwner.delete(owner);
+  }
+
+  of(owner: object): readonly StopOn[] {
+    return this.#byOwner.get(owner) ?? [];
+  }
+
+  get all(): readonly StopOn[] {
+    return [...this.#byOwner.values()].flat();
+  }
+
+  #msrs(): number[] {
+    return [...new Set(this.all.flatMap((stop) => (stop.kind === 'msr' ? [stop.index] : [])))].sort((a, b) => a - b);
+  }
+
+  #check(stop: StopOn): void {
+    const reason = this.#refusal(stop);
+    if (reason !== undefined) throw new BreakpointError(reason);
+  }
+
+  #refusal(stop: StopOn): string | undefined {
+    switch (stop.kind) {
+      case 'control-register':
+        return `KVM tells nobody of writes to ${stop.name}; break where the guest writes it, or on a condition such as $cr3 == 0x1000.`;
+      case 'hypercall':
+        if (this.#context.hypercalls) return undefined;
+        return 'KVM answers the hypercalls of this guest itself; they come here with personality xen or hyperv.';
+      case 'msr':
+        if (!this.#context.msrFilter) return "This host's KVM cannot send MSR accesses to user space.";
+        return stop.index >= 0x800 && stop.index < 0x900 ? 'KVM never sends accesses to x2APIC MSRs away.' : undefined;
+      case 'port': {
+        const inKernel = this.#context
+          .memoryMap()
+          .ports.find(({ first, last, device }) => IN_KERNEL.test(device) && first <= stop.last && last >= stop.first);
+        return (
+          inKernel && `Port 0x${inKernel.first.toString(16)} belongs to the ${inKernel.device}, which is in the kernel.`
+        );
+      }
+      case 'mmio': {
+        const [first, last] = [parseHex(stop.first), parseHex(stop.last)];
+        const taken = this.#context
+          .memoryMap()
+          .regions.find(
+            ({ kind, name, start, end }) =>
+              (kind === 'ram' || IN_KERNEL.test(name)) && parseHex(start) <= last && parseHex(end) > first,
+          );
+        if (taken?.kind === 'ram') return `There is RAM at ${stop.first}; set a watchpoint.`;
+        return taken && `The ${taken.name} is in the kernel, so accesses to it do not come here.`;
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** Chips whose registers KVM answers for. */
+const IN_KERNEL = /^(PIC|PIT|I\/O APIC|local APIC|KVM)/;

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
+import { parseStopOn } from '../../hypervisor-core/protocol/stop-on.ts';
+import { INC_EAX, INC_EBX, jumpBack, lacks } from './run-control-kit.ts';
+import { CODE, HANDLER, imm32, type Session, withSession } from './tiny-guest.ts';
+
+/** Sets the stops, lets the guest go, and gives what it says when it stops. */
+async function message(session: Session): Promise<string> {
+  const reason = await session.go();
+  assert.equal(reason.kind, 'event');
+  return reason.kind === 'event' ? reason.message : '';
+}
+
+function stopOn(session: Session, ...lines: readonly string[]): void {
+  session.machine.stopOn(
+    session,
+    lines.map((line) => {
+      const stop = parseStopOn(line);
+      assert.ok(stop, line);
+      return stop;
+    }),
+  );
+}
+
+describe('stops on demand', () => {
+  // mov al, 0x41; out 0x80, al; in al, 0x81; jmp back
+  const ports = { code: [0xb0, 0x41, 0xe6, 0x80, 0xe4, 0x81, ...jumpBack(6)] };
+
+  test('on a port, in one direction or both, after the access', () =>
+    withSession(ports, async (session) => {
+      stopOn(session, 'port 0x80 write');
+      assert.equal(await message(session), 'The guest wrote 0x41 to port 0x80 (1 byte).');
+      assert.equal(session.register('rip'), CODE + 4n);
+      stopOn(session, 'port 0x7f-0x85 read');
+      assert.equal(await message(session), 'The guest read 0xff from port 0x81 (1 byte).');
+      assert.equal(session.register('rip'), CODE + 6n);
+      assert.equal(session.register('rax') & 0xffn, 0xffn);
+      stopOn(session, 'exit io');
+      for (const rip of [CODE + 4n, CODE + 6n, CODE + 4n]) {
+        await message(session);
+        assert.equal(session.register('rip'), rip);
+      }
+    }));
+
+  test('on device memory', () =>
+    // mov eax, 0xd0000000, where nothing is; mov dword [rax], 7; mov ecx, [rax]; jmp back; 1 GiB is mapped to it
+    withSession(
+      {
+        code: [0xb8, ...imm32(0x4000_0000), 0xc7, 0x00, ...imm32(7), 0x8b, 0x08, ...jumpBack(13)],
+        at1GiB: 0xd000_0083n,
+      },
+      async (session) => {
+        stopOn(session, 'mmio 0xd0000000-0xd0000fff write');
+        assert.equal(await message(session), 'The guest wrote 0x7 to device memory at 0xd0000000 (4 bytes).');
+        assert.equal(session.register('rip'), CODE + 11n);
+        stopOn(session, 'mmio 0xd0000003');
+        assert.equal(await message(session), 'The guest read 0xffffffff from device memory at 0xd0000000 (4 bytes).');
+        assert.equal(session.register('rcx'), 0xffff_ffffn);
+      },
+    ));
+
+  const onMsr = () =>
+    // mov ecx, LSTAR; mov eax, 0x1234; xor edx, edx; wrmsr; rdmsr; jmp back
+    withSession(
+      {
+        code: [
+          0xb9,
+          ...imm32(0xc000_0082),
+          0xb8,
+          ...imm32(0x1234),
+          0x31,
+          0xd2,
+          0x0f,
+          0x30,
+          0x0f,
+          0x32,
+          ...jumpBack(16),
+        ],
+      },
+      async (session) => {
+        stopOn(session, 'msr 0xc0000082 write');
+        assert.equal(await message(session), 'The guest wrote 0x1234 to MSR 0xc0000082.');
+        assert.equal(session.register('rip'), CODE + 14n);
+        assert.equal(session.vcpu.msrs().find(({ name }) => name === 'LSTAR')?.value, '0x1234');
+        stopOn(session, 'msr 0xc0000082');
+        assert.equal(await message(session), 'The guest read 0x1234 from MSR 0xc0000082.');
+        assert.equal(session.register('rax'), 0x1234n);
+        stopOn(session);
+        session.machine.insertBreakpoint('software', CODE + 12n, 1);
+        assert.equal((await session.go()).kind, 'breakpoint');
+        assert.equal((await session.go()).kind, 'breakpoint');
+      },
+    );
+  if (!lacks('msr-filter')) test('on an MSR, which gets what the guest wrote', onMsr);
+
+  test("on an exception, before the first instruction of the guest's handler, which then runs", () =>
+    // inc eax; ud2; jmp back; the handler skips the two bytes of ud2
+    withSession(
+      {
+        code: [...INC_EAX, 0x0f, 0x0b, ...jumpBack(4)],
+        vectors: [6],
+        handler: [...INC_EBX, 0x48, 0x83, 0x04, 0x24, 2, 0x48, 0xcf],
+      },
+      async (session) => {
+        stopOn(session, 'exception 6');
+        for (const turn of [1n, 2n]) {
+          assert.equal(await message(session), `The guest takes #UD invalid opcode at 0x${(CODE + 2n).toString(16)}.`);
+          assert.equal(session.register('rip'), HANDLER);
+          assert.equal(session.register('rax'), turn);
+          assert.equal(session.register('rbx'), turn - 1n);
+        }
+        assert.deepEqual([...session.machine.readVirtual(0, HANDLER, 2)], INC_EBX);
+      },
+    ));
+
+  test('with an error code', () =>
+    // mov eax, [0x30000000], which is not mapped
+    withSession({ code: [0x8b, 0x04, 0x25, ...imm32(0x3000_0000)], vectors: [14] }, async (session) => {
+      stopOn(session, 'exception 14');
+      assert.equal(
+        await message(session),
+        `The guest takes #PF page fault with error code 0x0 at 0x${CODE.toString(16)}.`,
+      );
+      assert.equal(session.register('cr2'), 0x3000_0000n);
+    }));
+
+  test('are refused with the reason where this machine cannot', () =>
+    withSession(ports, async (session) => {
+      for (const [line, words] of [
+        ['cr3', /KVM tells nobody of writes to cr3/],
+        ['hypercall', /KVM answers the hypercalls/],
+        ['msr 0x800', /x2APIC/],
+        ['port 0x20', /PIC master/],
+        ['mmio 0x1000', /set a watchpoint/],
+        ['mmio 0xfee00000', /local APIC/],
+      ] as const) {
+        assert.throws(
+          () => stopOn(session, line),
+          (error) => error instanceof BreakpointError && words.test(error.message),
+          line,
+        );
+      }
+      assert.deepEqual(session.machine.stopsOf(session), []);
+      for (const line of [
+        'port',
+        'port x',
+        'port 5-4',
+        'port 0x10000',
+        'exception 256',
+        'exit hlt',
+        'cr1',
+        'msr 1-2',
+        'msr 1 both',
+      ])
+        assert.equal(parseStopOn(line), undefined, line);
+    }));
+});
