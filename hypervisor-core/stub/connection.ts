@@ -6,6 +6,7 @@ import { encodePacket, RspDecoder, type RspEvent, type ThreadId, textToHex } fro
 import { BreakpointSet } from './breakpoint-set.ts';
 import { handlers } from './handlers.ts';
 import { type Client, ErrorCode, PacketError, splitPacket } from './packet.ts';
+import { SSTEP } from './packets/qemu.ts';
 import { endReply, stopMessage, stopReply } from './stop-reply.ts';
 
 /** Characters of text in one `O` packet. */
@@ -18,6 +19,7 @@ export class Connection implements Client {
   readonly breakpoints: BreakpointSet;
   continueThread: ThreadId = 'any';
   physicalMemory = false;
+  stepFlags: number = SSTEP.ENABLE | SSTEP.NOIRQ | SSTEP.NOTIMER;
   features: ReadonlySet<string> = new Set();
   lastStop: Stop;
 

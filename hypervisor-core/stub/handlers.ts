@@ -3,7 +3,9 @@ import type { PacketHandler } from './packet.ts';
 import { breakpointPackets } from './packets/breakpoints.ts';
 import { documentPackets } from './packets/documents.ts';
 import { memoryPackets } from './packets/memory.ts';
+import { memoryRegionPackets } from './packets/memory-region.ts';
 import { monitorPackets } from './packets/monitor.ts';
+import { qemuPackets } from './packets/qemu.ts';
 import { registerPackets } from './packets/registers.ts';
 import { resumePackets } from './packets/resume.ts';
 import { sessionPackets } from './packets/session.ts';
@@ -13,6 +15,8 @@ const all: readonly PacketHandler[] = [
   ...sessionPackets(() => features),
   ...registerPackets,
   ...memoryPackets,
+  ...memoryRegionPackets,
+  ...qemuPackets,
   ...breakpointPackets,
   ...resumePackets,
   ...threadPackets,

@@ -12,6 +12,8 @@ export interface Client {
   continueThread: ThreadId;
   /** Set while memory packets mean guest-physical addresses. */
   physicalMemory: boolean;
+  /** What holds during a single step, in QEMU's bits (packets/qemu.ts). */
+  stepFlags: number;
   /** What the client said of itself in `qSupported`, e.g. `swbreak+`. */
   features: ReadonlySet<string>;
   readonly breakpoints: BreakpointSet;
@@ -27,7 +29,7 @@ export interface Client {
 }
 
 export interface PacketHandler {
-  /** One character, or for packets of the `q`, `Q` and `v` families the word up to the first `:`, `;` or `,`. */
+  /** One character, or for packets of the `q`, `Q` and `v` families the word up to the first `:`, `;`, `,` or `=`. */
   readonly name: string;
   /** What `qSupported` says because this handler is there. */
   readonly feature?: string;
@@ -61,6 +63,6 @@ export function malformed(packet: string): PacketError {
 
 /** Splits a packet into the handler's name and the rest. */
 export function splitPacket(payload: string): { name: string; rest: string } {
-  const name = /^[qQv]/.test(payload) ? (/^[^:;,]+/.exec(payload)?.[0] ?? payload) : payload.slice(0, 1);
+  const name = /^[qQv]/.test(payload) ? (/^[^:;,=]+/.exec(payload)?.[0] ?? payload) : payload.slice(0, 1);
   return { name, rest: payload.slice(name.length) };
 }

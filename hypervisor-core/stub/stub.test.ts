@@ -144,11 +144,37 @@ describe('memory', () => {
 
   test('physical mode is switched as in QEMU', async () => {
     const client = await RspClient.open(path);
-    assert.equal(await client.ask('qqemu.Supported'), 'PhyMemMode');
+    assert.equal(await client.ask('qqemu.Supported'), 'sstepbits;sstep;PhyMemMode');
     assert.equal(await client.ask('qqemu.PhyMemMode'), '0');
     assert.equal(await client.ask('Qqemu.PhyMemMode:1'), 'OK');
     assert.equal(await client.ask('qqemu.PhyMemMode'), '1');
     assert.match(await client.ask('m10000,4'), /^E\..*no RAM at physical/);
+    client.close();
+  });
+
+  test('regions are what the page tables treat alike', async () => {
+    const client = await RspClient.open(path);
+    assert.equal(await client.ask('qMemoryRegionInfo:'), 'OK');
+    assert.equal(await client.ask('qMemoryRegionInfo:1234'), 'start:0;size:10000;permissions:rwx;');
+    assert.equal(await client.ask('qMemoryRegionInfo:10000'), 'start:10000;size:ffffffffffff0000;');
+    // 32-bit paging: entries 3 and 4 of the table for the first 4 MiB are mapped, the second read-only.
+    const word = (at: number, value: number) => Buffer.from(machine.ram.buffer).writeUInt32LE(value, at);
+    word(0x1000, 0x2003);
+    word(0x200c, 0x5003);
+    word(0x2010, 0x6001);
+    const { registers: file } = machine.vcpus[0]!;
+    file.write('cr0', Uint8Array.of(1, 0, 0, 0x80, 0, 0, 0, 0));
+    file.write('cr3', Uint8Array.of(0, 0x10, 0, 0, 0, 0, 0, 0));
+    assert.equal(await client.ask('qMemoryRegionInfo:3123'), 'start:3000;size:1000;permissions:rwx;');
+    assert.equal(await client.ask('qMemoryRegionInfo:4fff'), 'start:4000;size:1000;permissions:rx;');
+    assert.match(await client.ask('qMemoryRegionInfo:5000'), /^start:5000;size:[0-9a-f]+;$/);
+    assert.match(await client.ask('qMemoryRegionInfo:zz'), /^E/);
+    client.text = '';
+    assert.equal(await client.ask(`qRcmd,${Buffer.from('info mem').toString('hex')}`), 'OK');
+    assert.equal(
+      client.text,
+      '0000000000003000-0000000000004000 0000000000001000 -rw\n0000000000004000-0000000000005000 0000000000001000 -r-\n',
+    );
     client.close();
   });
 
@@ -201,6 +227,24 @@ describe('run control', () => {
     assert.equal(await client.ask('qC'), 'QC2');
     assert.match(await client.ask('vCont;c:9'), /^E/);
     assert.match(await client.ask('vCont;q'), /^E/);
+    client.close();
+  });
+
+  test('steps hold interrupts off, or do not when QEMU’s sstep bits say so', async () => {
+    const client = await RspClient.open(path);
+    assert.equal(await client.ask('qqemu.sstepbits'), 'ENABLE=1,NOIRQ=2,NOTIMER=4');
+    assert.equal(await client.ask('qqemu.sstep'), '0x7');
+    assert.equal(await client.ask('Qqemu.sstep=5'), 'OK');
+    assert.equal(await client.ask('qqemu.sstep'), '0x5');
+    assert.match(await client.ask('Qqemu.sstep=8'), /^E/);
+    client.send('vCont;s:1;c');
+    await running();
+    assert.deepEqual(machine.resumed.at(-1), [
+      { vcpu: 0, action: { kind: 'step', interrupts: true } },
+      { vcpu: 1, action: { kind: 'continue' } },
+    ]);
+    machine.stop({ vcpu: 0, reason: { kind: 'step' } });
+    await client.reply();
     client.close();
   });
 
@@ -397,6 +441,23 @@ describe('monitor', () => {
     assert.equal(await monitor(client, 'loadvm boot'), '');
     assert.equal(await monitor(client, 'delvm boot'), '');
     assert.equal(await monitor(client, 'loadvm boot'), 'Error: There is no snapshot "boot".\n');
+    machine.ram.set(Buffer.from("AB'\n\x00xyz01234567"), 0x100);
+    assert.equal(
+      await monitor(client, 'xp /4xw 0x100'),
+      '0000000000000100: 0x0a274241 0x7a797800 0x33323130 0x37363534\n',
+    );
+    assert.equal(await monitor(client, 'xp /2xg 256'), '0000000000000100: 0x7a7978000a274241 0x3736353433323130\n');
+    assert.equal(await monitor(client, 'xp /5c 0x100'), "0000000000000100: 'A' 'B' '\\'' '\\n' '\\x00'\n");
+    assert.equal(await monitor(client, 'xp /2dw 0x200'), '0000000000000200:          0          0\n');
+    assert.match(await monitor(client, 'xp /2xw 0xfffc'), /Cannot access memory at 0x10000/);
+    assert.match(await monitor(client, 'xp /99999xg 0'), /^xp \//);
+    const [msr] = machine.vcpus[0]!.msrs();
+    assert.equal(
+      await monitor(client, `rdmsr ${msr!.index}`),
+      `LSTAR (0x${msr!.index.toString(16)}) = ${msr!.value}\n`,
+    );
+    assert.match(await monitor(client, 'rdmsr 0x1'), /KVM keeps no MSR 0x1/);
+    assert.match(await monitor(client, 'wrmsr 1'), /^wrmsr wants/);
     assert.match(await monitor(client, 'launch missiles'), /unknown command: launch missiles/);
     client.close();
   });

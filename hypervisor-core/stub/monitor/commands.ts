@@ -2,6 +2,9 @@
 import { parseHex } from '../../protocol/hex.ts';
 import { lapicText } from './lapic.ts';
 import type { MonitorCommand } from './monitor-command.ts';
+import { msrCommands } from './msrs.ts';
+import { memoryRanges } from './page-tables.ts';
+import { examine } from './physical.ts';
 import { registersText } from './registers.ts';
 import { snapshotCommands } from './snapshots.ts';
 import { stopOn } from './stop-on.ts';
@@ -65,8 +68,9 @@ const lapic: MonitorCommand = {
 };
 
 export const monitorCommands: readonly MonitorCommand[] = [
-  ...[help, registers, lapic, memoryTree, hypercalls, translate],
+  ...[help, registers, lapic, memoryTree, memoryRanges, hypercalls, translate, examine],
   ...snapshotCommands,
+  ...msrCommands,
   stopOn,
 ];
 

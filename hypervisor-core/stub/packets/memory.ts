@@ -30,22 +30,6 @@ const writeBinary: PacketHandler = {
   },
 };
 
-const setPhysical: PacketHandler = {
-  name: 'Qqemu.PhyMemMode',
-  handle(client, rest) {
-    if (rest !== ':0' && rest !== ':1') throw malformed('Qqemu.PhyMemMode');
-    client.physicalMemory = rest === ':1';
-    return 'OK';
-  },
-};
-
-const askPhysical: PacketHandler = {
-  name: 'qqemu.PhyMemMode',
-  handle: (client) => (client.physicalMemory ? '1' : '0'),
-};
-
-const qemuSupported: PacketHandler = { name: 'qqemu.Supported', handle: () => 'PhyMemMode' };
-
 function read(client: Client, rest: string): Uint8Array {
   const { address, length } = parsePlace(rest);
   const wanted = Math.min(length, MAX_READ);
@@ -86,12 +70,4 @@ function splitData(rest: string): { place: string; data: string } {
   return { place: rest.slice(0, colon), data: rest.slice(colon + 1) };
 }
 
-export const memoryPackets: readonly PacketHandler[] = [
-  readHex,
-  readBinary,
-  writeHex,
-  writeBinary,
-  setPhysical,
-  askPhysical,
-  qemuSupported,
-];
+export const memoryPackets: readonly PacketHandler[] = [readHex, readBinary, writeHex, writeBinary];

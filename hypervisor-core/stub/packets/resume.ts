@@ -2,6 +2,7 @@
 import type { ResumeAction } from '../../machine/api.ts';
 import { parseNumber, parseThreadId, type ThreadId } from '../../protocol/rsp.ts';
 import { type Client, ErrorCode, malformed, PacketError, type PacketHandler } from '../packet.ts';
+import { SSTEP } from './qemu.ts';
 
 type Step = ResumeAction['action'];
 
@@ -68,7 +69,13 @@ function go(client: Client, choose: (vcpu: { index: number }) => Step | undefine
     return action ? [{ vcpu: vcpu.index, action }] : [];
   });
   if (chosen.length === 0) throw new PacketError(ErrorCode.invalid, 'no such thread to resume');
-  client.resume(chosen);
+  const interrupts = (client.stepFlags & SSTEP.NOIRQ) === 0;
+  client.resume(
+    chosen.map(({ vcpu, action }) => ({
+      vcpu,
+      action: interrupts && action.kind !== 'continue' ? { ...action, interrupts } : action,
+    })),
+  );
 }
 
 function resumePlain(client: Client, verb: 'c' | 's'): void {
