@@ -10,13 +10,15 @@ import { placeSections } from './elf-sections.ts';
 import { bootMemoryMap } from './guest-memory.ts';
 import { InfoBytes, type InfoFormat, infoSize, type PlacedModule } from './handover.ts';
 import type { LoaderTables } from './loader-tables.ts';
-import type { Placement } from './placement.ts';
+import { LOW_MEMORY_END, type Placement } from './placement.ts';
 import { lower } from './ranges.ts';
 
 const PAGE = 0x1000n;
 const STACK_SIZE = 0x1000n;
 const MAX_COMMAND_LINE = 0x1_0000;
 const MAX_MODULES = 256;
+/** 40:13 of the BIOS data area. */
+const BASE_MEMORY_SIZE = 0x413n;
 const FOUR_GIB = 0x1_0000_0000n;
 
 export interface LoaderBlock {
@@ -76,9 +78,20 @@ export function placeLoaderBlock(request: BootRequest, placement: Placement, wis
       ...(sections?.segments ?? []),
       { gpa: gdt, bytes: gdtBytes(wish.mode, wish.codeSelector ?? CODE_SELECTOR.usual), name: 'boot descriptor table' },
       { gpa: info.base, bytes: info.bytes, name: 'boot information' },
+      ...baseMemory(placement, base),
       ...(wish.tables ? [{ gpa: cr3, bytes: wish.tables.bytes(cr3), name: 'boot page tables' }] : []),
     ],
   };
+}
+
+/**
+ * The BIOS data area's base memory size, in KiB: kernels that come from a PC's firmware put their own real-mode code
+ * below it (Xen does), and so below the block. Left out where the kernel itself is loaded there.
+ */
+function baseMemory(placement: Placement, end: bigint): BootSegment[] {
+  if (placement.taken.some((range) => range.start < BASE_MEMORY_SIZE + 2n && range.end > BASE_MEMORY_SIZE)) return [];
+  const kibibytes = Number(lower(end, LOW_MEMORY_END) >> 10n);
+  return [{ gpa: BASE_MEMORY_SIZE, bytes: Uint8Array.of(kibibytes & 0xff, kibibytes >> 8), name: 'BIOS data area' }];
 }
 
 const extent = ({ gpa, bytes }: BootSegment) => ({
