@@ -19,12 +19,41 @@ export interface CallRegisters {
   readonly cpl: number;
 }
 
-/** Memory as the calling vCPU sees it. Both stop short where a page is not mapped. */
+/** Guest memory: virtual as the calling vCPU sees it, and physical. Reads and writes stop short where nothing is mapped. */
 export interface GuestMemory {
   readVirtual(address: bigint, length: number): Uint8Array;
   /** Bytes written. */
   writeVirtual(address: bigint, bytes: Uint8Array): number;
+  readPhysical(address: bigint, length: number): Uint8Array;
+  /** Bytes written. */
+  writePhysical(address: bigint, bytes: Uint8Array): number;
+  /**
+   * Sets, or clears, bits of one byte of RAM while other vCPUs may do the same; gives the byte as it was, undefined
+   * outside of RAM.
+   */
+  changeBits(address: bigint, bits: number, on: boolean): number | undefined;
 }
+
+/** What the answer to a call may use of the machine. */
+export interface Platform {
+  readonly memory: GuestMemory;
+  /** The calling vCPU, and how many there are. */
+  readonly vcpu: number;
+  readonly cpus: number;
+  /** Runs of RAM, ascending, in bytes; the first one starts at 0. */
+  readonly ram: readonly { readonly gpa: number; readonly size: number }[];
+  /** {@link HYPERCALL_STATE_BYTES} bytes, shared by all vCPUs; the devices' lock is held during an answer. */
+  readonly state: DataView;
+  /** XMM0 to XMM5 of the caller, 96 bytes. */
+  xmm(): Uint8Array;
+  /** Microseconds of guest time. */
+  now(): number;
+  /** Sends a fixed, edge-triggered interrupt to the local APIC of a vCPU; false when nobody takes it. */
+  interrupt(vcpu: number, vector: number): boolean;
+}
+
+/** Bytes of shared, zeroed memory that a convention keeps its state in. */
+export const HYPERCALL_STATE_BYTES = 16 * 1024;
 
 /** A call as its registers say. */
 export interface Call {
@@ -43,6 +72,10 @@ export interface Answer {
   readonly end?: GuestEnd;
   /** For {@link HypercallEvent.text}. */
   readonly text?: string;
+  /** Calls that were made by this one, each with its answer; they are recorded before it. */
+  readonly inner?: readonly { readonly call: Call; readonly answer: Answer }[];
+  /** Vector of an exception that the guest gets instead of a result. */
+  readonly exception?: number;
 }
 
 export interface CpuidLeaf {
@@ -51,6 +84,11 @@ export interface CpuidLeaf {
   readonly ebx: number;
   readonly ecx: number;
   readonly edx: number;
+}
+
+export interface MsrRange {
+  readonly first: number;
+  readonly count: number;
 }
 
 /** Names for one recorded call. */
@@ -62,14 +100,28 @@ export interface Description {
 
 export interface HypercallAbi {
   readonly name: HypercallAbiName;
-  /** The hypervisor leaves from 0x40000000 on that announce this convention. */
-  readonly cpuid: readonly CpuidLeaf[];
-  /** What the guest's hypercall page must hold, when the convention has one. */
-  page?(): Uint8Array;
+  /** The hypervisor leaves from 0x40000000 on that announce this convention to a vCPU. */
+  cpuid(vcpu: number, features: HostFeatures): readonly CpuidLeaf[];
+  /** MSRs that must reach us instead of KVM; none for a convention without a hypercall page. */
+  msrs(features: HostFeatures): readonly MsrRange[];
+  /** The value that the guest reads; undefined, a general protection fault, when there is no such MSR. */
+  readMsr(index: number, platform: Platform): bigint | undefined;
+  /** False, a general protection fault, when there is no such MSR or the value is wrong. */
+  writeMsr(index: number, value: bigint, platform: Platform): boolean;
   decode(registers: CallRegisters): Call;
   /** Never throws, whatever the guest asks for. */
-  answer(call: Call, memory: GuestMemory): Answer;
+  answer(call: Call, platform: Platform): Answer;
+  /** Registers that take the result back to the guest. */
+  results(result: bigint, longMode: boolean): Partial<Record<ResultRegister, bigint>>;
   describe(event: HypercallEvent): Description;
+}
+
+export type ResultRegister = 'rax' | 'rdx';
+
+/** What this host's KVM has that a convention builds upon. */
+export interface HostFeatures {
+  /** KVM answers the synthetic MSRs of Hyper-V itself, SynIC and timers included (KVM_CAP_HYPERV, KVM_CAP_HYPERV_SYNIC2). */
+  readonly hypervMsrs: boolean;
 }
 
 /** Twelve characters for EBX, ECX, EDX. */

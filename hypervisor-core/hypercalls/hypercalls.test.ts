@@ -4,9 +4,8 @@ import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
-import type { Answer, CallRegisters, GuestMemory } from './abi.ts';
-import { HYPERCALL_MSR_BYTES, HYPERCALL_MSRS, readHypercallMsr, writeHypercallMsr } from './hypercall-msrs.ts';
-import { HYPERCALL_PORT } from './hypercall-page.ts';
+import { type Answer, type CallRegisters, HYPERCALL_STATE_BYTES, type Platform } from './abi.ts';
+import { HYPERCALL_PORT, indexedPage } from './hypercall-page.ts';
 import { conventionOf, hypercallRecord } from './hypercalls.ts';
 import { hyperv } from './hyperv.ts';
 import { kvm } from './kvm.ts';
@@ -28,33 +27,57 @@ const none: CallRegisters = {
   cpl: 0,
 };
 
-/** One mapped page at 0x1000. */
-function page(content = ''): GuestMemory & { bytes: Buffer } {
+/** A machine of two vCPUs whose RAM is one page at 0x1000, mapped there; what it interrupts is listed. */
+function machine(content = '', ram = 0x1000n): Platform & { bytes: Buffer; interrupts: [number, number][] } {
   const bytes = Buffer.alloc(4096);
   bytes.write(content, 'latin1');
   const clip = (address: bigint, length: number) => {
-    const start = address - 0x1000n;
+    const start = address - ram;
     return start < 0n || start >= 4096n ? bytes.subarray(0, 0) : bytes.subarray(Number(start), Number(start) + length);
   };
+  const read = (address: bigint, length: number) => Uint8Array.from(clip(address, length));
+  const write = (address: bigint, data: Uint8Array) => {
+    const target = clip(address, data.length);
+    target.set(data.subarray(0, target.length));
+    return target.length;
+  };
+  const interrupts: [number, number][] = [];
   return {
     bytes,
-    readVirtual: clip,
-    writeVirtual(address, data) {
-      const target = clip(address, data.length);
-      target.set(data.subarray(0, target.length));
-      return target.length;
+    interrupts,
+    memory: {
+      readVirtual: read,
+      writeVirtual: write,
+      readPhysical: read,
+      writePhysical: write,
+      changeBits(address, bits, on) {
+        const byte = clip(address, 1);
+        const before = byte[0];
+        if (before !== undefined) byte[0] = on ? before | bits : before & ~bits;
+        return before;
+      },
+    },
+    vcpu: 1,
+    cpus: 2,
+    ram: [{ gpa: 0, size: 64 << 20 }],
+    state: new DataView(new ArrayBuffer(HYPERCALL_STATE_BYTES)),
+    now: () => 7.5,
+    xmm: () => Uint8Array.from({ length: 96 }, (_, index) => index),
+    interrupt(vcpu, vector) {
+      interrupts.push([vcpu, vector]);
+      return true;
     },
   };
 }
 
 const signed = (answer: Answer) => BigInt.asIntN(64, answer.result);
-const callXen = (registers: Partial<CallRegisters>, memory: GuestMemory = page()) =>
-  xen.answer(xen.decode({ ...none, ...registers }), memory);
+const callXen = (registers: Partial<CallRegisters>, platform: Platform = machine()) =>
+  xen.answer(xen.decode({ ...none, ...registers }), platform);
 
 describe('Xen answers', () => {
   test('its version, by value and by string', () => {
     assert.equal(callXen({ rax: 17n }).result, 0x4_0011n);
-    const memory = page();
+    const memory = machine();
     assert.equal(callXen({ rax: 17n, rdi: 1n, rsi: 0x1000n }, memory).result, 0n);
     assert.match(memory.bytes.toString('latin1', 0, 16), /^\.0-ringside\0+$/);
     assert.equal(callXen({ rax: 17n, rdi: 3n, rsi: 0x1000n }, memory).result, 0n);
@@ -63,14 +86,15 @@ describe('Xen answers', () => {
   });
 
   test('console output', () => {
-    const answer = callXen({ rax: 18n, rsi: 6n, rdx: 0x1000n }, page('hello\n'));
+    const answer = callXen({ rax: 18n, rsi: 6n, rdx: 0x1000n }, machine('hello\n'));
     assert.equal(answer.result, 0n);
     assert.equal(Buffer.from(answer.console!).toString(), 'hello\n');
     assert.equal(answer.text, 'hello\\n');
   });
 
   test('power-off, reset and crash', () => {
-    const reason = (number: number) => callXen({ rax: 29n, rdi: 2n, rsi: 0x1000n }, page(String.fromCharCode(number)));
+    const reason = (number: number) =>
+      callXen({ rax: 29n, rdi: 2n, rsi: 0x1000n }, machine(String.fromCharCode(number)));
     assert.deepEqual([reason(0).end?.cause, reason(0).end?.exitStatus], ['power-off', 0]);
     assert.equal(reason(1).end?.cause, 'reset');
     assert.equal(reason(3).end?.cause, 'error');
@@ -79,7 +103,7 @@ describe('Xen answers', () => {
   });
 
   test('errors for what is unknown, unmapped or not allowed', () => {
-    assert.equal(signed(callXen({ rax: 12n })), -38n);
+    assert.equal(signed(callXen({ rax: 35n })), -38n);
     assert.equal(signed(callXen({ rax: 0xffff_ffff_ffff_ffffn })), -38n);
     assert.equal(signed(callXen({ rax: 17n, cpl: 3 })), -1n);
     assert.equal(signed(callXen({ rax: 17n, rdi: 1n, rsi: 0xdead_0000n })), -14n);
@@ -126,7 +150,7 @@ describe('Xen answers', () => {
       fc.property(registers, fc.string({ maxLength: 40 }), (values, content) => {
         for (const abi of [xen, kvm, hyperv]) {
           const call = abi.decode(values);
-          const { result, text } = abi.answer(call, page(content));
+          const { result, text } = abi.answer(call, machine(content));
           assert.ok(result >= 0n && result < 1n << 64n);
           const event = { ...recorded, abi: abi.name, number: call.number, arguments: call.arguments, result };
           assert.ok(abi.describe({ ...event, ...(text !== undefined && { text }) }).name.length > 0);
@@ -264,7 +288,7 @@ describe('hypercall pages and MSRs', () => {
     );
 
   test('Xen: 128 entries of 32 bytes', () => {
-    const text = disassemble(xen.page!());
+    const text = disassemble(indexedPage([23]));
     const at = (address: string) => new RegExp(`^ +${address}:\\s+(.*?)\\s*$`, 'm').exec(text)?.[1];
     const port = `0x${HYPERCALL_PORT.toString(16)}`;
     assert.deepEqual([at('240'), at('245'), at('247')], ['mov    $0x12,%eax', `out    %al,$${port}`, 'ret']);
@@ -273,34 +297,56 @@ describe('hypercall pages and MSRs', () => {
   });
 
   test('Xen fills the page that the guest names', () => {
-    const state = new DataView(new ArrayBuffer(HYPERCALL_MSR_BYTES));
-    const effect = writeHypercallMsr('xen', state, HYPERCALL_MSRS.first, 0x12_3000n);
-    assert.equal(effect?.fill?.gpa, 0x12_3000n);
-    assert.equal(effect?.fill?.bytes.length, 4096);
-    assert.equal(writeHypercallMsr('xen', state, HYPERCALL_MSRS.first, 0x12_3001n), undefined);
-    assert.equal(writeHypercallMsr('xen', state, HYPERCALL_MSRS.first + 1, 0n), undefined);
-    assert.equal(readHypercallMsr('xen', state, HYPERCALL_MSRS.first, 0), undefined);
-    assert.equal(writeHypercallMsr('none', state, HYPERCALL_MSRS.first, 0n), undefined);
+    const xenMachine = machine();
+    const MSR = 0x4000_0000;
+    assert.equal(xen.writeMsr(MSR, 0x1000n, xenMachine), true);
+    assert.deepEqual(xenMachine.bytes, Buffer.from(indexedPage([23])));
+    assert.equal(xen.writeMsr(MSR, 0x1001n, xenMachine), false);
+    assert.equal(xen.writeMsr(MSR, 0x5000n, xenMachine), false);
+    assert.equal(xen.writeMsr(MSR + 1, 0x1000n, xenMachine), false);
+    assert.equal(xen.readMsr(MSR, xenMachine), undefined);
   });
 
   test('Hyper-V wants the guest OS id first, and keeps a locked page', () => {
-    const state = new DataView(new ArrayBuffer(HYPERCALL_MSR_BYTES));
-    const write = (index: number, value: bigint) => writeHypercallMsr('hyperv', state, index, value);
-    const read = (index: number) => readHypercallMsr('hyperv', state, index, 3);
-    assert.deepEqual(write(0x4000_0001, 0x5001n), {});
-    assert.equal(read(0x4000_0001), 0x5000n);
+    const platform = machine();
+    const write = (index: number, value: bigint) => hyperv.writeMsr(index, value, platform);
+    const read = (index: number) => hyperv.readMsr(index, platform);
+    assert.equal(write(0x4000_0001, 0x1001n), true);
+    assert.equal(read(0x4000_0001), 0x1000n);
+    assert.equal(platform.bytes[0], 0);
     write(0x4000_0000, 0x8100n);
-    assert.equal(write(0x4000_0001, 0x5003n)?.fill?.gpa, 0x5000n);
-    assert.deepEqual(write(0x4000_0001, 0x6001n), {});
-    assert.deepEqual([read(0x4000_0000), read(0x4000_0001), read(0x4000_0002)], [0x8100n, 0x5003n, 3n]);
+    assert.equal(write(0x4000_0001, 0x5001n), false);
+    assert.equal(write(0x4000_0001, 0x1003n), true);
+    assert.deepEqual([...platform.bytes.subarray(0, 3)], [0xe6, HYPERCALL_PORT, 0xc3]);
+    write(0x4000_0001, 0x6001n);
+    assert.deepEqual([read(0x4000_0000), read(0x4000_0001), read(0x4000_0002)], [0x8100n, 0x1003n, 1n]);
+    assert.equal(read(0x4000_0020), 75n);
     assert.equal(read(0x4000_0003), undefined);
+  });
+
+  test('nothing throws, whatever is written to whichever MSR', () => {
+    const msr = fc.integer({ min: 0x4000_0000, max: 0x4000_01ff });
+    const value = fc.oneof(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.constantFrom(0x1000n, 0x1001n, 1n, 3n));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(msr, value), { maxLength: 8 }), (writes) => {
+        for (const abi of [xen, kvm, hyperv]) {
+          const platform = machine();
+          for (const [index, written] of writes) {
+            abi.writeMsr(index, written, platform);
+            const read = abi.readMsr(index, platform);
+            assert.ok(read === undefined || (read >= 0n && read < 1n << 64n));
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('CPUID spells the signatures', () => {
     const text = (leaf?: { ebx: number; ecx: number; edx: number }) =>
       Buffer.from(Uint32Array.of(leaf?.ebx ?? 0, leaf?.ecx ?? 0, leaf?.edx ?? 0).buffer).toString();
-    assert.equal(text(xen.cpuid[0]), 'XenVMMXenVMM');
-    assert.equal(text(hyperv.cpuid[0]), 'Microsoft Hv');
+    assert.equal(text(xen.cpuid(0, { hypervMsrs: false })[0]), 'XenVMMXenVMM');
+    assert.equal(text(hyperv.cpuid(0, { hypervMsrs: true })[0]), 'Microsoft Hv');
     assert.equal(conventionOf('none'), undefined);
     assert.equal(conventionOf('xen'), xen);
   });

@@ -7,6 +7,7 @@ import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { Call, CallRegisters, Description, HypercallAbi } from './abi.ts';
 import { errorText, namedArguments, negative } from './describe.ts';
 
+const EPERM = 1;
 const ENOSYS = 1000;
 
 /** KVM_HC_*. */
@@ -35,12 +36,16 @@ const errors: Readonly<Record<number, string>> = {
 
 export const kvm: HypercallAbi = {
   name: 'kvm',
-  cpuid: [],
+  cpuid: () => [],
+  msrs: () => [],
+  readMsr: () => undefined,
+  writeMsr: () => false,
   decode({ rax, rbx, rcx, rdx, rsi, longMode, cpl }: CallRegisters): Call {
     const cut = (value: bigint) => (longMode ? value : BigInt.asUintN(32, value));
     return { number: cut(rax), arguments: [rbx, rcx, rdx, rsi].map(cut), cpl, wordBytes: longMode ? 8 : 4 };
   },
-  answer: () => ({ result: negative(ENOSYS) }),
+  answer: ({ cpl }) => ({ result: negative(cpl === 0 ? ENOSYS : EPERM) }),
+  results: (result, longMode) => ({ rax: longMode ? result : BigInt.asUintN(32, result) }),
   describe(event: HypercallEvent): Description {
     const call = event.number < 64n ? calls[Number(event.number)] : undefined;
     const result = errorText(event.result, errors);

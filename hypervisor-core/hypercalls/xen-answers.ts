@@ -1,17 +1,37 @@
-/** What Ringside answers as Xen: enough for a guest to find out where it is, print, yield and switch off. */
-import { type Answer, type Call, type GuestMemory, printable } from './abi.ts';
-import { negative } from './describe.ts';
+/** What Ringside answers as Xen: a domain of its own without others, whose events, console and memory are its own. */
+import { type Answer, type Call, type Platform, printable } from './abi.ts';
+import {
+  E2BIG,
+  EFAULT,
+  EINVAL,
+  ENODATA,
+  ENOSYS,
+  EPERM,
+  failed,
+  integer,
+  ok,
+  pointer,
+  structure,
+  withStructure,
+} from './xen-call.ts';
 import { shutdownReasons } from './xen-names.ts';
+import { eventChannelOp } from './xen-ops/event-channels.ts';
+import { grantTableOp } from './xen-ops/grant-table.ts';
+import { hvmOp } from './xen-ops/hvm.ts';
+import { memoryOp } from './xen-ops/memory.ts';
+import { vcpuOp } from './xen-ops/vcpu.ts';
 
-const EPERM = 1;
-const EFAULT = 14;
-const EINVAL = 22;
-const ENOSYS = 38;
-const ENODATA = 61;
-
-const XEN_VERSION = 17n;
-const CONSOLE_IO = 18n;
-const SCHED_OP = 29n;
+const CALL = {
+  memory: 12,
+  multicall: 13,
+  version: 17,
+  console: 18,
+  grantTable: 20,
+  vcpu: 24,
+  scheduler: 29,
+  eventChannel: 32,
+  hvm: 34,
+};
 
 /** Major and minor, as CPUID and xen_version give them. */
 export const VERSION = (4 << 16) | 17;
@@ -21,36 +41,70 @@ const PAGE_SIZE = 4096n;
 /** A console write is one line or a few; what is longer is cut, and the guest told so by the count being refused. */
 const MOST_CONSOLE_BYTES = 64 * 1024;
 
-const ok: Answer = { result: 0n };
-const failed = (error: number): Answer => ({ result: negative(error) });
+/** A guest that makes more calls at once than this is refused rather than kept from everything else for long. */
+const MOST_CALLS = 1024;
+/** XENFEAT_ bits: translated frames (2), supervisor in ring 0 (3), event callback by vector (8). */
+const FEATURES = (1 << 2) | (1 << 3) | (1 << 8);
 
 /** Answers one call. Calls from user code are refused, as Xen does; what is not known gets -ENOSYS. */
-export function answerXen(call: Call, memory: GuestMemory): Answer {
+export function answerXen(call: Call, platform: Platform): Answer {
   if (call.cpl !== 0) return failed(EPERM);
-  switch (call.number) {
-    case XEN_VERSION:
-      return version(call, memory);
-    case CONSOLE_IO:
-      return consoleIo(call, memory);
-    case SCHED_OP:
-      return schedule(call, memory);
+  if (call.number >= 64n) return failed(ENOSYS);
+  switch (Number(call.number)) {
+    case CALL.memory:
+      return memoryOp(call, platform);
+    case CALL.multicall:
+      return multicall(call, platform);
+    case CALL.version:
+      return version(call, platform);
+    case CALL.console:
+      return consoleIo(call, platform);
+    case CALL.grantTable:
+      return grantTableOp(call, platform);
+    case CALL.vcpu:
+      return vcpuOp(call, platform);
+    case CALL.scheduler:
+      return schedule(call, platform);
+    case CALL.eventChannel:
+      return eventChannelOp(call, platform);
+    case CALL.hvm:
+      return hvmOp(call, platform);
     default:
       return failed(ENOSYS);
   }
 }
 
-/** Argument as the C int that Xen takes it for. */
-function integer(call: Call, index: number): number {
-  return Number(BigInt.asUintN(32, call.arguments[index] ?? 0n));
+/** struct multicall_entry: op, result, six arguments, each as long as a register. */
+function multicall(call: Call, platform: Platform): Answer {
+  const count = integer(call, 1);
+  if (count > MOST_CALLS) return failed(E2BIG);
+  const { wordBytes } = call;
+  const entryBytes = 8 * wordBytes;
+  const inner: { call: Call; answer: Answer }[] = [];
+  for (let index = 0; index < count; index++) {
+    const address = pointer(call, 0) + BigInt(index * entryBytes);
+    const bytes = platform.memory.readVirtual(address, entryBytes);
+    if (bytes.length < entryBytes) return { ...failed(EFAULT), inner };
+    const view = new DataView(bytes.buffer, bytes.byteOffset, entryBytes);
+    const word = (at: number) =>
+      wordBytes === 8 ? view.getBigUint64(at * 8, true) : BigInt(view.getUint32(at * 4, true));
+    const made: Call = { ...call, number: word(0), arguments: [2, 3, 4, 5, 6].map(word) };
+    // Xen refuses a multicall inside of one.
+    const answer = made.number === BigInt(CALL.multicall) ? failed(EINVAL) : answerXen(made, platform);
+    inner.push({ call: made, answer });
+    const result = new Uint8Array(BigUint64Array.of(answer.result).buffer, 0, wordBytes);
+    if (platform.memory.writeVirtual(address + BigInt(wordBytes), result) < wordBytes) {
+      return { ...failed(EFAULT), inner };
+    }
+  }
+  const printed = inner.flatMap(({ answer }) => [...(answer.console ?? [])]);
+  const end = inner.find(({ answer }) => answer.end)?.answer.end;
+  return { result: 0n, inner, ...(printed.length > 0 && { console: Uint8Array.from(printed) }), ...(end && { end }) };
 }
 
-function pointer(call: Call, index: number): bigint {
-  return call.arguments[index] ?? 0n;
-}
-
-function version(call: Call, memory: GuestMemory): Answer {
+function version(call: Call, platform: Platform): Answer {
   const fill = (bytes: Uint8Array, text?: string): Answer => {
-    if (memory.writeVirtual(pointer(call, 1), bytes) !== bytes.length) return failed(EFAULT);
+    if (platform.memory.writeVirtual(pointer(call, 1), bytes) !== bytes.length) return failed(EFAULT);
     return { result: 0n, ...(text !== undefined && { text }) };
   };
   const fillString = (text: string, size: number) => {
@@ -70,7 +124,7 @@ function version(call: Call, memory: GuestMemory): Answer {
     case 5: // platform_parameters: virt_start, which HVM guests have none of.
       return fill(new Uint8Array(call.wordBytes));
     case 6:
-      return features(call, memory);
+      return features(call, platform);
     case 7:
       return { result: PAGE_SIZE };
     case 8:
@@ -84,17 +138,16 @@ function version(call: Call, memory: GuestMemory): Answer {
   }
 }
 
-/** struct xen_feature_info: { u32 submap_idx; u32 submap }. No optional feature is offered. */
-function features(call: Call, memory: GuestMemory): Answer {
-  const info = memory.readVirtual(pointer(call, 1), 8);
-  if (info.length < 8) return failed(EFAULT);
-  const index = new DataView(info.buffer, info.byteOffset, 8).getUint32(0, true);
-  if (index !== 0) return failed(EINVAL);
-  const written = memory.writeVirtual(pointer(call, 1) + 4n, new Uint8Array(4));
-  return written === 4 ? ok : failed(EFAULT);
+/** struct xen_feature_info: { u32 submap_idx; u32 submap }. */
+function features(call: Call, platform: Platform): Answer {
+  return withStructure(call, platform, 8, (view) => {
+    if (view.getUint32(0, true) !== 0) return failed(EINVAL);
+    view.setUint32(4, FEATURES, true);
+    return ok;
+  });
 }
 
-function consoleIo(call: Call, memory: GuestMemory): Answer {
+function consoleIo(call: Call, { memory }: Platform): Answer {
   const count = integer(call, 1);
   switch (integer(call, 0)) {
     case 0: {
@@ -110,23 +163,23 @@ function consoleIo(call: Call, memory: GuestMemory): Answer {
   }
 }
 
-function schedule(call: Call, memory: GuestMemory): Answer {
+function schedule(call: Call, platform: Platform): Answer {
   switch (integer(call, 0)) {
     case 0: // yield
     case 1: // block: returning at once is a spurious wake-up, which callers must expect.
     case 3: // poll
       return ok;
     case 2:
-      return shutdown(call, memory);
+      return shutdown(call, platform);
     default:
       return failed(ENOSYS);
   }
 }
 
-function shutdown(call: Call, memory: GuestMemory): Answer {
-  const bytes = memory.readVirtual(pointer(call, 1), 4);
-  if (bytes.length < 4) return failed(EFAULT);
-  const number = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+function shutdown(call: Call, platform: Platform): Answer {
+  const argument = structure(call, platform, 1, 4);
+  if (!argument) return failed(EFAULT);
+  const number = argument.view.getUint32(0, true);
   const reason = shutdownReasons[number];
   const message = `The guest ended itself by sched_op shutdown (${reason ?? number}).`;
   switch (reason) {

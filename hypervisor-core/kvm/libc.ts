@@ -83,9 +83,9 @@ export function mapShared(doing: string, fd: number, length: number): number {
   return mapped(doing, functions.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0));
 }
 
-/** Puts a shared mapping of `fd` in the place of whatever is mapped at `address`. */
-export function mapSharedAt(doing: string, address: number, fd: number, length: number): void {
-  mapped(doing, functions.mmap(address, length, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, 0));
+/** Puts a shared mapping of `fd`, from `offset` on, in the place of whatever is mapped at `address`. */
+export function mapSharedAt(doing: string, address: number, fd: number, length: number, offset = 0): void {
+  mapped(doing, functions.mmap(address, length, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, offset));
 }
 
 /** Puts fresh zeroed memory in the place of whatever is mapped at `address`. */

@@ -92,6 +92,13 @@ export class KvmVcpu {
     }
   }
 
+  /** A capability of this vCPU alone. */
+  enableCapability(cap: number): void {
+    const buffer = Buffer.alloc(SIZE.kvm_enable_cap);
+    buffer.writeUInt32LE(cap, OFFSET.kvm_enable_cap.cap);
+    ioctl(`KVM_ENABLE_CAP ${cap} on vCPU ${this.index}`, this.fd, KVM.ENABLE_CAP, buffer);
+  }
+
   setCpuid(entries: readonly CpuidEntry[]): void {
     const at = OFFSET.kvm_cpuid_entry2;
     const buffer = Buffer.alloc(SIZE.kvm_cpuid2 + entries.length * SIZE.kvm_cpuid_entry2);

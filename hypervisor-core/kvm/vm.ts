@@ -143,3 +143,16 @@ export function setIrqLine(vmFd: number, line: number, level: boolean): void {
   buffer.writeUInt32LE(level ? 1 : 0, OFFSET.kvm_irq_level.level);
   ioctl(`KVM_IRQ_LINE ${line}`, vmFd, KVM.IRQ_LINE, buffer);
 }
+
+/** Sends a fixed, edge-triggered interrupt to one local APIC; 0 when nobody takes it. Any thread may. */
+export function signalMsi(
+  vmFd: number,
+  { apicId, vector }: { readonly apicId: number; readonly vector: number },
+): number {
+  // Intel SDM vol. 3A 10.11: the destination is in bits 19:12 of the address.
+  const MSI_ADDRESS = 0xfee0_0000;
+  const buffer = Buffer.alloc(SIZE.kvm_msi);
+  buffer.writeUInt32LE((MSI_ADDRESS | (apicId << 12)) >>> 0, OFFSET.kvm_msi.address_lo);
+  buffer.writeUInt32LE(vector, OFFSET.kvm_msi.data);
+  return ioctl('KVM_SIGNAL_MSI', vmFd, KVM.SIGNAL_MSI, buffer);
+}

@@ -2,6 +2,7 @@
  * The CPUID leaves that a guest sees: what this KVM can do, less what its emulator cannot keep, plus the vCPU's own
  * number. Intel SDM vol. 2A, CPUID; AMD APM vol. 3 appendix E.
  */
+import type { HostFeatures } from '../hypercalls/abi.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
 import type { CpuidEntry } from '../kvm/kvm.ts';
 import type { Personality } from '../protocol/inspect.ts';
@@ -37,7 +38,7 @@ const beyondEmulator: readonly Feature[] = [
 ];
 const XSAVE_LEAF = 0xd;
 
-export interface CpuidPolicy {
+export interface CpuidPolicy extends HostFeatures {
   readonly personality: Personality;
   /** The host probe: supervisor code is interpreted by KVM's emulator. */
   readonly emulatedSupervisor: boolean;
@@ -48,14 +49,14 @@ export interface CpuidPolicy {
 /** The leaves of vCPU `index` of `cpus`. */
 export function guestCpuid(
   supported: readonly CpuidEntry[],
-  { personality, emulatedSupervisor, vmcallReturns }: CpuidPolicy,
+  { personality, emulatedSupervisor, vmcallReturns, hypervMsrs }: CpuidPolicy,
   index: number,
   cpus: number,
 ): CpuidEntry[] {
   const hiddenLeaves = (leaf: number) =>
     (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES + 0x100 && !(personality === 'kvm' && vmcallReturns)) ||
     (emulatedSupervisor && leaf === XSAVE_LEAF);
-  const announced = (conventionOf(personality)?.cpuid ?? []).map(
+  const announced = (conventionOf(personality)?.cpuid(index, { hypervMsrs }) ?? []).map(
     ({ leaf, ...registers }): CpuidEntry => ({ function: leaf, index: 0, flags: 0, ...registers }),
   );
   const leaves = supported

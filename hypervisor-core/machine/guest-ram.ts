@@ -53,6 +53,17 @@ export class RamFile {
     return this.#clip(gpa, 1).length === 1;
   }
 
+  /** Where the byte at `gpa` lies in the file; undefined outside of RAM. */
+  place(gpa: number): number | undefined {
+    const { offset, length } = this.#clip(gpa, 1);
+    return length === 1 ? offset : undefined;
+  }
+
+  /** Notes a write that went past {@link write}. */
+  noteWritten(offset: number, length: number): void {
+    this.#written?.addBytes(offset, length);
+  }
+
   /** Bytes from `gpa`, fewer where RAM ends. */
   read(gpa: number, length: number): Uint8Array {
     const place = this.#clip(gpa, length);

@@ -1,23 +1,31 @@
 /** Answers hypercalls on the vCPU's worker: calls through the hypercall page, and the MSRs that place it. */
-import type { Call, CallRegisters, GuestMemory, HypercallAbi } from '../hypercalls/abi.ts';
-import { readHypercallMsr, writeHypercallMsr } from '../hypercalls/hypercall-msrs.ts';
+import type { Answer, Call, CallRegisters, HypercallAbi, Platform } from '../hypercalls/abi.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
 import { OFFSET } from '../kvm/abi.ts';
 import type { RunPage } from '../kvm/run-page.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
+import { signalMsi } from '../kvm/vm.ts';
+import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { GuestEnd, Personality } from '../protocol/inspect.ts';
 import type { HypercallRing } from '../trace/hypercall-ring.ts';
 import type { ConsoleRing } from './console-ring.ts';
 import type { GuestClock } from './guest-clock.ts';
+import { injectException } from './guest-events.ts';
 import type { RamFile } from './guest-ram.ts';
 import { walkPages } from './page-runs.ts';
+import { RamBits } from './ram-bits.ts';
 import type { SharedLock } from './shared-lock.ts';
 
 /** `out imm8, al`: what a hypercall page calls us by. */
 const OUT_IMM8 = 0xe6;
 const OUT_BYTES = 2n;
+/** Physical addresses have 52 bits; what is beyond is nowhere. */
+const MOST_ADDRESS = 1n << 52n;
+const MOST_PLACE = 2 ** 52;
 const { cs, ss } = OFFSET.kvm_sregs;
 const { l, dpl } = OFFSET.kvm_segment;
+/** XMM0 to XMM5 in the FXSAVE image (Intel SDM vol. 1 10.5.1). */
+const XMM = { at: 160, bytes: 6 * 16 };
 
 export interface HypercallParts {
   readonly personality: Personality;
@@ -27,8 +35,11 @@ export interface HypercallParts {
   readonly clock: GuestClock;
   readonly console: ConsoleRing | undefined;
   readonly ring: HypercallRing;
-  readonly msrs: DataView;
-  /** The devices' lock, which the MSR state and the console are under. */
+  /** What the convention keeps. */
+  readonly state: DataView;
+  readonly vmFd: number;
+  readonly cpus: number;
+  /** The devices' lock, which the state and the console are under. */
   readonly lock: SharedLock;
   readonly events: { transmitted(): void; recorded(): void; ended(end: GuestEnd): void };
 }
@@ -36,79 +47,69 @@ export interface HypercallParts {
 export class HypercallServer {
   readonly #parts: HypercallParts;
   readonly #convention: HypercallAbi | undefined;
-  readonly #memory: GuestMemory;
+  readonly #platform: Platform;
+  readonly #bits: RamBits;
 
   constructor(parts: HypercallParts) {
     this.#parts = parts;
     this.#convention = conventionOf(parts.personality);
-    const translate = (gva: bigint) => parts.vcpu.translate(gva);
-    this.#memory = {
-      readVirtual: (gva, length) => {
-        const pieces: Uint8Array[] = [];
-        walkPages(translate, gva, length, (gpa, size) => {
-          const bytes = parts.ram.read(gpa, size);
-          pieces.push(bytes);
-          return bytes.length;
-        });
-        return Uint8Array.from(Buffer.concat(pieces));
-      },
-      writeVirtual: (gva, bytes) => {
-        let done = 0;
-        walkPages(translate, gva, bytes.length, (gpa, size) => {
-          const written = parts.ram.write(gpa, bytes.subarray(done, done + size));
-          done += written;
-          return written;
-        });
-        return done;
-      },
-    };
+    this.#bits = new RamBits(parts.ram);
+    this.#platform = platformOf(parts, this.#bits);
+  }
+
+  /** To be called when the worker ends. */
+  close(): void {
+    this.#bits.close();
   }
 
   /** Carries out the call of the port exit at hand; false when this guest has no such calls. */
   call(): boolean {
     const convention = this.#convention;
     if (!convention) return false;
-    const { page, vcpu, clock, ring, events } = this.#parts;
+    const { page, vcpu, clock, lock, events } = this.#parts;
     const started = process.hrtime.bigint();
     const time = clock.now();
     const registers = this.#registers();
     const call = convention.decode(registers);
-    const answer = convention.answer(call, this.#memory);
+    const answer = lock.hold(() => convention.answer(call, this.#platform));
     if (answer.console) this.#print(answer.console);
     if (answer.end) events.ended(answer.end);
-    page.setRegister('rax', answer.result);
     const rip = this.#after();
     const caller = this.#caller(registers);
-    const announce = ring.add({
-      time,
-      duration: Number(process.hrtime.bigint() - started) / 1000,
-      vcpu: vcpu.index,
-      cpl: registers.cpl,
-      rip,
-      ...(caller !== undefined && { caller }),
-      abi: convention.name,
-      ...numbers(call),
-      result: answer.result,
-      ...(answer.text !== undefined && { text: answer.text }),
-    });
-    if (announce) events.recorded();
+    if (answer.exception === undefined) {
+      for (const [name, value] of Object.entries(convention.results(answer.result, registers.longMode))) {
+        page.setRegister(name as 'rax' | 'rdx', value);
+      }
+    } else {
+      injectException(vcpu, answer.exception);
+    }
+    const duration = Number(process.hrtime.bigint() - started) / 1000;
+    const common = { time, duration, vcpu: vcpu.index, cpl: registers.cpl, rip, abi: convention.name };
+    for (const made of [...(answer.inner ?? []), { call, answer }]) {
+      this.#record({ ...common, ...(caller !== undefined && { caller }) }, made);
+    }
     return true;
+  }
+
+  #record(common: Omit<HypercallEvent, 'number' | 'arguments' | 'result'>, made: { call: Call; answer: Answer }): void {
+    const { number, arguments: values } = made.call;
+    const { result, text } = made.answer;
+    const event = { ...common, number, arguments: values, result, ...(text !== undefined && { text }) };
+    if (this.#parts.ring.add(event)) this.#parts.events.recorded();
   }
 
   /** Answers KVM_EXIT_X86_RDMSR. */
   readMsr(): void {
-    const { page, personality, msrs, lock, vcpu } = this.#parts;
-    const value = lock.hold(() => readHypercallMsr(personality, msrs, page.msrIndex, vcpu.index));
+    const { page, lock } = this.#parts;
+    const value = lock.hold(() => this.#convention?.readMsr(page.msrIndex, this.#platform));
     page.msrError = value === undefined;
     if (value !== undefined) page.msrData = value;
   }
 
   /** Answers KVM_EXIT_X86_WRMSR. */
   writeMsr(): void {
-    const { page, personality, msrs, lock, ram } = this.#parts;
-    const effect = lock.hold(() => writeHypercallMsr(personality, msrs, page.msrIndex, page.msrData));
-    page.msrError = effect === undefined;
-    if (effect?.fill) ram.write(Number(effect.fill.gpa), effect.fill.bytes);
+    const { page, lock } = this.#parts;
+    page.msrError = !lock.hold(() => this.#convention?.writeMsr(page.msrIndex, page.msrData, this.#platform) ?? false);
   }
 
   #registers(): CallRegisters {
@@ -127,12 +128,12 @@ export class HypercallServer {
   /** The instruction after the OUT. Some KVMs have moved RIP past it when they exit, others do at the next entry. */
   #after(): bigint {
     const rip = this.#parts.page.register('rip');
-    return this.#memory.readVirtual(rip, 1)[0] === OUT_IMM8 ? rip + OUT_BYTES : rip;
+    return this.#platform.memory.readVirtual(rip, 1)[0] === OUT_IMM8 ? rip + OUT_BYTES : rip;
   }
 
   /** The page's entries end in RET: the caller's address is on top of the stack. */
   #caller({ longMode }: CallRegisters): bigint | undefined {
-    const bytes = this.#memory.readVirtual(this.#parts.page.register('rsp'), longMode ? 8 : 4);
+    const bytes = this.#platform.memory.readVirtual(this.#parts.page.register('rsp'), longMode ? 8 : 4);
     if (bytes.length < (longMode ? 8 : 4)) return undefined;
     return bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
   }
@@ -145,4 +146,43 @@ export class HypercallServer {
   }
 }
 
-const numbers = ({ number, arguments: values }: Call) => ({ number, arguments: values });
+/** Guest memory and interrupts as the calling vCPU has them. */
+function platformOf({ vcpu, ram, clock, state, vmFd, cpus }: HypercallParts, bits: RamBits): Platform {
+  const translate = (gva: bigint) => vcpu.translate(gva);
+  const place = (gpa: bigint) => (gpa < MOST_ADDRESS ? Number(gpa) : MOST_PLACE);
+  return {
+    memory: {
+      readVirtual: (gva, length) => {
+        const pieces: Uint8Array[] = [];
+        walkPages(translate, gva, length, (gpa, size) => {
+          const bytes = ram.read(gpa, size);
+          pieces.push(bytes);
+          return bytes.length;
+        });
+        return Uint8Array.from(Buffer.concat(pieces));
+      },
+      writeVirtual: (gva, bytes) => {
+        let done = 0;
+        walkPages(translate, gva, bytes.length, (gpa, size) => {
+          const written = ram.write(gpa, bytes.subarray(done, done + size));
+          done += written;
+          return written;
+        });
+        return done;
+      },
+      readPhysical: (gpa, length) => ram.read(place(gpa), length),
+      writePhysical: (gpa, bytes) => ram.write(place(gpa), bytes),
+      changeBits: (gpa, mask, on) => bits.change(place(gpa), mask, on),
+    },
+    vcpu: vcpu.index,
+    cpus,
+    ram: ram.ranges,
+    state,
+    now: () => clock.now(),
+    xmm: () => {
+      const { buffer, byteOffset } = vcpu.get('xsave');
+      return new Uint8Array(buffer, byteOffset + XMM.at, XMM.bytes);
+    },
+    interrupt: (target, vector) => signalMsi(vmFd, { apicId: target, vector }) > 0,
+  };
+}

@@ -1,17 +1,17 @@
-/** The shared memory of the hypercalls: the MSRs that place a guest's hypercall page, and the ring of calls. */
-import { HYPERCALL_MSR_BYTES } from '../hypercalls/hypercall-msrs.ts';
+/** The shared memory of the hypercalls: the state of the convention, and the ring of calls. */
+import { HYPERCALL_STATE_BYTES } from '../hypercalls/abi.ts';
 import { hypercallRecord } from '../hypercalls/hypercalls.ts';
 import { HypercallRing, hypercallRingBytes } from '../trace/hypercall-ring.ts';
 import type { Disposable, Machine } from './api.ts';
 import { Listeners } from './listeners.ts';
 
-const RING = HYPERCALL_MSR_BYTES;
+const RING = HYPERCALL_STATE_BYTES;
 /** Milliseconds between two announcements of new records. */
 const ANNOUNCE_EVERY = 50;
 
 export const hypercallMemoryBytes = (): number => RING + hypercallRingBytes();
 
-export const hypercallMsrState = (memory: SharedArrayBuffer): DataView => new DataView(memory, 0, HYPERCALL_MSR_BYTES);
+export const hypercallState = (memory: SharedArrayBuffer): DataView => new DataView(memory, 0, HYPERCALL_STATE_BYTES);
 export const hypercallRing = (memory: SharedArrayBuffer): HypercallRing => new HypercallRing(memory, RING);
 
 /** The reader's end, on the main thread. */

@@ -1,7 +1,8 @@
 /** What KVM holds of a machine, and the memory shared with the workers: made together and given back together. */
 import type { BootImage } from '../boot/boot-image.ts';
-import { HYPERCALL_MSRS } from '../hypercalls/hypercall-msrs.ts';
+import type { MsrRange } from '../hypercalls/abi.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
+import { KVM } from '../kvm/abi.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import { allocateRunPages, mapRunPage, unmapRunPage } from '../kvm/run-page.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
@@ -42,7 +43,7 @@ export class MachineHardware {
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
       this.filtersMsrs = info.host.facts.some(({ id, answer }) => id === 'msr-filter' && answer === 'yes');
-      if (conventionOf(info.personality)?.page) this.filterMsrs([]);
+      if (this.#hypercallMsrs.length > 0) this.filterMsrs([]);
       this.slots = new MemorySlots(this.vm, this.ram.ranges, this.ram.address);
       this.#shared = {
         vmFd: this.vm.fd,
@@ -67,6 +68,7 @@ export class MachineHardware {
         const { runPages, runBytes } = this.#shared;
         mapRunPage(runPages, runPageOffset(index), vcpu.fd, runBytes);
         this.#undo.push(() => unmapRunPage(runPages, runPageOffset(index), runBytes));
+        if (info.personality === 'hyperv' && this.strategy.hypervMsrs) vcpu.enableCapability(KVM.CAP_HYPERV_SYNIC2);
         vcpu.setCpuid(guestCpuid(supported, { ...this.strategy, personality: info.personality }, index, info.cpus));
         return vcpu;
       });
@@ -90,8 +92,11 @@ export class MachineHardware {
 
   /** Has the guest's accesses to these MSRs come to the workers, beside those that the hypercall ABI needs. */
   filterMsrs(indices: readonly number[]): void {
-    const own = conventionOf(this.info.personality)?.page ? [HYPERCALL_MSRS] : [];
-    this.vm.filterMsrs([...own, ...indices.map((first) => ({ first, count: 1 }))]);
+    this.vm.filterMsrs([...this.#hypercallMsrs, ...indices.map((first) => ({ first, count: 1 }))]);
+  }
+
+  get #hypercallMsrs(): readonly MsrRange[] {
+    return conventionOf(this.info.personality)?.msrs(this.strategy) ?? [];
   }
 
   /** Gives everything back. No worker may be there any more. */

@@ -125,6 +125,13 @@ export function factsOf(kvm: Kvm): HostFact[] {
       answer: answer(kvm.capability(KVM.CAP_X86_MSR_FILTER) > 0 && kvm.capability(KVM.CAP_X86_USER_SPACE_MSR) > 0),
     },
   ];
+  const hyperv = kvm.capability(KVM.CAP_HYPERV) > 0 && kvm.capability(KVM.CAP_HYPERV_SYNIC2) > 0;
+  known.push({
+    id: 'hyperv-msrs',
+    question: "Does KVM keep Hyper-V's timers, messages and reference time?",
+    answer: answer(hyperv),
+    ...(!hyperv && { consequence: 'Guests that see Hyper-V get its hypercalls and a reference counter alone.' }),
+  });
   const vm = new ProbeVm(kvm, kvm.supportedCpuid());
   try {
     vm.prepare([NOP, ...DONE], 0);

@@ -4,7 +4,7 @@
  * (a key that is pressed) are not part of it.
  */
 import type { BootImage } from '../boot/boot-image.ts';
-import { HYPERCALL_MSR_BYTES } from '../hypercalls/hypercall-msrs.ts';
+import { HYPERCALL_STATE_BYTES } from '../hypercalls/abi.ts';
 import { type ChipState, loadChips, loadVcpu, saveChips, saveVcpu, type VcpuState } from '../kvm/state.ts';
 import type { SnapshotInfo } from '../protocol/inspect.ts';
 import { SnapshotError, type Snapshots } from './api.ts';
@@ -19,7 +19,7 @@ export interface SavedState {
   readonly vcpus: readonly VcpuState[];
   readonly chips: ChipState;
   readonly devices: DevicesSnapshot;
-  /** The MSRs of the hypercall interface. */
+  /** The state of the hypercall interface. */
   readonly hypercalls: Uint8Array;
 }
 
@@ -169,7 +169,7 @@ export class MachineSnapshots implements Snapshots {
       vcpus: vcpus.map(({ kvm }) => saveVcpu(kvm, hardware.msrIndices)),
       chips: saveChips(hardware.vm),
       devices: devices.save(),
-      hypercalls: new Uint8Array(hypercalls, 0, HYPERCALL_MSR_BYTES).slice(),
+      hypercalls: new Uint8Array(hypercalls, 0, HYPERCALL_STATE_BYTES).slice(),
     };
   }
 
@@ -182,7 +182,7 @@ export class MachineSnapshots implements Snapshots {
       if (saved) loadVcpu(vcpu.kvm, saved);
       vcpu.registers.forget();
     }
-    new Uint8Array(hypercalls, 0, HYPERCALL_MSR_BYTES).set(state.hypercalls);
+    new Uint8Array(hypercalls, 0, HYPERCALL_STATE_BYTES).set(state.hypercalls);
   }
 }
 

@@ -31,6 +31,8 @@ export interface DebugStrategy {
   readonly emulatedSupervisor: boolean;
   /** VMCALL comes back to the guest. */
   readonly vmcallReturns: boolean;
+  /** KVM keeps Hyper-V's synthetic MSRs. */
+  readonly hypervMsrs: boolean;
 }
 
 /** Opcodes: INT3, ICEBP (INT1) and IN AL,DX; Intel SDM vol. 2A. */
@@ -48,5 +50,6 @@ export function debugStrategy(report: HostReport): DebugStrategy {
     blockInterrupts: yes('block-interrupts'),
     emulatedSupervisor: yes('emulated-supervisor'),
     vmcallReturns: yes('vmcall-returns'),
+    hypervMsrs: yes('hyperv-msrs'),
   };
 }

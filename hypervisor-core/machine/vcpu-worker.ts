@@ -9,7 +9,7 @@ import { attachDevices } from './attach-devices.ts';
 import type { DebugPlan } from './debug-plan.ts';
 import { RamFile } from './guest-ram.ts';
 import { HypercallServer } from './hypercall-server.ts';
-import { hypercallMsrState, hypercallRing } from './hypercall-trace.ts';
+import { hypercallRing, hypercallState } from './hypercall-trace.ts';
 import { Mailbox } from './mailbox.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
@@ -41,8 +41,10 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       ...{ vcpu, page, ram, clock, console, events },
       personality: setup.personality,
       ring: hypercallRing(setup.hypercalls),
-      msrs: hypercallMsrState(setup.hypercalls),
+      state: hypercallState(setup.hypercalls),
       lock: ports.lock,
+      vmFd: setup.vmFd,
+      cpus: setup.cpus,
     });
     const rendezvous = new Rendezvous(setup.rendezvous, () => kickOthers(setup));
     const debug = new VcpuDebug({
@@ -57,6 +59,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       debug.plan = newestPlan(port) ?? debug.plan;
       send({ type: 'parked', report: loop.run(order) });
     }
+    hypercalls.close();
   } finally {
     mailbox.tid = 0;
     kicks.dispose();

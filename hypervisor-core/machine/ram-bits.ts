@@ -1,0 +1,51 @@
+/**
+ * Single bits of guest RAM that vCPUs change at the same time: the bytes' pages are mapped over shared memory, where an
+ * atomic operation of ours and a locked instruction of the guest's see each other.
+ */
+import { addressOf, mapAnonymousAt, mapSharedAt } from '../kvm/libc.ts';
+import { allocateRunPages, RUN_PAGE_STRIDE } from '../kvm/run-page.ts';
+import type { RamFile } from './guest-ram.ts';
+import { PAGE } from './memory-slots.ts';
+
+const SLOTS = RUN_PAGE_STRIDE / PAGE;
+
+export class RamBits {
+  readonly #ram: RamFile;
+  #bytes: Uint8Array | undefined;
+  /** Page of the RAM file in each slot of the mapping, used in turn. */
+  readonly #pages: number[] = [];
+  #next = 0;
+
+  constructor(ram: RamFile) {
+    this.#ram = ram;
+  }
+
+  /** Sets or clears bits of the byte at `gpa`; gives the byte as it was, undefined outside of RAM. */
+  change(gpa: number, bits: number, on: boolean): number | undefined {
+    const offset = this.#ram.place(gpa);
+    if (offset === undefined) return undefined;
+    this.#bytes ??= new Uint8Array(allocateRunPages(1));
+    const page = Math.floor(offset / PAGE);
+    const at = this.#slotOf(page, this.#bytes) * PAGE + (offset % PAGE);
+    const before = on ? Atomics.or(this.#bytes, at, bits) : Atomics.and(this.#bytes, at, ~bits);
+    this.#ram.noteWritten(offset, 1);
+    return before;
+  }
+
+  /** Puts ordinary memory back in the place of guest RAM. */
+  close(): void {
+    if (this.#bytes) mapAnonymousAt('unmapping guest RAM', addressOf(this.#bytes), this.#bytes.length);
+    this.#bytes = undefined;
+    this.#pages.length = 0;
+  }
+
+  #slotOf(page: number, bytes: Uint8Array): number {
+    const known = this.#pages.indexOf(page);
+    if (known >= 0) return known;
+    const slot = this.#next;
+    this.#next = (slot + 1) % SLOTS;
+    mapSharedAt('mapping a page of guest RAM', addressOf(bytes.subarray(slot * PAGE)), this.#ram.fd, PAGE, page * PAGE);
+    this.#pages[slot] = page;
+    return slot;
+  }
+}
