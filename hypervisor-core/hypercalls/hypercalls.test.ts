@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
@@ -8,8 +8,11 @@ import { type Answer, type CallRegisters, HYPERCALL_STATE_BYTES, type Platform }
 import { HYPERCALL_PORT, indexedPage } from './hypercall-page.ts';
 import { conventionOf, hypercallRecord } from './hypercalls.ts';
 import { hyperv } from './hyperv.ts';
+import { hypervCalls, hypervStatuses } from './hyperv-calls.ts';
 import { kvm } from './kvm.ts';
 import { xen } from './xen.ts';
+import { XenConsole } from './xen-console.ts';
+import { PORT_STATE, XenDomain } from './xen-domain.ts';
 import { xenCalls, xenErrors } from './xen-names.ts';
 
 const none: CallRegisters = {
@@ -272,6 +275,105 @@ describe('names', () => {
     for (const [number, name] of Object.entries(xenErrors)) {
       assert.match(errors, new RegExp(`XEN_${name} = ${number},`));
     }
+  });
+});
+
+describe('Hyper-V answers', () => {
+  const FAST = 1n << 16n;
+  const call = (rcx: bigint, rdx: bigint, r8: bigint, platform: Platform) =>
+    hyperv.answer(hyperv.decode({ ...none, rcx, rdx, r8 }), platform);
+
+  test('interrupts for a mask of processors, and for a sparse set', () => {
+    const platform = machine();
+    assert.equal(call(0xbn | FAST, 0xf2n, 0b111n, platform).result, 0n);
+    assert.deepEqual(platform.interrupts, [
+      [0, 0xf2],
+      [1, 0xf2],
+    ]);
+    const sparse = machine();
+    // Vector, then format 0 with bank 0 alone, then the bank.
+    Buffer.from(BigUint64Array.of(0x40n, 0n, 1n, 2n).buffer).copy(sparse.bytes);
+    assert.equal(call(0x15n | (1n << 17n), 0x1000n, 0n, sparse).result, 0n);
+    assert.deepEqual(sparse.interrupts, [[1, 0x40]]);
+    // The header is too short for the bank, then: all processors.
+    assert.equal(call(0x15n, 0x1000n, 0n, sparse).result, 5n);
+    sparse.bytes.writeBigUInt64LE(1n, 8);
+    assert.equal(call(0x15n, 0x1000n, 0n, sparse).result, 0n);
+    assert.equal(sparse.interrupts.length, 3);
+  });
+
+  test('in EDX:EAX to 32-bit callers, and #UD to user code', () => {
+    assert.deepEqual(hyperv.results(0x2_0000_0005n, false), { rax: 5n, rdx: 2n });
+    assert.equal(hyperv.answer({ number: 8n, arguments: [], cpl: 3, wordBytes: 8 }, machine()).exception, 6);
+  });
+
+  const sources = '/usr/src';
+  const tlfs = (existsSync(sources) ? readdirSync(sources) : [])
+    .map((folder) => `${sources}/${folder}/include/asm-generic/hyperv-tlfs.h`)
+    .find((file) => existsSync(file));
+  test('have the numbers of Linux’s header', { skip: !tlfs && 'no kernel headers are installed' }, () => {
+    const header = readFileSync(tlfs ?? '', 'utf8');
+    // Linux's short names for what the specification calls otherwise.
+    const others: Record<string, string> = {
+      SEND_IPI: 'SENDSYNTHETICCLUSTERIPI',
+      SEND_IPI_EX: 'SENDSYNTHETICCLUSTERIPIEX',
+      RETARGET_INTERRUPT: 'RETARGETDEVICEINTERRUPT',
+    };
+    const plain = (name: string) => name.replaceAll('_', '').toUpperCase();
+    let compared = 0;
+    for (const [, name = '', number] of header.matchAll(/#define HVCALL_(\w+)\s+(0x\w+)/g)) {
+      const ours = hypervCalls[Number(number)];
+      if (!ours) continue;
+      assert.equal(plain(ours.name), `HVCALL${plain(others[name] ?? name)}`);
+      compared++;
+    }
+    assert.ok(compared >= 20);
+    for (const [, name, number] of header.matchAll(/#define (HV_STATUS_\w+)\s+(\d+)/g)) {
+      assert.equal(hypervStatuses[Number(number)], name);
+    }
+  });
+});
+
+describe('Xen’s event channels and console', () => {
+  /** A guest whose only page is the console's, which is the shared-info page as well. */
+  const CONSOLE = 0x9f000n;
+  const word = (platform: { bytes: Buffer }, at: number) => platform.bytes.readUInt32LE(at);
+
+  test('carry what the guest prints, and what is typed', () => {
+    const platform = machine('', CONSOLE);
+    const console = new XenConsole(platform);
+    assert.equal(console.type(Buffer.from('x')), false);
+    assert.equal(console.parameter(17), 0x9fn);
+    const port = Number(console.parameter(18));
+    platform.bytes.write('printed', 1024, 'latin1');
+    platform.bytes.writeUInt32LE(7, 3084);
+    assert.equal(Buffer.from(console.drain(port)).toString(), 'printed');
+    assert.deepEqual([word(platform, 3080), console.drain(port).length], [7, 0]);
+    assert.equal(console.type(Buffer.from('typed')), true);
+    assert.deepEqual([platform.bytes.toString('latin1', 0, 5), word(platform, 3076)], ['typed', 5]);
+    // A guest that claims more than the ring holds, or to have read what was never there.
+    platform.bytes.writeUInt32LE(0xffff_ffff, 3084);
+    assert.equal(console.drain(port).length, 2048);
+    platform.bytes.writeUInt32LE(77, 3072);
+    assert.equal(console.type(Buffer.alloc(5000)), true);
+  });
+
+  test('tell a vCPU once, and not of what is masked', () => {
+    const platform = machine('', CONSOLE);
+    const domain = new XenDomain(platform);
+    assert.equal(domain.mapSharedInfo(CONSOLE, 8), true);
+    domain.setUpcallVector(0, 0xf3);
+    const port = domain.allocate(PORT_STATE.ipi, 0, 0) ?? 0;
+    domain.raise(port);
+    domain.raise(port);
+    assert.deepEqual(platform.interrupts, [[0, 0xf3]]);
+    assert.deepEqual([platform.bytes[0], platform.bytes[8], platform.bytes[0x800]], [1, 1, 2]);
+    platform.bytes.fill(0);
+    platform.bytes[0xa00] = 2;
+    domain.raise(port);
+    assert.equal(platform.interrupts.length, 1);
+    domain.unmask(port);
+    assert.equal(platform.interrupts.length, 2);
   });
 });
 

@@ -8,7 +8,6 @@ export const ESRCH = 3;
 export const E2BIG = 7;
 export const ENOENT = 2;
 export const EFAULT = 14;
-export const EBUSY = 16;
 export const EEXIST = 17;
 export const EINVAL = 22;
 export const ENOSPC = 28;
@@ -17,7 +16,7 @@ export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
 
 /** A domain that means the caller's own. */
-export const DOMID_SELF = 0x7ff0;
+const DOMID_SELF = 0x7ff0;
 /** What CPUID says that the guest's own number is. */
 export const DOMAIN_ID = 1;
 

@@ -9,7 +9,7 @@ import { PORT_STATE, XenDomain } from './xen-domain.ts';
  * Guest-physical page of the rings: the last one of conventional memory, which every memory map that a guest gets calls
  * reserved.
  */
-export const CONSOLE_PAGE = 0x9_f000n;
+const CONSOLE_PAGE = 0x9_f000n;
 const RING = { input: 0, inputBytes: 1024, output: 1024, outputBytes: 2048 };
 /** Ring indices, which count on and on. */
 const INDEX = { inputConsumer: 3072, inputProducer: 3076, outputConsumer: 3080, outputProducer: 3084 };

@@ -3,42 +3,26 @@ import type { Answer, Call, CallRegisters, HypercallAbi, Platform } from '../hyp
 import { conventionOf } from '../hypercalls/hypercalls.ts';
 import { OFFSET } from '../kvm/abi.ts';
 import type { RunPage } from '../kvm/run-page.ts';
-import type { KvmVcpu } from '../kvm/vcpu.ts';
-import { signalMsi } from '../kvm/vm.ts';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { GuestEnd, Personality } from '../protocol/inspect.ts';
 import type { HypercallRing } from '../trace/hypercall-ring.ts';
 import type { ConsoleRing } from './console-ring.ts';
-import type { GuestClock } from './guest-clock.ts';
 import { injectException } from './guest-events.ts';
-import type { RamFile } from './guest-ram.ts';
-import { walkPages } from './page-runs.ts';
+import { type PlatformParts, platformOf } from './hypercall-platform.ts';
 import { RamBits } from './ram-bits.ts';
 import type { SharedLock } from './shared-lock.ts';
 
 /** `out imm8, al`: what a hypercall page calls us by. */
 const OUT_IMM8 = 0xe6;
 const OUT_BYTES = 2n;
-/** Physical addresses have 52 bits; what is beyond is nowhere. */
-const MOST_ADDRESS = 1n << 52n;
-const MOST_PLACE = 2 ** 52;
 const { cs, ss } = OFFSET.kvm_sregs;
 const { l, dpl } = OFFSET.kvm_segment;
-/** XMM0 to XMM5 in the FXSAVE image (Intel SDM vol. 1 10.5.1). */
-const XMM = { at: 160, bytes: 6 * 16 };
 
-export interface HypercallParts {
+export interface HypercallParts extends PlatformParts {
   readonly personality: Personality;
-  readonly vcpu: KvmVcpu;
   readonly page: RunPage;
-  readonly ram: RamFile;
-  readonly clock: GuestClock;
   readonly console: ConsoleRing | undefined;
   readonly ring: HypercallRing;
-  /** What the convention keeps. */
-  readonly state: DataView;
-  readonly vmFd: number;
-  readonly cpus: number;
   /** The devices' lock, which the state and the console are under. */
   readonly lock: SharedLock;
   readonly events: { transmitted(): void; recorded(): void; ended(end: GuestEnd): void };
@@ -144,45 +128,4 @@ export class HypercallServer {
       for (const byte of bytes) if (console?.put(byte)) events.transmitted();
     });
   }
-}
-
-/** Guest memory and interrupts as the calling vCPU has them. */
-function platformOf({ vcpu, ram, clock, state, vmFd, cpus }: HypercallParts, bits: RamBits): Platform {
-  const translate = (gva: bigint) => vcpu.translate(gva);
-  const place = (gpa: bigint) => (gpa < MOST_ADDRESS ? Number(gpa) : MOST_PLACE);
-  return {
-    memory: {
-      readVirtual: (gva, length) => {
-        const pieces: Uint8Array[] = [];
-        walkPages(translate, gva, length, (gpa, size) => {
-          const bytes = ram.read(gpa, size);
-          pieces.push(bytes);
-          return bytes.length;
-        });
-        return Uint8Array.from(Buffer.concat(pieces));
-      },
-      writeVirtual: (gva, bytes) => {
-        let done = 0;
-        walkPages(translate, gva, bytes.length, (gpa, size) => {
-          const written = ram.write(gpa, bytes.subarray(done, done + size));
-          done += written;
-          return written;
-        });
-        return done;
-      },
-      readPhysical: (gpa, length) => ram.read(place(gpa), length),
-      writePhysical: (gpa, bytes) => ram.write(place(gpa), bytes),
-      changeBits: (gpa, mask, on) => bits.change(place(gpa), mask, on),
-    },
-    vcpu: vcpu.index,
-    cpus,
-    ram: ram.ranges,
-    state,
-    now: () => clock.now(),
-    xmm: () => {
-      const { buffer, byteOffset } = vcpu.get('xsave');
-      return new Uint8Array(buffer, byteOffset + XMM.at, XMM.bytes);
-    },
-    interrupt: (target, vector) => signalMsi(vmFd, { apicId: target, vector }) > 0,
-  };
 }

@@ -3,6 +3,7 @@ import type { BootImage } from '../boot/boot-image.ts';
 import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
 import { COM_PORTS } from '../devices/serial16550.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
+import { XenConsole } from '../hypercalls/xen-console.ts';
 import { withReads } from '../paging/reads.ts';
 import { translate } from '../paging/walk.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
@@ -14,13 +15,15 @@ import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { judge } from './conditions.ts';
-import { HypercallTrace } from './hypercall-trace.ts';
+import { platformOf } from './hypercall-platform.ts';
+import { HypercallTrace, hypercallState } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import { MachineVcpu } from './machine-vcpu.ts';
 import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
+import { RamBits } from './ram-bits.ts';
 import { RunControl } from './run-control.ts';
 import { SerialConsole } from './serial-console.ts';
 import { MachineSnapshots } from './snapshots.ts';
@@ -52,10 +55,13 @@ export class KvmMachine implements Machine {
   readonly #trace: HypercallTrace;
   readonly #stops: StopsOnDemand;
   readonly #printed = new Listeners<string>();
+  readonly #bits: RamBits;
+  readonly #xenConsole: XenConsole;
   #closed: Promise<void> | undefined;
 
   constructor(hardware: MachineHardware, image: BootImage) {
     this.#hardware = hardware;
+    this.#bits = new RamBits(hardware.ram);
     this.#image = image;
     this.info = hardware.info;
     this.vcpus = hardware.vcpus.map((kvm) => {
@@ -115,6 +121,11 @@ export class KvmMachine implements Machine {
       onOutput: (listener) => com1.onOutput(listener),
     };
     this.#trace = new HypercallTrace(shared.hypercalls);
+    const { clock } = this.#devices;
+    const state = hypercallState(shared.hypercalls);
+    this.#xenConsole = new XenConsole(
+      platformOf({ ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state }, this.#bits),
+    );
     this.hypercalls = this.#trace.api;
     this.snapshots = new MachineSnapshots({
       ...{ hardware, image, vcpus: this.vcpus, devices: this.#devices, hypercalls: shared.hypercalls },
@@ -197,6 +208,7 @@ export class KvmMachine implements Machine {
   async #close(): Promise<void> {
     await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
     this.#trace.dispose();
+    this.#bits.close();
     this.snapshots.close();
     this.#hardware.close();
   }
@@ -235,9 +247,10 @@ export class KvmMachine implements Machine {
     for (const port of this.serialPorts) port.drain();
   }
 
-  /** A guest that listens on COM1 must not be given the same keys twice. */
+  /** A guest that listens on COM1, or has Xen's console, must not be given the same keys twice. */
   #typed(com1: SerialConsole, data: Uint8Array): void {
     const { ports } = this.#devices;
+    if (this.info.personality === 'xen' && ports.lock.hold(() => this.#xenConsole.type(data))) return;
     const keyboard = ports.device(i8042.name) as KeyboardHandler;
     if (!com1.listening) ports.lock.hold(() => keyboard.type(data));
     com1.input(data);
