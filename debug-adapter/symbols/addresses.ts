@@ -31,6 +31,27 @@ export class Addresses {
     return (this.origin + BigInt(distance)) & this.mask;
   }
 
+  /** Where in the guest the image's upper half was moved to, as against the file: KASLR's slide. */
+  slide = 0n;
+
+  /** Of an address in the guest; {@link toDistance} is for those in the file. */
+  fromGuest(address: bigint): number {
+    return this.toDistance(this.isUpper(address) ? (address - this.slide) & this.mask : address);
+  }
+
+  toGuest(distance: number): bigint {
+    return this.moved(this.toAddress(distance));
+  }
+
+  /** An address in the file as it is in the guest. Linux moves its upper half; per-CPU variables, at 0, are offsets. */
+  moved(address: bigint): bigint {
+    return this.isUpper(address) ? (address + this.slide) & this.mask : address;
+  }
+
+  private isUpper(address: bigint): boolean {
+    return address > this.mask >> 1n;
+  }
+
   /** Reads an address of the image's word size without making a `bigint`. */
   read(view: DataView, at: number): number {
     const low = view.getUint32(at, true);

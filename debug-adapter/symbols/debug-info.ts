@@ -14,9 +14,9 @@ const windowBytes = 1024 * 1024;
 /** Bytes of units that are kept; those loaded first are let go of first. */
 const keptBytes = 32 * 1024 * 1024;
 
-/** The DWARF of a file by itself. Throws as `ElfFile.open` does. */
-export function openDebugInfo(path: string): DebugInfo {
-  const elf = ElfFile.open(path);
+/** The DWARF of a file by itself. Arguments and errors are those of `ElfFile.open`. */
+export function openDebugInfo(path: string, placed?: ReadonlyMap<string, bigint>): DebugInfo {
+  const elf = ElfFile.open(path, placed);
   return new DebugInfo(elf, new Addresses(originOf(elf), elf.wordSize));
 }
 

@@ -1,8 +1,10 @@
 /** ELF32 and ELF64 little-endian x86 files: headers, sections, segments. System V ABI, chapter 4. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
+import { decompress as decompressZstd } from 'fzstd';
 import { SymbolFileError } from './api.ts';
 import { Cursor, stringAt } from './bytes.ts';
+import { placeSections, relocate } from './relocation.ts';
 
 export const sectionFlags = { alloc: 2, executable: 4, compressed: 0x800 } as const;
 const sectionTypes = { noBits: 8 } as const;
@@ -11,8 +13,13 @@ const machines = new Map<number, 'x86-64' | 'i386'>([
   [3, 'i386'],
 ]);
 
-/** Deflate cannot expand more than this, so a larger claim is a lie (zlib's technical notes: 1032:1). */
-const maximumExpansion = 1032;
+const relocatable = 1;
+const compressions = { zlib: 1, zstd: 2 } as const;
+/**
+ * No compression expands more than this, so a larger claim is a lie: deflate 1032:1 by zlib's technical notes, zstd a
+ * block of 128 KiB from the 4 bytes of a repeated one (RFC 8878, 3.1.1.2).
+ */
+const maximumExpansion = { zlib: 1032, zstd: 32_768 } as const;
 const maximumSection = 2 ** 31 - 1;
 const maximumHeaders = 65_536;
 /** Reads shorter than this share memory. */
@@ -28,6 +35,9 @@ export interface ElfSection {
   /** Bytes in memory; in the file unless the type is NOBITS. */
   readonly size: number;
   readonly link: number;
+  /** sh_info; of a table of relocations, the section that they are for. */
+  readonly info: number;
+  readonly alignment: number;
 }
 
 export interface ElfSegment {
@@ -56,6 +66,7 @@ export class ElfFile {
   private constructor(
     readonly path: string,
     private readonly descriptor: number,
+    placed: ReadonlyMap<string, bigint>,
   ) {
     const stat = fstatSync(descriptor);
     if (!stat.isFile()) throw new SymbolFileError(`${path} is not a file`);
@@ -87,18 +98,27 @@ export class ElfFile {
     const sectionCount = header.u16();
     const namesIndex = header.u16();
     this.segments = segmentCount === 0 ? [] : this.readSegments(segmentOffset, segmentSize, segmentCount);
-    this.sections = sectionOffset === 0 ? [] : this.readSections(sectionOffset, sectionSize, sectionCount, namesIndex);
+    const sections = sectionOffset === 0 ? [] : this.readSections(sectionOffset, sectionSize, sectionCount, namesIndex);
+    this.sections = this.isRelocatable ? placeSections(sections, placed) : sections;
   }
 
-  /** Throws {@link SymbolFileError} for what is not an x86 ELF file, and the system's error where it cannot be opened. */
-  static open(path: string): ElfFile {
+  /**
+   * Throws {@link SymbolFileError} for what is not an x86 ELF file, and the system's error where it cannot be opened.
+   * @param placed Addresses of a relocatable file's sections, by name.
+   */
+  static open(path: string, placed: ReadonlyMap<string, bigint> = new Map()): ElfFile {
     const descriptor = openSync(path, 'r');
     try {
-      return new ElfFile(path, descriptor);
+      return new ElfFile(path, descriptor, placed);
     } catch (error) {
       closeSync(descriptor);
       throw error;
     }
+  }
+
+  /** An object file or a kernel module, not linked yet: its sections have no addresses of their own. */
+  get isRelocatable(): boolean {
+    return this.type === relocatable;
   }
 
   close(): void {
@@ -123,14 +143,14 @@ export class ElfFile {
     if (!bytes) {
       bytes = this.decompress(section, this.readFile(section.offset, section.size, `section ${section.name}`));
       this.contents.set(section.index, bytes);
+      if (this.isRelocatable) relocate(this, section, bytes);
     }
     return bytes;
   }
 
   /** Part of a section without reading the rest, where the section is not compressed. */
   part(section: ElfSection, offset: number, length: number): Uint8Array {
-    const loaded = this.contents.get(section.index);
-    if (!loaded && !isCompressed(section) && section.type !== sectionTypes.noBits) {
+    if (this.isPlain(section)) {
       this.check(offset, length, section.size, section.name);
       return this.readFile(section.offset + offset, length, `section ${section.name}`);
     }
@@ -139,10 +159,15 @@ export class ElfFile {
     return bytes.subarray(offset, offset + length);
   }
 
+  /** Whether parts of the section can be read as they are in the file. */
+  private isPlain(section: ElfSection): boolean {
+    const { index, type } = section;
+    return !(this.contents.has(index) || isCompressed(section) || this.isRelocatable || type === sectionTypes.noBits);
+  }
+
   /** As {@link part}, into memory that the caller has: `into` or, where the section is loaded anyway, there. */
   partInto(into: Uint8Array, section: ElfSection, offset: number): Uint8Array {
-    if (this.contents.has(section.index) || isCompressed(section) || section.type === sectionTypes.noBits)
-      return this.part(section, offset, into.length);
+    if (!this.isPlain(section)) return this.part(section, offset, into.length);
     this.check(offset, into.length, section.size, section.name);
     this.checkFile(section.offset + offset, into.length, `section ${section.name}`);
     this.fill(into, section.offset + offset);
@@ -198,9 +223,9 @@ export class ElfFile {
     if (!isCompressed(section)) return bytes;
     const cursor = new Cursor(bytes, 0, section.name);
     let size: number;
+    let type: number = compressions.zlib;
     if (section.flags & sectionFlags.compressed) {
-      const type = cursor.u32();
-      if (type !== 1) cursor.fail(`compression ${type} is not supported, only zlib (1) is`);
+      type = cursor.u32();
       if (this.wordSize === 8) cursor.skip(4);
       size = cursor.word(this.wordSize);
       cursor.skip(this.wordSize);
@@ -208,10 +233,15 @@ export class ElfFile {
       cursor.skip(4);
       size = Number(Buffer.from(cursor.block(8)).readBigUInt64BE());
     }
-    if (!(size <= maximumSection && size <= (cursor.left + 64) * maximumExpansion))
+    if (type !== compressions.zlib && type !== compressions.zstd)
+      cursor.fail(`compression ${type} is not supported, zlib (1) and zstd (2) are`);
+    const expansion = type === compressions.zlib ? maximumExpansion.zlib : maximumExpansion.zstd;
+    if (!(size <= maximumSection && size <= (cursor.left + 64) * expansion))
       cursor.fail(`claims to expand to ${size} bytes, which cannot be`);
+    const packed = cursor.block(cursor.left);
     try {
-      return inflateSync(cursor.block(cursor.left), { maxOutputLength: Math.max(size, 1) });
+      if (type === compressions.zstd) return decompressZstd(packed, new Uint8Array(size));
+      return inflateSync(packed, { maxOutputLength: Math.max(size, 1) });
     } catch (error) {
       throw new SymbolFileError(`${this.path}: section ${section.name} cannot be decompressed: ${error}`);
     }
@@ -259,7 +289,9 @@ export class ElfFile {
     const address = at.unsigned(this.wordSize);
     const offset = at.word(this.wordSize);
     const size = at.word(this.wordSize);
-    return { index, nameOffset, type, flags, address, offset, size, link: at.u32() };
+    const link = at.u32();
+    const info = at.u32();
+    return { index, nameOffset, type, flags, address, offset, size, link, info, alignment: at.word(this.wordSize) };
   }
 }
 

@@ -23,7 +23,7 @@ export interface EntryValueSources {
 /** Throws {@link Unavailable} where the caller does not say, or where it may not be the caller (a tail call between). */
 export async function entryValue(program: Uint8Array, frame: FrameContext, from: EntryValueSources): Promise<bigint> {
   const { frames, scopes, lines, addresses } = from;
-  const here = addresses.toDistance(frame.pc);
+  const here = addresses.fromGuest(frame.pc);
   const unit = lines.unitFor(here);
   const callee = unit && scopes.functionAt(unit, here);
   const unwound = await frames.unwind(frame);
@@ -31,7 +31,7 @@ export async function entryValue(program: Uint8Array, frame: FrameContext, from:
   const returnAddress = unwound?.registers.get(model.programCounterName);
   if (!callee || !unwound || returnAddress === undefined || unwound.interrupted) throw new Unavailable('no caller');
   const caller: FrameContext = { pc: returnAddress - 1n, registers: unwound.registers, read: frame.read };
-  const returnsTo = addresses.toDistance(returnAddress);
+  const returnsTo = addresses.fromGuest(returnAddress);
   const callerUnit = lines.unitFor(returnsTo - 1);
   const callerFunction = callerUnit && scopes.functionAt(callerUnit, returnsTo - 1);
   const site = callerFunction && findCallSite(callerFunction, returnsTo, 0);

@@ -12,6 +12,7 @@ const context: ExpressionContext = {
   frameBase: async () => 0xf000n,
   callFrameAddress: async () => 0xcfa0n,
   entryValue: async (program) => BigInt(program.length) + 0xe000n,
+  imageAddress: (address) => address,
   indexedAddress: (index) => 0xadd0n + BigInt(index),
   baseType: (offset) =>
     offset === 1 ? { size: 4, signed: true } : offset === 2 ? { size: 1, signed: false } : undefined,

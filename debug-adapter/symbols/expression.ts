@@ -16,6 +16,8 @@ export interface ExpressionContext {
   /** The value that `program` had on entry to the function. */
   entryValue(program: Uint8Array): Promise<bigint>;
   indexedAddress(index: number): bigint;
+  /** An address in the file as it is in the guest. */
+  imageAddress(address: bigint): bigint;
   /** An integer base type of the unit, by its offset from the unit's start; undefined for other types. */
   baseType(offset: number): StackType | undefined;
   /** The expression of DW_AT_location, or of an entry that an expression calls. */
@@ -99,7 +101,7 @@ class Run {
     if (stack.binary(opcode)) return;
     switch (opcode) {
       case 0x03: // DW_OP_addr
-        return stack.push(cursor.unsigned(context.addressSize));
+        return stack.push(context.imageAddress(cursor.unsigned(context.addressSize)));
       case 0x06:
         return stack.push(await this.load(stack.popNumber(), context.addressSize));
       case 0x08: // DW_OP_const1u and on
@@ -203,8 +205,9 @@ class Run {
         this.place_ = { kind: 'value', bytes: stack.toBytes(stack.pop()) };
         return;
       case 0xa1: // DW_OP_addrx
-      case 0xa2: // DW_OP_constx
       case 0xfb:
+        return stack.push(context.imageAddress(context.indexedAddress(cursor.uleb())));
+      case 0xa2: // DW_OP_constx
       case 0xfc:
         return stack.push(context.indexedAddress(cursor.uleb()));
       case 0xa3: // DW_OP_entry_value

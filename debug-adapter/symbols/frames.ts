@@ -40,6 +40,7 @@ export class Frames {
       ...hooks,
       addressSize: model.wordSize,
       read: frame.read,
+      imageAddress: (address) => this.info.addresses.moved(address),
       register: (number) => model.value(frame.registers, number),
       registerName: (number) => model.name(number),
       callFrameAddress: async () => {
@@ -101,7 +102,7 @@ export class Frames {
   }
 
   private async rules(frame: FrameContext) {
-    const distance = this.info.addresses.toDistance(frame.pc);
+    const distance = this.info.addresses.fromGuest(frame.pc);
     const fde = this.callFrames.find(distance);
     if (!fde) return undefined;
     const rules = rulesAt(fde, distance, (address) => this.info.addresses.toDistance(address));

@@ -98,8 +98,8 @@ export class Lines {
     }
     return {
       ...this.source(table, found.row),
-      low: this.addresses.toAddress(distances[first] as number),
-      high: this.addresses.toAddress(distances[high] as number),
+      low: this.addresses.toGuest(distances[first] as number),
+      high: this.addresses.toGuest(distances[high] as number),
       isStatement: statement(first),
     };
   }

@@ -49,7 +49,7 @@ export class Places {
   private assembled(name: string): number[] {
     const code = this.symbols.named(name).filter(({ kind }) => kind !== 'object');
     return code
-      .map(({ address }) => this.info.addresses.toDistance(address))
+      .map(({ address }) => this.info.addresses.fromGuest(address))
       .filter((distance) => this.info.isLoaded(distance));
   }
 
@@ -116,7 +116,7 @@ export class Places {
 
   private place(distance: number): BreakpointPlace[] {
     const line: SourceLine | undefined = this.lines.lineAt(distance);
-    return line ? [{ address: this.info.addresses.toAddress(distance), line }] : [];
+    return line ? [{ address: this.info.addresses.toGuest(distance), line }] : [];
   }
 }
 

@@ -23,6 +23,7 @@ import { Unavailable } from './expression.ts';
 import { Frames } from './frames.ts';
 import { ImageIndex, type IndexOptions } from './index/image-index.ts';
 import { Lines } from './lines.ts';
+import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
 import { type Scope, Scopes } from './scopes.ts';
 import { SymbolTable } from './symtab.ts';
@@ -30,10 +31,17 @@ import { Types } from './types.ts';
 import type { Unit } from './unit.ts';
 import { Variables } from './variables.ts';
 
+export interface SymbolOptions extends IndexOptions {
+  /** Where the sections of a relocatable file, such as a kernel module, are in memory: addresses by name. */
+  readonly placed?: ReadonlyMap<string, bigint>;
+}
+
 /** An index that holds its file open until it is closed. */
 export interface OpenSymbols extends SymbolIndex {
   /** What was found damaged so far: the parts of the file that are left out. */
   readonly problems: readonly string[];
+  /** The guest has the image's upper half `slide` bytes above where the file has it, as `kernelSlide` finds out. */
+  moveBy(slide: bigint): void;
   close(): void;
 }
 
@@ -42,17 +50,15 @@ export interface OpenSymbols extends SymbolIndex {
  * left out and noted in {@link OpenSymbols.problems}. Rejects with {@link SymbolFileError} for a file that is not an x86
  * ELF file, and with the system's error for one that cannot be opened.
  */
-export async function openSymbols(path: string, options: IndexOptions = {}): Promise<OpenSymbols> {
-  return new ElfSymbols(openDebugInfo(path), options);
+export async function openSymbols(path: string, options: SymbolOptions = {}): Promise<OpenSymbols> {
+  return new ElfSymbols(openDebugInfo(path, options.placed), options);
 }
 
 const tagOfKind = { struct: tag.structureType, union: tag.unionType, enum: tag.enumerationType } as const;
 
 class ElfSymbols implements OpenSymbols {
   readonly path: string;
-  readonly entry: bigint;
   readonly machine: 'x86-64' | 'i386';
-  readonly sections: SymbolIndex['sections'];
   private readonly addresses: Addresses;
   private readonly scopes = new Scopes();
   private readonly lines: Lines;
@@ -62,6 +68,8 @@ class ElfSymbols implements OpenSymbols {
   private readonly places: Places;
   private readonly symbols: SymbolTable;
   private readonly names: ImageIndex;
+  /** Null where the image has none. */
+  private orc: OrcTable | null | undefined;
   private readonly elf: ElfFile;
 
   constructor(
@@ -71,11 +79,7 @@ class ElfSymbols implements OpenSymbols {
     const { elf } = info;
     this.elf = elf;
     this.path = elf.path;
-    this.entry = elf.entry;
     this.machine = elf.machine;
-    this.sections = elf.sections
-      .filter((section) => section.flags & sectionFlags.alloc && section.size > 0)
-      .map(({ name, address, size }) => ({ name, address, size: BigInt(size) }));
     this.addresses = info.addresses;
     this.symbols = new SymbolTable(elf, this.addresses);
     this.names = new ImageIndex(info, (name) => this.unitsOfSymbol(name), options);
@@ -94,8 +98,22 @@ class ElfSymbols implements OpenSymbols {
     this.places = new Places(this.info, this.lines, this.scopes, this.symbols, this.names);
   }
 
+  moveBy(slide: bigint): void {
+    this.addresses.slide = slide;
+  }
+
   get problems(): readonly string[] {
     return this.info.problems;
+  }
+
+  get entry(): bigint {
+    return this.addresses.moved(this.elf.entry);
+  }
+
+  get sections(): SymbolIndex['sections'] {
+    return this.elf.sections
+      .filter((section) => section.flags & sectionFlags.alloc && section.size > 0)
+      .map(({ name, address, size }) => ({ name, address: this.addresses.moved(address), size: BigInt(size) }));
   }
 
   get indexed(): Promise<void> {
@@ -108,7 +126,7 @@ class ElfSymbols implements OpenSymbols {
   }
 
   symbolAt(address: bigint): ImageSymbol | undefined {
-    return this.symbols.at(this.addresses.toDistance(address));
+    return this.symbols.at(this.addresses.fromGuest(address));
   }
 
   symbolsNamed(name: string): ImageSymbol[] {
@@ -124,7 +142,7 @@ class ElfSymbols implements OpenSymbols {
   }
 
   lineAt(pc: bigint): LineRange | undefined {
-    return this.info.tolerate(() => this.lines.rangeAt(this.addresses.toDistance(pc)), undefined);
+    return this.info.tolerate(() => this.lines.rangeAt(this.addresses.fromGuest(pc)), undefined);
   }
 
   placesFor(file: string, line: number): BreakpointPlace[] {
@@ -141,7 +159,7 @@ class ElfSymbols implements OpenSymbols {
 
   functionAt(pc: bigint): FunctionInfo | undefined {
     return this.info.tolerate(() => {
-      const distance = this.addresses.toDistance(pc);
+      const distance = this.addresses.fromGuest(pc);
       const unit = this.lines.unitFor(distance);
       const die = unit && this.scopes.functionAt(unit, distance);
       return die && this.describe(this.scopes.tree(die));
@@ -154,7 +172,7 @@ class ElfSymbols implements OpenSymbols {
       return levels.map((scopes, level) => {
         const scope = scopes[0] as Scope;
         const inner = levels[level - 1]?.[0];
-        const line = inner ? this.callOf(inner) : this.lines.lineAt(this.addresses.toDistance(pc));
+        const line = inner ? this.callOf(inner) : this.lines.lineAt(this.addresses.fromGuest(pc));
         return { function: this.describe(scope), ...(line ? { line } : {}), inlined: scope.kind === 'inlined' };
       });
     }, []);
@@ -199,17 +217,25 @@ class ElfSymbols implements OpenSymbols {
 
   async unwind(frame: FrameContext): Promise<CallerRegisters | undefined> {
     try {
-      return await this.frames.unwind(frame);
+      const byDwarf = await this.frames.unwind(frame);
+      if (byDwarf) return byDwarf;
     } catch (error) {
-      return error instanceof Unavailable ? undefined : this.info.note(error, undefined);
+      if (!(error instanceof Unavailable)) this.info.note(error, undefined);
     }
+    return this.unwindByOrc(frame);
+  }
+
+  /** Linux describes its assembly, and so interrupts and system calls, in tables of its own. */
+  private async unwindByOrc(frame: FrameContext): Promise<CallerRegisters | undefined> {
+    this.orc ??= this.info.tolerate(() => OrcTable.of(this.elf, this.addresses), undefined) ?? null;
+    return this.orc?.unwind(frame, this.addresses.fromGuest(frame.pc));
   }
 
   /** Units with the code that `.symtab` gives a name to. */
   private unitsOfSymbol(name: string): Unit[] {
     return this.symbols
       .named(name)
-      .flatMap(({ address }) => this.lines.unitFor(this.addresses.toDistance(address)) ?? []);
+      .flatMap(({ address }) => this.lines.unitFor(this.addresses.fromGuest(address)) ?? []);
   }
 
   private definition(name: string, wanted: number): Die | undefined {
@@ -219,7 +245,7 @@ class ElfSymbols implements OpenSymbols {
 
   /** Scopes of each inline level, innermost level first, each from its function inwards. */
   private levelsAt(pc: bigint): Scope[][] {
-    const distance = this.addresses.toDistance(pc);
+    const distance = this.addresses.fromGuest(pc);
     const unit = this.lines.unitFor(distance);
     const levels: Scope[][] = [];
     for (const scope of unit ? this.scopes.pathAt(unit, distance) : []) {
@@ -241,9 +267,9 @@ class ElfSymbols implements OpenSymbols {
     const declared = this.variables.declaredAt(die);
     return {
       name: die.name ?? '',
-      low: addresses.toAddress(Math.min(...ranges.map((range) => range.low))),
-      high: addresses.toAddress(Math.max(...ranges.map((range) => range.high))),
-      ranges: ranges.map(({ low, high }) => ({ low: addresses.toAddress(low), high: addresses.toAddress(high) })),
+      low: addresses.toGuest(Math.min(...ranges.map((range) => range.low))),
+      high: addresses.toGuest(Math.max(...ranges.map((range) => range.high))),
+      ranges: ranges.map(({ low, high }) => ({ low: addresses.toGuest(low), high: addresses.toGuest(high) })),
       ...(declared ? { declared } : {}),
       get returns() {
         return types.typeOf(die);

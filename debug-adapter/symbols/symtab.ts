@@ -37,7 +37,7 @@ export class SymbolTable {
     const table = elf.section('.symtab');
     this.bytes = elf.bytes(table);
     this.strings = elf.bytes(table && elf.sections[table.link]);
-    this.columns = readColumns(this.bytes, elf.wordSize, addresses);
+    this.columns = readColumns(this.bytes, elf, addresses);
   }
 
   /** The symbol that covers `distance`, or else the nearest one below it in the same section. */
@@ -134,7 +134,7 @@ export class SymbolTable {
     const place = distance[entry] as number;
     return {
       name: stringAt(this.strings, nameAt[entry] as number),
-      address: Number.isNaN(place) ? this.value(entry) : this.addresses.toAddress(place),
+      address: Number.isNaN(place) ? this.value(entry) : this.addresses.toGuest(place),
       size: BigInt(size[entry] as number),
       kind: isFunction ? 'function' : type === symbolTypes.object ? 'object' : 'other',
       global: (info[entry] as number) >> 4 !== 0,
@@ -148,7 +148,12 @@ export class SymbolTable {
   }
 }
 
-function readColumns(bytes: Uint8Array, wordSize: 4 | 8, addresses: Addresses): Columns {
+function readColumns(bytes: Uint8Array, elf: ElfFile, addresses: Addresses): Columns {
+  const { wordSize } = elf;
+  /** In a relocatable file a value counts from its section. */
+  const starts = elf.isRelocatable
+    ? elf.sections.map(({ address }) => addresses.toDistance(address) - addresses.toDistance(0n))
+    : [];
   const entrySize = wordSize === 8 ? 24 : 16;
   const [valueAt, sizeAt, infoAt] = wordSize === 8 ? [8, 16, 4] : [4, 8, 12];
   const most = Math.floor(bytes.length / entrySize);
@@ -167,7 +172,8 @@ function readColumns(bytes: Uint8Array, wordSize: 4 | 8, addresses: Addresses): 
     const where = view.getUint16(at + infoAt + 2, true);
     if (where === undefinedSection || type === symbolTypes.section || type === symbolTypes.file) continue;
     nameAt[count] = view.getUint32(at, true);
-    distance[count] = where === absoluteSection ? Number.NaN : addresses.read(view, at + valueAt);
+    distance[count] =
+      where === absoluteSection ? Number.NaN : addresses.read(view, at + valueAt) + (starts[where] ?? 0);
     const low = view.getUint32(at + sizeAt, true);
     size[count] = wordSize === 8 ? low + view.getUint32(at + sizeAt + 4, true) * 2 ** 32 : low;
     info[count] = bytes[at + infoAt] as number;

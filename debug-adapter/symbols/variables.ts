@@ -55,7 +55,7 @@ export class Variables {
     if (constant?.kind === 'block') return { kind: 'value', bytes: constant.bytes };
     const bearer = die.bearer(attribute.location);
     if (!bearer) return this.bySymbol(die);
-    const program = locationProgram(bearer, attribute.location, this.info.addresses.toDistance(frame.pc));
+    const program = locationProgram(bearer, attribute.location, this.info.addresses.fromGuest(frame.pc));
     if (!program) return { kind: 'optimized-out' };
     return locationOrNone(program, this.frames.context(frame, this.hooks(bearer.unit, frame, 0)));
   }
@@ -89,13 +89,13 @@ export class Variables {
       },
       procedure: (offset, inUnit) => {
         const die = this.info.dieAt(inUnit ? unit.header.offset + offset : offset);
-        return locationProgram(die, attribute.location, this.info.addresses.toDistance(frame.pc));
+        return locationProgram(die, attribute.location, this.info.addresses.fromGuest(frame.pc));
       },
     };
   }
 
   private async frameBase(unit: Unit, frame: FrameContext, callers: number): Promise<bigint> {
-    const distance = this.info.addresses.toDistance(frame.pc);
+    const distance = this.info.addresses.fromGuest(frame.pc);
     const holder = this.lines.unitFor(distance) ?? unit;
     const bearer = this.scopes.functionAt(holder, distance)?.bearer(attribute.frameBase);
     const program = bearer && locationProgram(bearer, attribute.frameBase, distance);

@@ -7,6 +7,7 @@ const packages = {
   guests: ['gcc', 'binutils', 'make', 'libc6-dev', 'linux-libc-dev', 'libxen-dev', 'qemu-system-x86', 'acpica-tools'],
   clients: ['gcc', 'binutils', 'gdb', 'lldb', 'qemu-system-x86'],
   vscode: ['chromium'],
+  vmlinux: ['binutils', 'gdb', 'elfutils', 'bpftool', 'python3-drgn'],
   svm: ['qemu-system-x86', 'busybox-static', 'cpio'],
   vmx: [
     'busybox-static',

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { debianVmlinux } from '../hosts/kernel.mjs';
 import { freePort, serveBrowser } from './browser.mjs';
 import { bundleTests, findTests } from './bundle-tests.mjs';
 import { installVscode } from './install-vscode.mjs';
@@ -79,6 +80,13 @@ const onIntel = (pattern, seconds) =>
     }
   };
 
+/** Symbols of Debian's kernel, beside those of other readers of the same file. */
+async function onVmlinux() {
+  const { vmlinux, module } = debianVmlinux();
+  const bundles = await bundleTests(findTests(['test/vmlinux']));
+  return runBundles(root, bundles, 1200, { RINGSIDE_VMLINUX: vmlinux, RINGSIDE_MODULE: module });
+}
+
 const artifacts = join(root, 'test/artifacts');
 
 async function endToEndHere() {
@@ -130,6 +138,7 @@ export const suites = [
   { name: 'lint', needs: [], run: lint },
   { name: 'guests', needs: ['guests'], run: here(['test/guests'], 180) },
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
+  { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 1800)),

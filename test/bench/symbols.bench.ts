@@ -1,0 +1,116 @@
+/**
+ * Symbols of Debian's kernel, 590 MB: how long until a function breakpoint has its place, until all names are known, and
+ * until a structure is laid out, and how much memory that takes; beside gdb, lldb and drgn, whole processes all.
+ */
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSymbols } from '../../debug-adapter/symbols/symbols.ts';
+import { printTable, summary } from './table.ts';
+
+const ROUNDS = 3;
+const vmlinux = process.env['RINGSIDE_VMLINUX'] ?? '';
+const cache = join(tmpdir(), `ringside-index-${process.pid}`);
+
+type Task = 'break' | 'index' | 'type';
+
+interface Cost {
+  readonly seconds: number;
+  readonly megabytes: number;
+}
+
+/** Wall-clock time and peak resident memory of a process, by the shell's `time`. */
+function cost(command: readonly string[]): Cost {
+  const run = spawnSync('/usr/bin/time', ['-f', '%e %M', ...command], { encoding: 'utf8' });
+  const [seconds, kilobytes] = (run.stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number);
+  if (run.status !== 0 || !seconds || !kilobytes) throw new Error(`${command[0]} failed: ${run.stderr}`);
+  return { seconds, megabytes: kilobytes / 1024 };
+}
+
+/** This program again, as the process to be measured. */
+const ringside = (what: Task, folder: string) => [process.execPath, __filename, what, folder];
+const python = (body: string) => [
+  '/usr/bin/python3',
+  '-c',
+  `import drgn; p = drgn.Program(); p.load_debug_info(['${vmlinux}']); ${body}`,
+];
+const gdb = (command: string) => ['gdb', '-batch', '-nx', '-ex', command, vmlinux];
+const lldb = (command: string) => ['lldb', '--no-lldbinit', '-b', '-o', command, vmlinux];
+
+const tasks: readonly (readonly [string, readonly (readonly [string, () => readonly string[]])[]])[] = [
+  [
+    'function breakpoint',
+    [
+      ['ringside, nothing kept', () => ringside('break', emptied())],
+      ['gdb', () => gdb('break vfs_read')],
+      ['lldb', () => lldb('breakpoint set --name vfs_read')],
+      ['drgn', () => python("p.symbol('vfs_read')")],
+    ],
+  ],
+  [
+    'all names known',
+    [
+      ['ringside, nothing kept', () => ringside('index', emptied())],
+      ['ringside, index kept', () => ringside('index', cache)],
+      ['drgn', () => python("p.type('struct list_head')")],
+    ],
+  ],
+  [
+    'struct task_struct laid out',
+    [
+      ['ringside, index kept', () => ringside('type', cache)],
+      ['gdb', () => gdb('ptype struct task_struct')],
+      ['lldb', () => lldb('type lookup task_struct')],
+      ['drgn', () => python("str(p.type('struct task_struct'))")],
+    ],
+  ],
+];
+
+/** What a measured process does. */
+async function perform(task: Task, folder: string): Promise<void> {
+  const symbols = await openSymbols(vmlinux, { cache: folder });
+  if (task === 'break') console.log(symbols.placesForFunction('vfs_read'));
+  else await symbols.indexed;
+  if (task === 'type') {
+    const start = performance.now();
+    const type = symbols.typeNamed('task_struct', 'struct');
+    const members = type?.kind === 'struct' ? type.members.map((member) => member.type.kind) : [];
+    console.log(`${members.length} members, ${(performance.now() - start).toFixed(1)} ms`);
+  }
+  symbols.close();
+}
+
+function emptied(): string {
+  rmSync(cache, { recursive: true, force: true });
+  return cache;
+}
+
+function compare(): void {
+  for (const [heading, programs] of tasks) {
+    const rows: string[][] = [];
+    let ours: number | undefined;
+    for (const [name, command] of programs) {
+      const costs = Array.from({ length: ROUNDS }, () => cost(command()));
+      const { median, text } = summary(costs.map(({ seconds }) => seconds));
+      ours ??= median;
+      const megabytes = Math.max(...costs.map((each) => each.megabytes));
+      rows.push([name, `${text} s`, `${(median / ours).toFixed(1)} times`, `${megabytes.toFixed(0)} MB`]);
+    }
+    printTable(heading, rows);
+  }
+  const [program = '', ...parameters] = ringside('type', cache);
+  console.log(
+    `\ntask_struct in a process that has the index: ${spawnSync(program, parameters, { encoding: 'utf8' }).stdout}`,
+  );
+}
+
+const task = process.argv[2] as Task | undefined;
+if (task) void perform(task, process.argv[3] ?? '');
+else {
+  try {
+    compare();
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
+}

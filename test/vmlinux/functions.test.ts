@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type OpenSymbols, openSymbols } from '../../debug-adapter/symbols/symbols.ts';
+import { run, sampleFunctions, unlikeGdb, vmlinux } from './vmlinux.ts';
+
+const hex = (address: bigint) => `0x${address.toString(16)}`;
+const functions = sampleFunctions(vmlinux, 2000);
+let symbols: OpenSymbols;
+
+before(async () => {
+  symbols = await openSymbols(vmlinux);
+  await symbols.indexed;
+});
+after(() => symbols.close());
+
+describe("2,000 functions of Debian's kernel", () => {
+  test('addresses and sizes of names, and names of addresses, as nm has them', () => {
+    const differences = functions.filter(({ name, address, size }) => {
+      const named = symbols.symbolsNamed(name).some((each) => each.address === address && each.size === size);
+      return !named || symbols.symbolAt(address + size - 1n)?.address !== address;
+    });
+    assert.deepEqual(differences, []);
+  });
+
+  test('lines of addresses as eu-addr2line has them, or else as gdb has them', () => {
+    const addresses = functions.flatMap(({ address, size }) => [address, address + size / 2n]);
+    const theirs = run('eu-addr2line', ['-e', vmlinux], `${addresses.map(hex).join('\n')}\n`)
+      .trim()
+      .split('\n');
+    assert.equal(theirs.length, addresses.length);
+    const differences = addresses.flatMap((address, index) => {
+      const [file = '', line = ''] = (theirs[index] as string).split(':');
+      const ours = symbols.lineAt(address);
+      const mine = ours ? `${ours.file.split('/').at(-1)}:${ours.line}` : '??:0';
+      const other = `${file.split('/').at(-1)}:${line}`;
+      return mine === other ? [] : [{ address, line: mine, other }];
+    });
+    assert.ok(differences.length < addresses.length / 5);
+    assert.deepEqual(unlikeGdb([`file ${vmlinux}`], differences), []);
+  });
+});
