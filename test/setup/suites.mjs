@@ -89,17 +89,22 @@ async function onVmlinux() {
 
 const artifacts = join(root, 'test/artifacts');
 
-async function endToEndHere() {
+/** The test that debugs a real guest; the others have an adapter with canned answers. */
+const isStory = (source) => source.endsWith('/debugging.test.ts');
+
+const endToEndTests = (story) => findTests(['test/e2e']).filter((source) => isStory(source) === story);
+
+const endToEndHere = (story) => async () => {
   mkdirSync(artifacts, { recursive: true });
-  const bundles = await bundleTests(findTests(['test/e2e']));
+  const bundles = await bundleTests(endToEndTests(story));
   return runBundles(root, bundles, 900, { RINGSIDE_VSCODE_DIR: installVscode(), RINGSIDE_ARTIFACTS: artifacts });
-}
+};
 
 /** VS Code's server, the tests and KVM are on the emulated host; the browser, which is the window, stays here. */
-async function endToEndOnAmd() {
+async function storyOnAmd() {
   mkdirSync(artifacts, { recursive: true });
   const vscode = installVscode();
-  const bundles = await bundleTests(findTests(['test/e2e']));
+  const bundles = await bundleTests(endToEndTests(true));
   const browser = await serveBrowser();
   try {
     const port = await freePort();
@@ -136,7 +141,7 @@ export const suites = [
     alongside: true,
   },
   { name: 'lint', needs: [], run: lint },
-  { name: 'guests', needs: ['guests'], run: here(['test/guests'], 180) },
+  onKvm('guests', ['guests'], here(['test/guests'], 180), onAmd(['test/guests'], 900)),
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
@@ -145,5 +150,6 @@ export const suites = [
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(kvmHere ? [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1200) }] : []),
-  { ...onKvm('e2e', ['vscode'], endToEndHere, endToEndOnAmd), alone: true },
+  { name: 'e2e', needs: ['vscode'], run: endToEndHere(false), alone: true },
+  { ...onKvm('story', ['vscode'], endToEndHere(true), storyOnAmd), alone: true },
 ];
