@@ -40,7 +40,7 @@ export interface PacketHandler {
    * Throws {@link PacketError} for what the client got wrong or cannot have. A reply that takes time is promised; packets
    * after this one wait for it.
    */
-  handle(client: Client, rest: string): string | undefined | Promise<string>;
+  handle(client: Client, rest: string): string | undefined | Promise<string | undefined>;
 }
 
 /** Error numbers in `E` replies follow errno, as far as anyone looks at them. */

@@ -299,6 +299,19 @@ describe('run control', () => {
     client.close();
   });
 
+  test('R goes back to the start, also after the end, without a reply', async () => {
+    const client = await RspClient.open(path);
+    assert.equal(await client.ask('!'), 'OK');
+    client.send('vCont;c');
+    await running();
+    machine.end({ cause: 'power-off', exitStatus: 0, message: 'off' });
+    assert.equal(await client.reply(), 'W00');
+    client.send('R00');
+    assert.match(await client.ask('?'), /^T05thread:1;/);
+    assert.equal(machine.state.kind, 'stopped');
+    client.close();
+  });
+
   test('k ends the guest, running or not', async () => {
     const client = await RspClient.open(path);
     client.send('vCont;c');

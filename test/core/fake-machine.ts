@@ -110,7 +110,10 @@ export class FakeMachine implements Machine {
     save: async () => {},
     load: (path) => this.snapshots.take(path),
     startFrom: (name) => this.snapshots.restore(name),
-    restart: async () => this.stop({ vcpu: 0, reason: { kind: 'entry' } }),
+    restart: async () => {
+      this.#enter({ kind: 'stopped' });
+      this.#stops.fire({ vcpu: 0, reason: { kind: 'entry' } });
+    },
   };
 
   memoryMap(): MemoryMap {

@@ -1,4 +1,4 @@
-/** Negotiation, the reason of the last stop, and the ways to part: `qSupported QStartNoAckMode ? qAttached D k vKill`. */
+/** Negotiation, the reason of the last stop, and the ways to part: `qSupported QStartNoAckMode ? qAttached D ! R k vKill`. */
 import { MAX_PACKET } from '../../protocol/rsp.ts';
 import { malformed, type PacketHandler } from '../packet.ts';
 import { endReply, stopReply } from '../stop-reply.ts';
@@ -56,6 +56,18 @@ const kill = (name: 'k' | 'vKill', reply: string | undefined): PacketHandler => 
   },
 });
 
+/** "Extended mode": the client may restart the guest, and is not through when it has ended. */
+const extended: PacketHandler = { name: '!', handle: () => 'OK' };
+
+/** Back to before the first instruction, also after the guest's end. The manual gives it no reply; `?` is asked next. */
+const restart: PacketHandler = {
+  name: 'R',
+  async handle(client) {
+    await client.machine.snapshots.restart();
+    return undefined;
+  },
+};
+
 export const sessionPackets = (features: () => readonly string[]): readonly PacketHandler[] => [
   supported(features),
   noAck,
@@ -63,6 +75,8 @@ export const sessionPackets = (features: () => readonly string[]): readonly Pack
   attached,
   noSymbolsWanted,
   detach,
+  extended,
+  restart,
   kill('k', undefined),
   kill('vKill', 'OK'),
 ];
