@@ -85,6 +85,7 @@ function regionNode({ region, start, end, inside }: Placed): StateNode {
     icon: icons[region.kind],
     value: `${region.end} ${region.detail ?? ''}`,
     copy: region.start,
+    ...(region.kind === 'hole' ? {} : { physical: region.start }),
     ...(inside.length > 0 ? { expanded: true, children: inside.map(regionNode) } : {}),
   };
 }

@@ -24,6 +24,14 @@ function find(nodes: readonly StateNode[], id: string): StateNode {
 }
 
 describe('registers', () => {
+  test('of more than 64 bits show their lanes, those of the x87 their number', () => {
+    const vector = { name: 'xmm0', bits: 128, value: '0x40000000000000003f800000', writable: false } as const;
+    const float = { name: 'st0', bits: 80, value: '0x3fff8000000000000000', writable: false } as const;
+    const rows = outline(registersNodes([{ name: 'Vector', registers: [vector, float] }]));
+    assert.ok(rows.includes('    v4_float: 1  0  2  0'), rows.join('\n'));
+    assert.ok(rows.includes('  st0: 0x3fff8000000000000000  1'), rows.join('\n'));
+  });
+
   test('show value, symbol and the bits that are set', () => {
     const rows = outline(registersNodes(registers(1)));
     assert.ok(rows.includes('  rip: 0xffffffff80001004  kernel_main+0x4'));

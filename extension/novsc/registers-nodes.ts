@@ -1,5 +1,6 @@
 /** Rows of the vCPU Registers view: groups, registers, decoded bits. */
 import type { RegisterField, RegisterGroup, RegisterValue } from '../../debug-adapter/protocol/custom.ts';
+import { vectorLanes, x87Number } from './lanes.ts';
 import type { StateNode } from './state-node.ts';
 
 export function registersNodes(groups: readonly RegisterGroup[]): StateNode[] {
@@ -16,7 +17,8 @@ function registerNode(parent: string, register: RegisterValue): StateNode {
   const id = `${parent}/${register.name}`;
   const fields = register.fields ?? [];
   const words = fields.map(fieldWord).filter((word) => word !== undefined);
-  const remarks = [register.symbol, words.length > 0 ? words.join(' ') : undefined].filter((remark) => remark);
+  const number = register.bits === 80 ? x87Number(BigInt(register.value)) : undefined;
+  const remarks = [register.symbol, number, words.length > 0 ? words.join(' ') : undefined].filter((remark) => remark);
   return {
     id,
     label: register.name,
@@ -31,7 +33,25 @@ function registerNode(parent: string, register: RegisterValue): StateNode {
       : register.bits === 64
         ? { address: register.value }
         : {}),
-    ...(fields.length > 0 ? { children: fields.map((field) => fieldNode(id, field)) } : {}),
+    ...below(id, register),
+  };
+}
+
+/** The decoded bits of a register, or the lanes of a vector. */
+function below(id: string, { bits, value, fields = [] }: RegisterValue): Pick<StateNode, 'children'> {
+  if (fields.length > 0) return { children: fields.map((field) => fieldNode(id, field)) };
+  const lanes = vectorLanes(bits, BigInt(value));
+  if (lanes.length === 0) return {};
+  return {
+    children: lanes.map(({ name, values }) => ({
+      id: `${id}/${name}`,
+      label: name,
+      description: values.join('  '),
+      tooltip: values.map((one, lane) => `[${lane}] ${one}`).join('\n'),
+      icon: 'symbol-array',
+      value: values.join(' '),
+      copy: values.join(' '),
+    })),
   };
 }
 

@@ -8,16 +8,13 @@ import { groupOf, REGISTER_GROUPS } from '../register-groups.ts';
 import { fromLittleEndian, type StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
-/** Groups of more than 64 bits a register are for the Variables view. */
-const SHOWN = REGISTER_GROUPS.filter((group) => group !== 'Floating point' && group !== 'Vector');
-
 /** The groups that a stub's registers make up; nothing but the register file is fetched. */
 export async function registerGroups(state: StopState, thread: number): Promise<readonly RegisterGroup[]> {
   const values = await state.registers(thread);
-  return SHOWN.map((name) => ({
+  return REGISTER_GROUPS.map((name) => ({
     name,
     registers: state.target.registers
-      .filter((register) => groupOf(register) === name && register.bits <= 64)
+      .filter((register) => groupOf(register) === name)
       .flatMap(({ name: register, bits }) => {
         const bytes = values.get(register);
         return bytes ? [describe(state, register, bits, fromLittleEndian(bytes))] : [];
@@ -39,7 +36,7 @@ async function withSystemRegisters(state: StopState, thread: number, groups: rea
   const others = [...(await state.target.systemRegisters(thread))].filter(([name]) => !known.has(name));
   if (others.length === 0) return groups;
   const bits = (name: string) => registersByName.get(name)?.bits ?? 64;
-  return SHOWN.map((title) => ({
+  return REGISTER_GROUPS.map((title) => ({
     name: title,
     registers: [
       ...(groups.find(({ name }) => name === title)?.registers ?? []),
@@ -64,9 +61,10 @@ function describe(state: StopState, name: string, bits: number, value: bigint): 
   return {
     name,
     bits,
-    value: hex(value),
+    // A vector register has more bits than an address.
+    value: bits > 64 ? `0x${value.toString(16)}` : hex(value),
     ...(fields.length > 0 ? { fields } : {}),
     ...(symbol === undefined ? {} : { symbol }),
-    writable: true,
+    writable: bits <= 64,
   };
 }
