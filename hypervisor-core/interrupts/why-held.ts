@@ -30,7 +30,7 @@ interface DeliveryState {
 /** A condition: what holds, or else what lets through. */
 type Link = readonly [name: string, held: string | false | undefined, passed: string];
 
-/** Everything that is requested of this vCPU, the local APIC's requests first. */
+/** Everything that is requested of this vCPU, the local APIC's requests first, and pins whose requests get lost. */
 export function waitingInterrupts(state: DeliveryState): WaitingInterrupt[] {
   const { lapic, ioapic, pic, pending } = state.interrupts;
   const irr = [...(lapic?.irr ?? [])].sort((a, b) => b - a);
@@ -39,7 +39,7 @@ export function waitingInterrupts(state: DeliveryState): WaitingInterrupt[] {
     ...(pending.nmi.pending ? [chain('NMI', undefined, nmiLinks(pending))] : []),
     ...irr.map((vector) => chain('local APIC', vector, [...lapicLinks(lapic, vector), ...vcpuLinks(state)])),
     ...(ioapic?.pins ?? [])
-      .filter((pin) => pin.pending)
+      .filter((pin) => pin.pending || losesAll(pin, state.lapics))
       .map((pin) => chain(`I/O APIC pin ${pin.pin}`, pin.vector, ioapicLinks(pin, state.lapics))),
     ...[master, slave].flatMap((chip) => (chip ? picRequests(chip, master, state) : [])),
   ];
@@ -124,9 +124,16 @@ function nmiLinks(pending: PendingEvents): Link[] {
   ];
 }
 
+/** An open pin that no local APIC listens to: KVM drops its interrupts, so that none is ever seen waiting. */
+function losesAll(pin: IoapicPin, lapics: readonly LapicState[]): boolean {
+  return !pin.masked && !lapics.some((lapic) => isDestination(pin, lapic) && accepts(lapic));
+}
+
+const accepts = ({ mode, softwareEnabled }: LapicState) => mode !== 'disabled' && softwareEnabled;
+
 function ioapicLinks(pin: IoapicPin, lapics: readonly LapicState[]): Link[] {
   const reached = lapics.filter((lapic) => isDestination(pin, lapic));
-  const [target] = reached.filter((lapic) => lapic.mode !== 'disabled' && lapic.softwareEnabled);
+  const target = reached.find(accepts);
   const fixed = pin.delivery === 'fixed' || pin.delivery === 'lowest priority';
   const ids = lapics.map(({ id }) => id).join(', ');
   const to = `${pin.destinationMode} ${byte(pin.destination)}`;
@@ -141,7 +148,11 @@ function ioapicLinks(pin: IoapicPin, lapics: readonly LapicState[]): Link[] {
       'clear',
     ],
     ['vector', fixed && pin.vector < 16 && `${byte(pin.vector)} is reserved: vectors start at 0x10`, byte(pin.vector)],
-    ['destination', reached.length === 0 && `${to} is no local APIC; there are ids ${ids}`, to],
+    [
+      'destination',
+      reached.length === 0 && `${to} is no local APIC; there are ids ${ids}: interrupts of this pin are lost`,
+      to,
+    ],
     ['local APIC', !target && 'switched off, or bit 8 of its SVR is 0', `takes it, id ${target?.id ?? ''}`],
     ['request', already && `vector ${byte(pin.vector)} is requested there already and counts once`, 'is sent'],
   ];
