@@ -10,10 +10,11 @@ import { type StagedExtension, stageExtension } from './harness/staged-extension
 import { VsCodeServer } from './harness/vscode-server.ts';
 import { startBrowser, Workbench } from './harness/workbench.ts';
 
+/** Name, and the classes that VS Code gives the window and the body of a webview, which gets its colours later. */
 const themes = [
-  ['Light Modern', 'vs'],
-  ['Dark Modern', 'vs-dark'],
-  ['Dark High Contrast', 'hc-black'],
+  ['Light Modern', 'vs', 'vscode-light'],
+  ['Dark Modern', 'vs-dark', 'vscode-dark'],
+  ['Dark High Contrast', 'hc-black', 'vscode-high-contrast'],
 ] as const;
 
 interface Logged {
@@ -161,8 +162,9 @@ describe('editors', () => {
 
   test('the pages of the address space are readable in every theme, and by everybody', () =>
     pictured(workbench, 'themes', async () => {
-      for (const [theme, style] of themes) {
+      for (const [theme, style, webview] of themes) {
         await workbench.theme(theme, style);
+        await page.locator(`body.${webview}`).waitFor();
         for (const name of ['Ranges', 'Heat map', 'Changes']) {
           await tab(name);
           await screenshot(workbench, `address-space-${name.split(' ')[0]?.toLowerCase()}-${style}`);
