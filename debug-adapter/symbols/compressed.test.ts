@@ -9,7 +9,9 @@ for (const kind of ['zlib', 'zlib-gnu', 'zstd']) {
     const packed = scratch(`packed-${kind}`);
     run('objcopy', [`--compress-debug-sections=${kind}`, plain, packed]);
     const [a, b] = [await openSymbols(plain), await openSymbols(packed)];
-    const [{ address, size }] = a.symbolsNamed('run') as [{ address: bigint; size: bigint }];
+    const [found] = a.symbolsNamed('run');
+    assert.ok(found);
+    const { address, size } = found;
     for (let at = address; at < address + size; at++) assert.deepEqual(b.lineAt(at), a.lineAt(at));
     assert.ok(a.lineAt(address));
     assert.deepEqual(b.sources(), a.sources());
