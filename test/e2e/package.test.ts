@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { HostReport } from '../../hypervisor-core/protocol/inspect.ts';
 import { type Packaged, packageExtension } from './harness/package.ts';
 import { root } from './harness/staged-extension.ts';
 
@@ -12,7 +13,7 @@ const MAX_BYTES = 6 * 1024 * 1024;
 
 const expected = [
   /^(package\.json|readme\.md|LICENSE\.txt|changelog\.md)$/i,
-  /^dist\/(core|vcpu|adapter|ringside|extension)\.js$/,
+  /^dist\/(core|vcpu|adapter|ringside|extension|symbol-index)\.js$/,
   /^dist\/webviews\/[a-z-]+\.(js|css)$/,
   /^dist\/(koffi|iced-x86|@koromix\/koffi-linux-x64)\/[^.][^ ]*$/,
   /^media\/(ringside\.svg|icon\.png)$/,
@@ -55,7 +56,7 @@ describe('the vsix', () => {
         `nothing matches ${pattern} in\n${files.join('\n')}`,
       );
     }
-    for (const program of ['core', 'vcpu', 'adapter', 'ringside', 'extension']) {
+    for (const program of ['core', 'vcpu', 'adapter', 'ringside', 'extension', 'symbol-index']) {
       assert.ok(files.includes(`dist/${program}.js`), program);
     }
   });
@@ -80,6 +81,10 @@ describe('the vsix', () => {
       encoding: 'utf8',
       env: { PATH: process.env['PATH'] },
     });
-    assert.equal(JSON.parse(run.stdout).apiVersion, 12, run.stderr);
+    const report: HostReport = JSON.parse(run.stdout);
+    assert.equal(report.kernel, release(), run.stderr);
+    // Without a device it was asked for, all the same.
+    if (report.ok) assert.equal(report.apiVersion, 12);
+    else assert.equal(report.problem?.id, 'no-device');
   });
 });
