@@ -8,7 +8,9 @@ const TIMEOUT_MS = patience(60_000);
 /** Starts Chromium, or drives the one that RINGSIDE_BROWSER names, where this is an emulated host. */
 export function startBrowser(): Promise<Browser> {
   const endpoint = process.env['RINGSIDE_BROWSER'];
-  return endpoint ? chromium.connect(endpoint) : chromium.launch(options);
+  if (!endpoint) return chromium.launch(options);
+  // It listens on its machine's loopback interface, and refuses whoever calls it by another name.
+  return chromium.connect(endpoint, { headers: { Host: `127.0.0.1:${new URL(endpoint).port}` } });
 }
 
 export class Workbench {
