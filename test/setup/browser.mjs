@@ -1,6 +1,5 @@
 // Debian's Chromium for tests that run on an emulated host: it stays on this machine, and they drive it from there.
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { chromium } from 'playwright-core';
 
 /** This machine's loopback interface as QEMU's user network shows it to its guest. */
@@ -15,15 +14,4 @@ export async function serveBrowser() {
     endpoint: server.wsEndpoint().replace(/(?<=^ws:\/\/)[^:/]+/, fromTheGuest),
     close: () => server.close(),
   };
-}
-
-/** A port of the loopback interface that nobody listens on. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

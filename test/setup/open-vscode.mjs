@@ -3,10 +3,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from './free-port.mjs';
 import { installVscode, vscodePrograms } from './install-vscode.mjs';
 import { prepare, root } from './prepare.mjs';
 
@@ -23,17 +23,6 @@ const settings = {
 function openDesktop() {
   const run = spawnSync('code', [`--extensionDevelopmentPath=${root}`, root, '--goto', opened], { stdio: 'inherit' });
   return run.status === 0;
-}
-
-/** A port of the loopback interface that nobody listens on. */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** Folders of the server's own, with this checkout as the only extension. */

@@ -4,8 +4,9 @@ import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { debianVmlinux } from '../hosts/kernel.mjs';
-import { freePort, serveBrowser } from './browser.mjs';
+import { serveBrowser } from './browser.mjs';
 import { bundleTests, findTests } from './bundle-tests.mjs';
+import { freePort } from './free-port.mjs';
 import { installVscode } from './install-vscode.mjs';
 import { root } from './prepare.mjs';
 import { collectTests, nodeTestFlags, runBundles } from './test-process.mjs';
