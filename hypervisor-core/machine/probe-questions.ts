@@ -8,6 +8,9 @@ const NOP = 0x90;
 const POPCNT_EAX_EAX = [0xf3, 0x0f, 0xb8, 0xc0];
 const VMCALL = [0x0f, 0x01, 0xc1];
 const MOV_BYTE_AT_RBX_1 = [0xc6, 0x03, 0x01];
+/** lidt [rbx]; ud2: the descriptor at {@link DATA} has no room for a gate. */
+const FAULT_WITHOUT_IDT = [0x0f, 0x01, 0x1b, 0x0f, 0x0b];
+const UD2_AT = 3;
 /** out 0x99, al: the end of a probe's code. */
 const DONE = [0xe6, 0x99];
 const DONE_PORT = 0x99;
@@ -107,6 +110,18 @@ const questions: readonly Question[] = [
     question: 'Does a VMCALL come back to the guest?',
     ask: (vm) => answer(done(run(vm, [...VMCALL, ...DONE]))),
     consequence: when('no', "KVM's CPUID leaves are hidden, so that guests make no such calls."),
+  },
+  {
+    id: 'shutdown-keeps-registers',
+    question: 'Are the registers kept at a triple fault?',
+    ask: (vm) => {
+      const exit = run(vm, [...FAULT_WITHOUT_IDT, ...DONE]);
+      return answer(exit.kind === 'other' && exit.reason === KVM.EXIT_SHUTDOWN && vm.pc === BigInt(CODE + UD2_AT));
+    },
+    consequence: when(
+      'no',
+      'This processor loses them, and KVM resets the vCPU: a triple fault shows the state after INIT.',
+    ),
   },
 ];
 

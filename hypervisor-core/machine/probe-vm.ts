@@ -70,6 +70,11 @@ export class ProbeVm {
     this.#writeTables();
   }
 
+  /** RIP now. */
+  get pc(): bigint {
+    return this.vcpu.get('regs').getBigUint64(OFFSET.kvm_regs.rip, true);
+  }
+
   /** Puts the vCPU before `code` at CPL 0 or 3, with `data` ready at {@link DATA}. */
   prepare(code: readonly number[], cpl: 0 | 3): void {
     this.ram.write(CODE, Uint8Array.from(code));
@@ -118,9 +123,9 @@ export class ProbeVm {
     for (let still = 0; still < this.#patience; this.#beats++) {
       if (runVcpu(this.vcpu.fd) === 0) return this.#exit();
       this.#kicks.take();
-      const rip = this.vcpu.get('regs').getBigUint64(OFFSET.kvm_regs.rip, true);
-      still = rip === last ? still + 1 : 1;
-      last = rip;
+      const { pc } = this;
+      still = pc === last ? still + 1 : 1;
+      last = pc;
     }
     return { kind: 'spinning' };
   }

@@ -67,11 +67,15 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
     case 'internal-error':
       return { kind: 'internal-error', message: `The guest stopped at ${hex(vcpu.pc)}: ${report.message}.` };
     case 'triple-fault':
-      return {
-        kind: 'triple-fault',
-        message: `The guest raised a triple fault at ${hex(vcpu.pc)}: an exception could not be delivered, because the IDT or its handlers could not be used.`,
-      };
+      return { kind: 'triple-fault', message: tripleFault(vcpu, context) };
   }
+}
+
+function tripleFault(vcpu: MachineVcpu, { strategy }: StopContext): string {
+  const why = 'an exception could not be delivered, because the IDT or its handlers could not be used';
+  return strategy.shutdownKeepsRegisters
+    ? `The guest raised a triple fault at ${hex(vcpu.pc)}: ${why}.`
+    : `The guest raised a triple fault: ${why}. This host's processor does not keep the registers of that moment: those shown are of a processor after INIT, memory is as the guest left it.`;
 }
 
 /** A trap instruction was run into at `pc`: ours for this address, ours for another name of the same byte, or not ours. */

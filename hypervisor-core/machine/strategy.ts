@@ -31,6 +31,8 @@ export interface DebugStrategy {
   readonly emulatedSupervisor: boolean;
   /** VMCALL comes back to the guest. */
   readonly vmcallReturns: boolean;
+  /** After a triple fault the vCPU still has the registers of the moment; else it is as after INIT (AMD APM vol. 2, 15.14.3). */
+  readonly shutdownKeepsRegisters: boolean;
   /** KVM keeps Hyper-V's synthetic MSRs. */
   readonly hypervMsrs: boolean;
 }
@@ -50,6 +52,7 @@ export function debugStrategy(report: HostReport): DebugStrategy {
     blockInterrupts: yes('block-interrupts'),
     emulatedSupervisor: yes('emulated-supervisor'),
     vmcallReturns: yes('vmcall-returns'),
+    shutdownKeepsRegisters: yes('shutdown-keeps-registers'),
     hypervMsrs: yes('hyperv-msrs'),
   };
 }

@@ -1,15 +1,23 @@
 /** The real adapter on the real core: `ringside dap` as an editor starts it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import type { HostReport } from '../../hypervisor-core/protocol/inspect.ts';
 import type { Adapter } from './driving.ts';
 
 const RINGSIDE = join(__dirname, '..', 'ringside.js');
 
 /** Why tests on /dev/kvm cannot run here; false when they can. */
 export const noKvm: string | false = existsSync('/dev/kvm') ? false : 'no /dev/kvm';
+
+/** Whether `ringside doctor` gives `answer` to the question `id` about this host. */
+export function hostAnswers(id: string, answer: string): boolean {
+  const { stdout } = spawnSync(process.execPath, [RINGSIDE, 'doctor', '--json'], { encoding: 'utf8' });
+  const report: HostReport = JSON.parse(stdout);
+  return report.facts.some((fact) => fact.id === id && fact.answer === answer);
+}
 
 export interface CoreAdapter extends Adapter {
   readonly process: ChildProcess;

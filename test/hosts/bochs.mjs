@@ -28,8 +28,10 @@ function configuration({ scratch, image, memory }) {
     'boot: cdrom',
     `com1: enabled=1, mode=file, dev=${join(scratch, 'serial')}`,
     'display_library: term',
+    // Without a sound card the mixer of ALSA's driver overruns its buffer, and Bochs ends.
+    'sound: driver=dummy',
     'clock: sync=none, time0=utc',
-    `log: ${join(scratch, 'log')}`,
+    `log: ${join(scratch, 'bochs.log')}`,
     'panic: action=fatal',
     'error: action=ignore',
     'info: action=ignore',
@@ -54,7 +56,7 @@ async function* follow(path, isOver) {
   }
 }
 
-/** Starts the machine; `stdout` is its serial port. Bochs wants a terminal, which `script` is. */
+/** Starts the machine; `stdout` is its serial port. Bochs wants a terminal, which `script` is, and says there why it gave up. */
 export function startBochs(options) {
   const { scratch } = options;
   const serial = join(scratch, 'serial');
@@ -63,11 +65,13 @@ export function startBochs(options) {
   writeFileSync(join(scratch, 'go'), 'c\n');
   writeFileSync(serial, '');
   const command = `bochs -q -f '${join(scratch, 'bochsrc')}' -rc '${join(scratch, 'go')}'`;
+  const terminal = openSync(join(scratch, 'log'), 'w');
   const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: 'ignore',
+    stdio: ['ignore', terminal, terminal],
     detached: true,
     env: { ...process.env, TERM: 'xterm' },
   });
+  closeSync(terminal);
   let over = false;
   child.once('close', () => {
     over = true;

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { startBochs } from './bochs.mjs';
 import { copiedRoot, makeInitramfs, sharedRoot } from './initramfs.mjs';
 import { debianKernel } from './kernel.mjs';
@@ -96,9 +96,8 @@ export async function runOnHost({ kind, memory = 2048, seconds = 300, ports = []
     const status = await followCommand(machine.stdout, onLine);
     if (status !== undefined) return status;
     if (timedOut) return 124;
-    throw new Error(
-      `the ${kind} machine ended before the command did: ${readFileSync(join(scratch, 'log'), 'latin1')}`,
-    );
+    const said = stripVTControlCharacters(readFileSync(join(scratch, 'log'), 'latin1')).slice(-2000);
+    throw new Error(`the ${kind} machine ended before the command did: ${said}`);
   } finally {
     clearTimeout(timer);
     stop();
