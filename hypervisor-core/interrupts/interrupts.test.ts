@@ -24,9 +24,9 @@ int main(void)
 {
     struct kvm_pic_state *pic = &master.chip.pic;
     pic->last_irr = 0xff; pic->irr = 1; pic->imr = 0xfb; pic->isr = 4; pic->priority_add = 9; pic->irq_base = 0x20;
-    pic->auto_eoi = 1; pic->elcr = 0x20; pic->elcr_mask = 0xf8; pic->init4 = 1;
+    pic->auto_eoi = 1; pic->elcr = 0x20; pic->read_reg_select = 1; pic->special_fully_nested_mode = 1; pic->elcr_mask = 0xf8; pic->init4 = 1;
     slave.chip.pic.init_state = 2; slave.chip.pic.irq_base = 0x28; slave.chip.pic.imr = 0xff;
-    ioapic.chip.ioapic.base_address = 0xfec00000; ioapic.chip.ioapic.id = 3; ioapic.chip.ioapic.irr = 1 << 9 | 1 << 4;
+    ioapic.chip.ioapic.base_address = 0xfec00000; ioapic.chip.ioapic.id = 3; ioapic.chip.ioapic.ioregsel = 0x22; ioapic.chip.ioapic.irr = 1 << 9 | 1 << 4;
     for (int pin = 0; pin < 24; pin++) ioapic.chip.ioapic.redirtbl[pin].fields.mask = 1;
     ioapic.chip.ioapic.redirtbl[4].bits = 0x24;
     ioapic.chip.ioapic.redirtbl[9].fields.vector = 0x31;
@@ -71,13 +71,29 @@ describe('structures of the kernel', () => {
 
   test('8259A', () => {
     assert.deepEqual(state.pic, [
-      { name: 'master', irr: 1, isr: 4, imr: 0xfb, vectorBase: 0x20, autoEoi: true, elcr: 0x20, initialized: true },
-      { name: 'slave', irr: 0, isr: 0, imr: 0xff, vectorBase: 0x28, autoEoi: false, elcr: 0, initialized: false },
+      {
+        ...{
+          name: 'master',
+          irr: 1,
+          isr: 4,
+          imr: 0xfb,
+          vectorBase: 0x20,
+          autoEoi: true,
+          elcr: 0x20,
+          initialized: true,
+        },
+        ...{ highestPriority: 9, readsIsr: true, fullyNested: true },
+      },
+      {
+        ...{ name: 'slave', irr: 0, isr: 0, imr: 0xff, vectorBase: 0x28, autoEoi: false, elcr: 0, initialized: false },
+        ...{ highestPriority: 0, readsIsr: false, fullyNested: false },
+      },
     ]);
   });
 
   test('I/O APIC', () => {
     assert.equal(state.ioapic?.id, 3);
+    assert.equal(state.ioapic?.select, 0x22);
     assert.equal(state.ioapic?.base, '0xfec00000');
     assert.equal(state.ioapic?.pins.length, 24);
     assert.deepEqual(state.ioapic?.pins[9], {

@@ -7,7 +7,10 @@ import { deliveryModes } from './lapic.ts';
 const CHIP = 8;
 
 /** Offsets in `struct kvm_pic_state`. */
-const PIC = { irr: 1, imr: 2, isr: 3, irqBase: 5, initState: 9, autoEoi: 10, elcr: 14 };
+const PIC = {
+  ...{ irr: 1, imr: 2, isr: 3, priorityAdd: 4, irqBase: 5, readRegisterSelect: 6 },
+  ...{ initState: 9, autoEoi: 10, specialFullyNested: 12, elcr: 14 },
+};
 
 /** One 8259A of KVM_GET_IRQCHIP. */
 export function decodePic(name: PicState['name'], irqchip: Uint8Array): PicState {
@@ -21,13 +24,18 @@ export function decodePic(name: PicState['name'], irqchip: Uint8Array): PicState
     vectorBase,
     autoEoi: byte(PIC.autoEoi) !== 0,
     elcr: byte(PIC.elcr),
+    highestPriority: byte(PIC.priorityAdd),
+    readsIsr: byte(PIC.readRegisterSelect) !== 0,
+    fullyNested: byte(PIC.specialFullyNested) !== 0,
     // KVM counts the ICWs that are due; a chip that nobody has programmed has no vectors either.
     initialized: byte(PIC.initState) === 0 && vectorBase !== 0,
   };
 }
 
 /** Offsets in `struct kvm_ioapic_state`. */
-const IOAPIC = { base: 0, id: 12, irr: 16, redirection: 24 };
+const IOAPIC = { base: 0, select: 8, id: 12, irr: 16, redirection: 24 };
+/** What KVM's says of itself. */
+const VERSION = 0x11;
 const PINS = 24;
 
 /** The I/O APIC of KVM_GET_IRQCHIP; redirection entries as in the 82093AA datasheet 3.2.4. */
@@ -36,6 +44,8 @@ export function decodeIoapic(irqchip: Uint8Array): IoapicState {
   const irr = view.getUint32(IOAPIC.irr, true);
   return {
     id: view.getUint32(IOAPIC.id, true),
+    version: VERSION,
+    select: view.getUint32(IOAPIC.select, true),
     base: hex(view.getBigUint64(IOAPIC.base, true)),
     pins: Array.from({ length: PINS }, (_, pin) =>
       decodeIoapicPin(pin, view.getBigUint64(IOAPIC.redirection + pin * 8, true), ((irr >>> pin) & 1) !== 0),

@@ -49,6 +49,9 @@ const pic = (name: PicState['name'], more: Partial<PicState> = {}): PicState => 
   vectorBase: name === 'master' ? 0x20 : 0x28,
   autoEoi: false,
   elcr: 0,
+  highestPriority: 0,
+  readsIsr: false,
+  fullyNested: false,
   initialized: true,
   ...more,
 });

@@ -26,6 +26,8 @@ export interface PhysicalMemory {
   read(gpa: bigint, length: number): Uint8Array;
   /** Bytes written. */
   write(gpa: bigint, data: Uint8Array): number;
+  /** Where the byte at `gpa` lies in the core's own address space; undefined where no RAM is. */
+  host(gpa: bigint): bigint | undefined;
 }
 
 /**

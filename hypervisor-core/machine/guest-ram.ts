@@ -91,6 +91,12 @@ export class GuestRam extends RamFile {
     this.address = mapShared(`mapping ${size} bytes of guest RAM`, this.fd, size);
   }
 
+  /** Address in this process of the byte at `gpa`; undefined outside of RAM. */
+  host(gpa: number): bigint | undefined {
+    const place = this.place(gpa);
+    return place === undefined ? undefined : BigInt(this.address + place);
+  }
+
   /** Fills `into` from `offset` of the file. */
   readFile(offset: number, into: Uint8Array): void {
     readSync(this.fd, into, 0, into.length, offset);

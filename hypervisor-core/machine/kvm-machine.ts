@@ -111,6 +111,7 @@ export class KvmMachine implements Machine {
       size: this.info.memory,
       read: (gpa, length) => traps.read(Number(gpa), length),
       write: (gpa, data) => traps.write(Number(gpa), data),
+      host: (gpa) => hardware.ram.host(Number(gpa)),
     };
     const { ports, consoles } = this.#devices;
     this.serialPorts = COM_PORTS.map(({ name, console }) => new SerialConsole(ports, name, consoles[console]));

@@ -44,6 +44,9 @@ export interface ScanLimits {
   readonly runs: number;
 }
 
+/** Whose rights and NX the flags have: those of all levels together, or those that the leaf entry has by itself. */
+export type RightsOf = 'all-levels' | 'leaf';
+
 const DEFAULT_LIMITS: ScanLimits = { tables: 100_000, runs: 100_000 };
 const RIGHTS = PageFlag.writable | PageFlag.user;
 const LINEAR_PAGES = 2 ** 52;
@@ -66,8 +69,12 @@ interface Mask {
 
 const mask = (bits: bigint): Mask => ({ low: Number(bits & 0xffff_ffffn), high: Number(bits >> 32n) });
 
-export function* scanPages(state: PagingState, limits = DEFAULT_LIMITS): Reads<PageScan> {
-  const scanner = new Scanner(state, limits);
+export function* scanPages(
+  state: PagingState,
+  limits = DEFAULT_LIMITS,
+  rightsOf: RightsOf = 'all-levels',
+): Reads<PageScan> {
+  const scanner = new Scanner(state, limits, rightsOf);
   const root = Number(rootTable(state) >> PAGE_SHIFT);
   const offset = Number(rootTable(state) & 0xfffn);
   if (scanner.levels.length > 0) yield* scanner.table(0, root, offset, 0, PageFlag.writable | PageFlag.user);
@@ -80,13 +87,15 @@ class Scanner {
   truncated = false;
   readonly levels: readonly Level[];
   readonly #limits: ScanLimits;
+  readonly #combined: boolean;
   readonly #noExecute: boolean;
   /** Pages from which on an address is of the upper half. */
   readonly #upperHalf: number;
   #read = 0;
 
-  constructor(state: PagingState, limits: ScanLimits) {
+  constructor(state: PagingState, limits: ScanLimits, rightsOf: RightsOf) {
     this.#limits = limits;
+    this.#combined = rightsOf === 'all-levels';
     const mode = pagingMode(state);
     const shapes = tableLevels(state);
     this.levels = shapes.map((shape, depth) => ({
@@ -125,7 +134,8 @@ class Scanner {
 
   #rights({ hasRights }: Level, low: number, high: number, above: number): number {
     if (!hasRights) return above;
-    return (above & (low | ~RIGHTS)) | (this.#noExecute && high >>> 31 ? PageFlag.noExecute : 0);
+    const noExecute = this.#noExecute && high >>> 31 ? PageFlag.noExecute : 0;
+    return (this.#combined ? above & (low | ~RIGHTS) : low & RIGHTS) | noExecute;
   }
 
   /** Takes note of an entry that leads to no further table; false for one that does. */

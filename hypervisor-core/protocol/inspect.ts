@@ -135,6 +135,9 @@ export interface IoapicPin {
 
 export interface IoapicState {
   readonly id: number;
+  readonly version: number;
+  /** Register that the window shows (IOREGSEL). */
+  readonly select: number;
   readonly base: Hex;
   readonly pins: readonly IoapicPin[];
 }
@@ -149,6 +152,12 @@ export interface PicState {
   readonly vectorBase: number;
   readonly autoEoi: boolean;
   readonly elcr: number;
+  /** Line that has the highest priority now. */
+  readonly highestPriority: number;
+  /** A read gives the ISR (OCW3), not the IRR. */
+  readonly readsIsr: boolean;
+  /** Special fully nested mode (ICW4). */
+  readonly fullyNested: boolean;
   readonly initialized: boolean;
 }
 

@@ -91,6 +91,7 @@ export class FakeMachine implements Machine {
       this.ram.set(fits, clip(gpa));
       return fits.length;
     },
+    host: (gpa) => (gpa < BigInt(info.memory) ? 0x7f00_0000_0000n + gpa : undefined),
   };
 
   /** Names only. */

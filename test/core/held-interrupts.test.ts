@@ -2,33 +2,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { waitingInterrupts } from '../../hypervisor-core/interrupts/why-held.ts';
-import type { Machine } from '../../hypervisor-core/machine/api.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
 import type { InterruptState } from '../../hypervisor-core/protocol/inspect.ts';
+import { halted } from './halted.ts';
 import { buildHeld, type Chips, type HeldInterrupt, heldInterrupts } from './held-interrupts.ts';
-
-/** Milliseconds that a guest runs between two looks at it. */
-const LOOK_EVERY = 50;
-
-/** Runs the machine until its only vCPU has halted for good. */
-async function halted(machine: Machine): Promise<InterruptState> {
-  for (;;) {
-    const stopped = new Promise<void>((resolve) => {
-      const listening = machine.onStop(() => {
-        listening.dispose();
-        resolve();
-      });
-    });
-    machine.resume([{ vcpu: 0, action: { kind: 'continue' } }]);
-    await delay(LOOK_EVERY);
-    machine.interrupt();
-    await stopped;
-    const state = machine.vcpus[0]?.interrupts();
-    if (state?.pending.mpState === 'halted') return state;
-  }
-}
 
 async function onKvm(guest: HeldInterrupt) {
   const boot = { name: 'guest', file: buildHeld(guest).image, commandLine: '' };

@@ -34,8 +34,9 @@ const pic = (isr: number, imr: number): NonNullable<Chips['pic']> => ({ ir0: 1, 
 const LAPIC = 0xfee0_0000;
 const IOAPIC = 0xfec0_0000;
 const lapic = (register: number, value: number) => `movl $${value}, ${LAPIC + register}\n`;
-const ioapic = (register: number, value: number) => `movl $${register}, ${IOAPIC}\nmovl $${value}, ${IOAPIC + 0x10}\n`;
-const out = (port: number, value: number) => `movw $${port}, %dx\nmovb $${value}, %al\noutb %al, %dx\n`;
+export const ioapic = (register: number, value: number) =>
+  `movl $${register}, ${IOAPIC}\nmovl $${value}, ${IOAPIC + 0x10}\n`;
+export const out = (port: number, value: number) => `movw $${port}, %dx\nmovb $${value}, %al\noutb %al, %dx\n`;
 
 /** SVR: switched on, spurious vector 0xff. */
 const ON = lapic(0xf0, 0x1ff);
@@ -45,7 +46,7 @@ const NO_PIC = lapic(0x350, 0x1_0700);
 const LINT0_EXTINT = lapic(0x350, 0x700);
 
 /** Both PICs at vectors 0x20 and 0x28 with these masks. */
-const pics = (master: number, slave = 0xff) =>
+export const pics = (master: number, slave = 0xff) =>
   [
     [0x20, 0x11],
     [0x21, 0x20],
@@ -168,7 +169,7 @@ export const heldInterrupts: readonly HeldInterrupt[] = [
 ];
 
 /** The guest as a file that QEMU and Ringside can boot. */
-export function buildHeld({ code }: HeldInterrupt): { readonly image: Buffer; save(path: string): void } {
+export function buildHeld({ code }: Pick<HeldInterrupt, 'code'>): { readonly image: Buffer; save(path: string): void } {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-held-'));
   try {
     const source = join(folder, 'guest.S');

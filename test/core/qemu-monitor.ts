@@ -1,4 +1,4 @@
-/** QEMU under TCG with a kernel, and its monitor on standard input and output: the other opinion on a guest's state. */
+/** QEMU with a kernel, and its monitor on standard input and output: the other opinion on a guest's state. */
 import { type ChildProcess, spawn } from 'node:child_process';
 
 export class QemuMonitor {
@@ -6,8 +6,8 @@ export class QemuMonitor {
   #output = '';
   #waiting: (() => void) | undefined;
 
-  constructor(kernel: string, options: readonly string[] = []) {
-    const common = ['-accel', 'tcg', '-m', '16M', '-nic', 'none', '-display', 'none', '-monitor', 'stdio'];
+  constructor(kernel: string, options: readonly string[] = [], accelerator: 'tcg' | 'kvm' = 'tcg') {
+    const common = ['-accel', accelerator, '-m', '16M', '-nic', 'none', '-display', 'none', '-monitor', 'stdio'];
     this.#process = spawn('qemu-system-x86_64', [...common, ...options, '-kernel', kernel], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });

@@ -59,13 +59,17 @@ function setVectors(page: DataView, register: number, list: string): void {
 }
 
 export function parseIoapic(text: string): IoapicState | undefined {
-  const id = /^ioapic0: ver=0x\w+ id=0x([0-9a-f]+)/m.exec(text)?.[1];
-  if (id === undefined) return undefined;
+  const [version, id, select] =
+    /^ioapic0: ver=0x([0-9a-f]+) id=0x([0-9a-f]+) sel=0x([0-9a-f]+)/m
+      .exec(text)
+      ?.slice(1)
+      .map((digits) => Number.parseInt(digits, 16)) ?? [];
+  if (version === undefined || id === undefined || select === undefined) return undefined;
   const requested = new Set(/^\s+IRR\s+(.*)$/m.exec(text)?.[1]?.match(/\d+/g)?.map(Number));
   const pins = [...text.matchAll(/^\s+pin (\d+)\s+0x([0-9a-f]{16})/gm)].map(([, pin, raw]) =>
     decodeIoapicPin(Number(pin), BigInt(`0x${raw}`), requested.has(Number(pin))),
   );
-  return { id: Number.parseInt(id, 16), base: '0xfec00000', pins };
+  return { id, version, select, base: '0xfec00000', pins };
 }
 
 export function parsePics(text: string): readonly PicState[] {
@@ -80,6 +84,9 @@ export function parsePics(text: string): readonly PicState[] {
       vectorBase: field('irq_base'),
       autoEoi: false,
       elcr: field('elcr'),
+      highestPriority: field('hprio'),
+      readsIsr: field('rr_sel') !== 0,
+      fullyNested: field('fnm') !== 0,
       initialized: field('irq_base') !== 0,
     };
   });

@@ -41,7 +41,7 @@ pic1: irr=00 imr=ff isr=00 hprio=0 irq_base=28 rr_sel=0 elcr=0c fnm=0
 pic0: irr=01 imr=fe isr=02 hprio=0 irq_base=20 rr_sel=0 elcr=00 fnm=0
 `;
   const ioapic = parseIoapic(text);
-  assert.equal(ioapic?.id, 3);
+  assert.deepEqual([ioapic?.id, ioapic?.version, ioapic?.select], [3, 0x20, 0x18]);
   assert.deepEqual(
     ioapic?.pins.map(({ pin, vector, masked, pending, trigger }) => [pin, vector, masked, pending, trigger]),
     [

@@ -3,8 +3,9 @@ import { parseHex } from '../../protocol/hex.ts';
 import { lapicText } from './lapic.ts';
 import type { MonitorCommand } from './monitor-command.ts';
 import { msrCommands } from './msrs.ts';
-import { memoryRanges } from './page-tables.ts';
-import { examine } from './physical.ts';
+import { memoryRanges, pages } from './page-tables.ts';
+import { examine, hostAddress } from './physical.ts';
+import { picText } from './pic.ts';
 import { registersText } from './registers.ts';
 import { snapshotCommands } from './snapshots.ts';
 import { stopOn } from './stop-on.ts';
@@ -67,8 +68,14 @@ const lapic: MonitorCommand = {
   run: ({ vcpu }) => lapicText(vcpu.interrupts()),
 };
 
+const pic: MonitorCommand = {
+  name: 'info pic',
+  help: 'I/O APIC and both PICs',
+  run: ({ vcpu }) => picText(vcpu.interrupts()),
+};
+
 export const monitorCommands: readonly MonitorCommand[] = [
-  ...[help, registers, lapic, memoryTree, memoryRanges, hypercalls, translate, examine],
+  ...[help, registers, lapic, pic, memoryTree, memoryRanges, pages, hypercalls, translate, hostAddress, examine],
   ...snapshotCommands,
   ...msrCommands,
   stopOn,

@@ -1,4 +1,5 @@
-/** `monitor xp`: guest-physical memory, laid out as QEMU lays it out. */
+/** `monitor xp` and `monitor gpa2hva`: guest-physical memory, laid out as QEMU lays it out. */
+import { parseHex } from '../../protocol/hex.ts';
 import type { MonitorCommand } from './monitor-command.ts';
 
 const SIZES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4, g: 8 };
@@ -51,5 +52,22 @@ export const examine: MonitorCommand = {
       text += '\n';
     }
     return text;
+  },
+};
+
+export const hostAddress: MonitorCommand = {
+  name: 'gpa2hva',
+  parameters: 'ADDRESS',
+  help: 'where guest-physical memory lies in this process',
+  run({ machine }, argument) {
+    if (!/^(0x[0-9a-fA-F]{1,16}|\d{1,19})$/.test(argument)) return 'gpa2hva wants an address, e.g. gpa2hva 0x1000\n';
+    const gpa = BigInt(argument);
+    const host = machine.memory.host(gpa);
+    const at = `0x${gpa.toString(16)}`;
+    if (host !== undefined) return `Host virtual address for ${at} (ram) is 0x${host.toString(16)}\n`;
+    const device = machine
+      .memoryMap()
+      .regions.some(({ kind, start, end }) => kind === 'mmio' && gpa >= parseHex(start) && gpa < parseHex(end));
+    return device ? `Memory at address ${at} is not RAM\n` : `No memory is mapped at address ${at}\n`;
   },
 };

@@ -252,6 +252,8 @@ export const interrupts: InterruptsPart = {
   ioapic: {
     id: 0,
     base: '0xfec00000',
+    version: 0x11,
+    select: 0,
     pins: Array.from({ length: 24 }, (_, pin) => ({
       pin,
       raw: pin === 4 ? '0x24' : '0x10000',
@@ -275,6 +277,9 @@ export const interrupts: InterruptsPart = {
     vectorBase: 0x20 + index * 8,
     autoEoi: false,
     elcr: 0,
+    highestPriority: 0,
+    readsIsr: false,
+    fullyNested: false,
     initialized: true,
   })),
   pit: [{ channel: 0, mode: 2, count: 11932, gate: true }],
