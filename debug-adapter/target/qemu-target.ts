@@ -61,6 +61,7 @@ function machineInfo({ program, cpus, memory }: CoreOptions, pid: number, versio
     cpus,
     memory,
     personality: 'none',
+    callSites: 0,
     host,
   };
 }

@@ -44,6 +44,11 @@ export interface BootSegment {
   readonly gva?: bigint;
   readonly bytes: Uint8Array;
   readonly name: string;
+  /** Which of the bytes are code, as offsets, and of how many bits; absent where the file does not say. */
+  readonly code?: {
+    readonly bits: 32 | 64;
+    readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  };
 }
 
 /** Memory that the kernel expects to be zero (.bss). RAM of a new machine is; a restarted one must clear it. */

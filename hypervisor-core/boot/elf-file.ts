@@ -2,8 +2,10 @@
  * The parts of an ELF file that a loader needs: header, program headers and notes (System V ABI, chapter 5), 32- and
  * 64-bit. Nothing in the file is trusted: every offset is checked against the file before it is used.
  */
+
 import { BootError } from './boot-image.ts';
 import { type BootNotes, readBootNotes } from './elf-notes.ts';
+import { type CodeSection, codeSections } from './elf-sections.ts';
 import { lower } from './ranges.ts';
 
 export interface ElfSegment {
@@ -24,6 +26,8 @@ export interface ElfFile {
   /** PT_LOAD headers that occupy memory, in file order. */
   readonly segments: readonly ElfSegment[];
   readonly notes: BootNotes;
+  /** Sections of instructions; none where the section headers are gone. */
+  readonly code: readonly CodeSection[];
 }
 
 const PT_LOAD = 1;
@@ -99,7 +103,7 @@ export function parseElf(name: string, file: Uint8Array): ElfFile {
   const entry = bits === 64 ? view.getBigUint64(24, true) : BigInt(view.getUint32(24, true));
   const notes = headers.filter((header) => header.type === PT_NOTE);
   const noteBytes = notes.map((header) => clip(file, header.offset, header.fileSize));
-  return { bits, entry, segments, notes: readBootNotes(noteBytes) };
+  return { bits, entry, segments, notes: readBootNotes(noteBytes), code: codeSections(file, bits) };
 }
 
 function elfClass(name: string, file: Uint8Array): 32 | 64 {

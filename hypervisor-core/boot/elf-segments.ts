@@ -11,7 +11,11 @@ export function placeElf(elf: ElfFile, placement: Placement): { segments: BootSe
     const name = `ELF segment ${index} (${flags})`;
     const end = paddr + memorySize;
     placement.claim({ start: paddr, end, name });
-    if (bytes.length > 0) segments.push({ gpa: paddr, gva: vaddr, bytes, name });
+    const ranges = elf.code
+      .map(({ vaddr: start, size }) => ({ start: Number(start - vaddr), end: Number(start - vaddr + size) }))
+      .filter(({ start, end }) => start >= 0 && end <= bytes.length);
+    const code = ranges.length > 0 && { code: { bits: elf.bits, ranges } };
+    if (bytes.length > 0) segments.push({ gpa: paddr, gva: vaddr, bytes, name, ...code });
     const bss = paddr + BigInt(bytes.length);
     if (bss < end) zeroed.push({ start: bss, end, name: `${name}, zeroed` });
   }

@@ -48,8 +48,11 @@ export interface Platform {
   xmm(): Uint8Array;
   /** Microseconds of guest time. */
   now(): number;
-  /** Sends a fixed, edge-triggered interrupt to the local APIC of a vCPU; false when nobody takes it. */
-  interrupt(vcpu: number, vector: number): boolean;
+  /**
+   * Sends an edge-triggered interrupt to the local APIC of a vCPU, with the delivery mode of the SDM (fixed when absent);
+   * false when nobody takes it.
+   */
+  interrupt(vcpu: number, vector: number, deliveryMode?: number): boolean;
 }
 
 /** Bytes of shared, zeroed memory that a convention keeps its state in. */

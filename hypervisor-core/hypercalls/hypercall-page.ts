@@ -11,7 +11,11 @@ const MOV_EAX_IMM32 = 0xb8;
 const OUT_IMM8_AL = 0xe6;
 const RET = 0xc3;
 const INT3 = 0xcc;
+const NOP = 0x90;
 const UD2 = [0x0f, 0x0b];
+
+/** `out HYPERCALL_PORT, al; nop`: in the place of an instruction of three bytes that makes a call. */
+export const CALL_SITE: readonly number[] = [OUT_IMM8_AL, HYPERCALL_PORT, NOP];
 
 /** `out HYPERCALL_PORT, al; ret` at the start: Hyper-V's page has one entry, and the number comes in a register. */
 export function singleEntryPage(): Uint8Array {

@@ -1,13 +1,14 @@
 /**
  * KVM's hypercalls (linux/kvm_para.h): VMCALL or VMMCALL with the number in RAX and arguments in RBX, RCX, RDX, RSI. The
- * kernel answers them itself; Ringside puts names to those that it sees. CPUID leaves come from the kernel, too.
+ * kernel answers them itself, but for those whose instruction was found in the guest's code and leads to Ringside.
+ * CPUID leaves come from the kernel, too.
  */
 
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { Call, CallRegisters, Description, HypercallAbi } from './abi.ts';
-import { errorText, namedArguments, negative } from './describe.ts';
+import { errorText, namedArguments } from './describe.ts';
+import { answerKvm } from './kvm-answers.ts';
 
-const EPERM = 1;
 const ENOSYS = 1000;
 
 /** KVM_HC_*. */
@@ -44,7 +45,7 @@ export const kvm: HypercallAbi = {
     const cut = (value: bigint) => (longMode ? value : BigInt.asUintN(32, value));
     return { number: cut(rax), arguments: [rbx, rcx, rdx, rsi].map(cut), cpl, wordBytes: longMode ? 8 : 4 };
   },
-  answer: ({ cpl }) => ({ result: negative(cpl === 0 ? ENOSYS : EPERM) }),
+  answer: answerKvm,
   results: (result, longMode) => ({ rax: longMode ? result : BigInt.asUintN(32, result) }),
   describe(event: HypercallEvent): Description {
     const call = event.number < 64n ? calls[Number(event.number)] : undefined;

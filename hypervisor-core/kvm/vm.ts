@@ -144,15 +144,19 @@ export function setIrqLine(vmFd: number, line: number, level: boolean): void {
   ioctl(`KVM_IRQ_LINE ${line}`, vmFd, KVM.IRQ_LINE, buffer);
 }
 
-/** Sends a fixed, edge-triggered interrupt to one local APIC; 0 when nobody takes it. Any thread may. */
-export function signalMsi(
-  vmFd: number,
-  { apicId, vector }: { readonly apicId: number; readonly vector: number },
-): number {
-  // Intel SDM vol. 3A 10.11: the destination is in bits 19:12 of the address.
+/** An edge-triggered interrupt for one local APIC; vector and delivery mode as in the MSI data, SDM vol. 3A 10.11.2. */
+export interface Msi {
+  readonly apicId: number;
+  readonly vector: number;
+  readonly deliveryMode: number;
+}
+
+/** Sends an interrupt; 0 when nobody takes it. Any thread may. */
+export function signalMsi(vmFd: number, { apicId, vector, deliveryMode }: Msi): number {
+  // The destination is in bits 19:12 of the address.
   const MSI_ADDRESS = 0xfee0_0000;
   const buffer = Buffer.alloc(SIZE.kvm_msi);
   buffer.writeUInt32LE((MSI_ADDRESS | (apicId << 12)) >>> 0, OFFSET.kvm_msi.address_lo);
-  buffer.writeUInt32LE(vector, OFFSET.kvm_msi.data);
+  buffer.writeUInt32LE(vector | (deliveryMode << 8), OFFSET.kvm_msi.data);
   return ioctl('KVM_SIGNAL_MSI', vmFd, KVM.SIGNAL_MSI, buffer);
 }

@@ -61,6 +61,6 @@ export function platformOf({ vcpu, ram, clock, state, vmFd, cpus }: PlatformPart
       const { buffer, byteOffset } = vcpu.get('xsave');
       return new Uint8Array(buffer, byteOffset + XMM.at, XMM.bytes);
     },
-    interrupt: (target, vector) => signalMsi(vmFd, { apicId: target, vector }) > 0,
+    interrupt: (target, vector, deliveryMode = 0) => signalMsi(vmFd, { apicId: target, vector, deliveryMode }) > 0,
   };
 }

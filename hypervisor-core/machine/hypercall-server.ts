@@ -15,6 +15,8 @@ import type { SharedLock } from './shared-lock.ts';
 /** `out imm8, al`: what a hypercall page calls us by. */
 const OUT_IMM8 = 0xe6;
 const OUT_BYTES = 2n;
+/** What follows the OUT of a call site (machine/call-sites.ts); in a page, it is a return. */
+const NOP = 0x90;
 const { cs, ss } = OFFSET.kvm_sregs;
 const { l, dpl } = OFFSET.kvm_segment;
 
@@ -58,8 +60,11 @@ export class HypercallServer {
     const answer = lock.hold(() => convention.answer(call, this.#platform));
     if (answer.console) this.#print(answer.console);
     if (answer.end) events.ended(answer.end);
-    const rip = this.#after();
-    const caller = this.#caller(registers);
+    const behindOut = this.#after();
+    const inline = this.#platform.memory.readVirtual(behindOut, 1)[0] === NOP;
+    const rip = inline ? behindOut + 1n : behindOut;
+    const caller = inline ? undefined : this.#caller(registers);
+    if (inline) page.setRegister('rip', rip);
     if (answer.exception === undefined) {
       for (const [name, value] of Object.entries(convention.results(answer.result, registers.longMode))) {
         page.setRegister(name as 'rax' | 'rdx', value);

@@ -85,7 +85,9 @@ export class KvmMachine implements Machine {
     const images = new ImageMap(image);
     this.#stops = new StopsOnDemand({
       msrFilter: hardware.filtersMsrs,
-      hypercalls: (conventionOf(hardware.info.personality)?.msrs(hardware.strategy) ?? []).length > 0,
+      hypercalls:
+        hardware.info.callSites > 0 ||
+        (conventionOf(hardware.info.personality)?.msrs(hardware.strategy) ?? []).length > 0,
       memoryMap: () => this.memoryMap(),
       filterMsrs: (indices) => hardware.filterMsrs(indices),
     });

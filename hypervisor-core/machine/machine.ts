@@ -6,6 +6,7 @@ import { ACPI_TABLES, acpiTables } from '../devices/acpi/acpi-tables.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { HostReport, MachineInfo, Personality } from '../protocol/inspect.ts';
 import type { Machine } from './api.ts';
+import { openCallSites } from './call-sites.ts';
 import { ramRanges } from './guest-ram.ts';
 import { probeHost } from './host-probe.ts';
 import { KvmMachine } from './kvm-machine.ts';
@@ -82,8 +83,10 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   check(options);
   const host = checkedHost();
   const { memory, cpus } = options;
-  const image = withAcpiTables(bootImage(options), cpus);
-  const personality = options.personality ?? image.personality ?? 'none';
+  const booted = withAcpiTables(bootImage(options), cpus);
+  const personality = options.personality ?? booted.personality ?? 'none';
+  const byInstruction = personality === 'xen' || personality === 'kvm';
+  const { image, sites } = byInstruction ? openCallSites(booted) : { image: booted, sites: 0 };
   const info: MachineInfo = {
     version,
     pid: process.pid,
@@ -92,6 +95,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
     cpus,
     memory,
     personality,
+    callSites: sites,
     host,
   };
   const kvm = new Kvm();

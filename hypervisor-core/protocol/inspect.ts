@@ -22,6 +22,11 @@ export interface MachineInfo {
   /** Bytes of guest RAM. */
   readonly memory: number;
   readonly personality: Personality;
+  /**
+   * VMCALL and VMMCALL instructions in the kernel's code that lead to the trace. With personality `kvm`, calls made
+   * elsewhere (modules, user code, kernels that are no ELF file) are answered by KVM and not seen.
+   */
+  readonly callSites: number;
   readonly host: HostReport;
 }
 

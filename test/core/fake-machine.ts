@@ -50,6 +50,7 @@ const info: MachineInfo = {
   cpus: 2,
   memory: 0x10000,
   personality: 'none',
+  callSites: 0,
   host: { ok: true, module: 'fake', kernel: '0', apiVersion: 12, trap: 'none', facts: [] },
 };
 

@@ -1,10 +1,11 @@
 /** Guests that make calls in all three conventions: what they log of themselves is what the trace says, call by call. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { BootImage } from '../../hypervisor-core/boot/boot-image.ts';
 import { indexedPage, singleEntryPage } from '../../hypervisor-core/hypercalls/hypercall-page.ts';
 import type { HypercallRecord, Personality } from '../../hypervisor-core/protocol/inspect.ts';
 import { ARGUMENTS, callCode, type GuestCall, HYPERCALL_PAGE, loadXmm, logged, writeMsr } from './call-guest.ts';
-import { CODE, HANDLER, imm32, type Session, withSession } from './tiny-guest.ts';
+import { CODE, HANDLER, imm32, Session, tinyImage, withSession } from './tiny-guest.ts';
 
 const words = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer);
 const at = (gpa: bigint, bytes: Uint8Array) => ({ gpa, bytes, name: 'arguments' });
@@ -238,6 +239,46 @@ describe('Hyper-V', () => {
       },
       { personality: 'hyperv' },
     ));
+});
+
+/** A kernel of one code segment, as an ELF file would have it. */
+function kernelImage(code: readonly number[]): BootImage {
+  const image = tinyImage({ code });
+  const segments = image.segments.map((segment) =>
+    segment.gpa === CODE
+      ? { ...segment, code: { bits: 64 as const, ranges: [{ start: 0, end: code.length }] } }
+      : segment,
+  );
+  return { ...image, segments };
+}
+
+test('calls by an instruction in the kernel are traced, as KVM’s or as Xen’s', async () => {
+  for (const instruction of [
+    [0x0f, 0x01, 0xc1],
+    [0x0f, 0x01, 0xd9],
+  ]) {
+    const kvmCalls: GuestCall[] = [1n, 99n].map((rax) => ({ registers: { rax }, instruction }));
+    const xenCalls: GuestCall[] = [{ registers: { rax: 17n, rdi: 0n }, instruction }];
+    for (const [personality, calls, expected] of [
+      ['kvm', kvmCalls, ['KVM_HC_VAPIC_POLL_IRQ = 0x0', 'hypercall 99 = -ENOSYS']],
+      ['xen', xenCalls, ['xen_version: version = 0x40011']],
+    ] as const) {
+      const session = await Session.startImage(kernelImage(callCode(calls)), { personality });
+      try {
+        assert.equal(session.machine.info.callSites, calls.length);
+        await session.goToEnd();
+        const { records } = session.machine.hypercalls.read(0, 10);
+        assert.deepEqual(records.map(short), expected);
+        assert.deepEqual(
+          records.map(({ result }) => BigInt(result)),
+          logged((gpa, length) => session.machine.memory.read(gpa, length), calls.length),
+        );
+        assert.ok(records.every(({ caller }) => caller === undefined));
+      } finally {
+        await session.machine.close();
+      }
+    }
+  }
 });
 
 test('KVM answers its own calls, from both rings', async () => {

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { boot } from '../boot/boot.ts';
+import { callSites, openCallSites } from './call-sites.ts';
+
+/** VMCALL and VMMCALL among code, as the operand of other instructions, and in data. */
+const source = `
+int work(int n) { int sum = 0; for (int i = 0; i < n; i++) sum += i * n; return sum; }
+long call_intel(long number) { long result; __asm__ volatile("vmcall" : "=a"(result) : "a"(number)); return result; }
+long call_amd(long number) { long result; __asm__ volatile("vmmcall" : "=a"(result) : "a"(number)); return result; }
+int operand(void) { int value; __asm__ volatile("movl $0xc1010f, %0" : "=r"(value)); return value + work(3); }
+long wide(void) { long value; __asm__ volatile("movabsq $0xd9010fd9010f, %0" : "=r"(value)); return value; }
+const unsigned char data[] = { 0x0f, 0x01, 0xc1, 0x0f, 0x01, 0xd9 };
+void _start(void) { work(data[0]); call_intel(1); call_amd(2); operand(); wide(); }
+`;
+
+function kernel(): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-sites-'));
+  try {
+    const [input, output] = [join(folder, 'k.c'), join(folder, 'k.elf')];
+    writeFileSync(input, source);
+    const flags = [
+      '-O1',
+      '-fcf-protection=none',
+      '-ffreestanding',
+      '-fno-pic',
+      '-nostdlib',
+      '-static',
+      '-no-pie',
+      '-w',
+    ];
+    execFileSync('gcc', [...flags, '-Wl,--build-id=none,-Ttext=0x100000', input, '-o', output]);
+    return readFileSync(output);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const image = (file: Buffer) =>
+  boot({ name: 'k', file, commandLine: '', protocol: 'elf64', ram: [{ start: 0n, end: 64n << 20n }] });
+
+/** Addresses of the instructions that objdump names so. */
+function disassembled(file: Buffer): bigint[] {
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-sites-'));
+  try {
+    writeFileSync(join(folder, 'k'), file);
+    const text = execFileSync('objdump', ['-d', join(folder, 'k')], { encoding: 'utf8' });
+    return [...text.matchAll(/^ +([0-9a-f]+):.*\tvmm?call/gm)].map((match) => BigInt(`0x${match[1]}`));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('the call sites of a kernel are the instructions that objdump sees', () => {
+  const file = kernel();
+  const { segments } = image(file);
+  const found = segments.flatMap((segment) => callSites(segment).map((at) => segment.gpa + BigInt(at)));
+  assert.ok(found.length >= 2);
+  assert.deepEqual(found, disassembled(file));
+});
+
+test('opened sites are OUT and NOP, the file stays as it was, and nothing else changes', () => {
+  const file = kernel();
+  const before = Buffer.from(file);
+  const original = image(file);
+  const { image: opened, sites } = openCallSites(original);
+  assert.equal(sites, disassembled(file).length);
+  assert.deepEqual(file, before);
+  opened.segments.forEach(({ bytes }, index) => {
+    const old = original.segments[index]!;
+    const changed = [...bytes.keys()].filter((at) => bytes[at] !== old.bytes[at]);
+    assert.equal(changed.length, 3 * callSites(old).length);
+  });
+});
+
+test('whatever the bytes and ranges are, it ends without an error', () => {
+  const piece = fc.constantFrom([0x0f, 0x01, 0xc1], [0x0f, 0x01, 0xd9], [0x0f], [0x48], [0xe8, 1], [0x90]);
+  const range = fc.record({ start: fc.nat(40), end: fc.nat(400) });
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), range, (pieces, bounds) => {
+      const bytes = Uint8Array.from(pieces.flat());
+      for (const at of callSites({ gpa: 0n, name: 'x', bytes, code: { bits: 64, ranges: [bounds] } })) {
+        assert.ok(at >= bounds.start && at + 3 <= bytes.length);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
