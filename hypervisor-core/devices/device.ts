@@ -42,6 +42,8 @@ export interface PortHandler {
 export interface DeviceModel<Handler extends PortHandler = PortHandler> {
   readonly name: string;
   readonly ports: readonly { readonly first: number; readonly last: number }[];
+  /** What the datasheet calls the register at one of its ports, which may differ for reads and writes. */
+  register?(port: number, write: boolean): string | undefined;
   /** Which console {@link DeviceHost.transmit} goes to, from 0; the first when absent. */
   readonly console?: number;
   /** Bytes of shared state; zeroed at power-on, before {@link DeviceModel.reset}. */

@@ -66,6 +66,7 @@ export interface KeyboardHandler extends PortHandler {
 
 export const i8042: DeviceModel<KeyboardHandler> = {
   name: 'i8042',
+  register: (port, write) => (port === DATA ? 'data' : write ? 'command' : 'status'),
   ports: [
     { first: DATA, last: DATA },
     { first: STATUS_COMMAND, last: STATUS_COMMAND },

@@ -59,6 +59,7 @@ export function rtcCmos({ memoryBelow4G, memoryAbove4G, clock = Date.now }: RtcC
   return {
     name: 'rtc-cmos',
     ports: [{ first: INDEX, last: DATA }],
+    register: (port) => (port === INDEX ? 'index' : 'data'),
     stateBytes: 152,
     reset(state) {
       state.setUint8(REGISTER_A, A_DEFAULT);

@@ -35,6 +35,18 @@ const LSR = 5;
 const MSR = 6;
 const SCR = 7;
 
+/** Names of the registers at each offset, for reads and for writes, while DLAB is clear. */
+const REGISTER_NAMES = [
+  ['RBR', 'THR'],
+  ['IER', 'IER'],
+  ['IIR', 'FCR'],
+  ['LCR', 'LCR'],
+  ['MCR', 'MCR'],
+  ['LSR', 'LSR'],
+  ['MSR', 'MSR'],
+  ['SCR', 'SCR'],
+] as const;
+
 const IER_RDA = 1 << 0;
 const IER_THRE = 1 << 1;
 const IER_LINE_STATUS = 1 << 2;
@@ -89,6 +101,7 @@ export function serial16550({ name, port, irq, console }: SerialPort): DeviceMod
     name,
     console,
     ports: [{ first: port, last: port + 7 }],
+    register: (at, write) => REGISTER_NAMES[at - port]?.[write ? 1 : 0],
     stateBytes: FIFO_END + fifoBytes(QUEUE_DEPTH),
     reset(state) {
       state.setUint8(AT.thre, 0);

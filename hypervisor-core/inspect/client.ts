@@ -14,12 +14,13 @@ import { inspect } from '../protocol/inspect.ts';
 import { parseStopOn } from '../protocol/stop-on.ts';
 import { Backlog, Flow } from './flow.ts';
 import { scanPageTables } from './page-tables.ts';
-import { bytes, flag, MAX_TRANSFER, path, text, texts, wholeNumber, wideNumber } from './params.ts';
+import { bytes, flag, MAX_TRANSFER, path, text, texts, wholeNumber, wholeNumbers, wideNumber } from './params.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
 const MAX_MESSAGE = 4 << 20;
 const MAX_CONSOLE = 1 << 20;
 const MAX_CALLS = 10_000;
+const MAX_EXITS = 10_000;
 /** Hypercalls in one notification: small enough to be encoded in a few milliseconds. */
 const CALLS_AT_ONCE = 1_000;
 
@@ -45,6 +46,8 @@ export class InspectClient {
   readonly #console = new Backlog(MAX_CONSOLE);
   /** Sequence number of the next hypercall to send; undefined while the client does not watch. */
   #nextCall: number | undefined;
+  /** While the client wants exits to be written down. */
+  #exitTrace: Disposable | undefined;
 
   constructor(machine: Machine, socket: Duplex, onQuit: () => void) {
     this.#machine = machine;
@@ -73,6 +76,7 @@ export class InspectClient {
       socket.once('close', () => {
         for (const subscription of this.#subscriptions) subscription.dispose();
         if (machine.stopsOf(this).length > 0) machine.stopOn(this, []);
+        this.#exitTrace?.dispose();
         this.#connection.dispose();
         resolve();
       });
@@ -127,6 +131,13 @@ export class InspectClient {
         Math.min(wholeNumber(params, 'limit', 0, Number.MAX_SAFE_INTEGER), MAX_CALLS),
       );
     });
+    on.onRequest(inspect.traceExits, (params) => this.#traceExits(flag(params, 'on')));
+    on.onRequest(inspect.exits, (params) => {
+      const from = wholeNumbers(params, 'from', machine.vcpus.length);
+      return machine.exits.read(from, Math.min(wholeNumber(params, 'limit', 1, Number.MAX_SAFE_INTEGER), MAX_EXITS));
+    });
+    on.onRequest(inspect.exitCounters, () => machine.exits.counters());
+    on.onRequest(inspect.vcpuTimes, () => machine.exits.times());
     on.onRequest(inspect.consoleHistory, () => {
       // What waits to be sent is part of the history, and must not come a second time after it.
       this.#console.take();
@@ -187,6 +198,14 @@ export class InspectClient {
       this.#machine.stopOn(this, stops);
     } catch (error) {
       throw error instanceof BreakpointError ? failure(error.message) : error;
+    }
+  }
+
+  #traceExits(on: boolean): void {
+    if (on) this.#exitTrace ??= this.#machine.exits.trace();
+    else {
+      this.#exitTrace?.dispose();
+      this.#exitTrace = undefined;
     }
   }
 

@@ -23,6 +23,15 @@ export function wholeNumber(params: unknown, name: string, least: number, most: 
   throw invalid(name, `a whole number from ${least} to ${most}`);
 }
 
+/** A list of `length` whole numbers, none below 0. */
+export function wholeNumbers(params: unknown, name: string, length: number): number[] {
+  const value = member(params, name);
+  if (Array.isArray(value) && value.length === length && value.every((one) => Number.isSafeInteger(one) && one >= 0)) {
+    return value;
+  }
+  throw invalid(name, `a list of ${length} whole numbers`);
+}
+
 export function flag(params: unknown, name: string): boolean {
   const value = member(params, name);
   if (typeof value === 'boolean') return value;

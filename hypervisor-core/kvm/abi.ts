@@ -55,6 +55,7 @@ export const KVM = {
   SET_XCRS: 0x4188aea7,
   SET_GUEST_DEBUG: 0x4048ae9b,
   KVMCLOCK_CTRL: 0xaead,
+  GET_STATS_FD: 0xaece,
   // capabilities
   CAP_USER_MEMORY: 3,
   CAP_MAX_VCPUS: 66,

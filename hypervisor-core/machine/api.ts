@@ -5,6 +5,8 @@
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type {
   DeviceState,
+  ExitBatch,
+  ExitCounter,
   HypercallRecord,
   InterruptState,
   MachineInfo,
@@ -12,6 +14,7 @@ import type {
   MemoryMap,
   Msr,
   SnapshotInfo,
+  VcpuTimes,
 } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 
@@ -170,6 +173,16 @@ export interface Machine {
   devices(): readonly DeviceState[];
 
   readonly snapshots: Snapshots;
+
+  readonly exits: {
+    /** Exits are written down until it is disposed of. */
+    trace(): Disposable;
+    /** Exits with sequence numbers from `from`, one per vCPU, on, oldest first. */
+    read(from: readonly number[], limit: number): ExitBatch;
+    /** Exits counted since the machine was made; always, and running or not, as {@link times} are. */
+    counters(): readonly ExitCounter[];
+    times(): readonly VcpuTimes[];
+  };
 
   readonly hypercalls: {
     /** Records from sequence number `from` on, oldest first; `dropped` counts those already overwritten. */

@@ -15,6 +15,7 @@ import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { judge } from './conditions.ts';
+import { ExitTrace } from './exit-trace.ts';
 import { platformOf } from './hypercall-platform.ts';
 import { HypercallTrace, hypercallState } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
@@ -42,6 +43,7 @@ export class KvmMachine implements Machine {
   readonly console: Console;
   readonly serialPorts: readonly SerialConsole[];
   readonly hypercalls: Machine['hypercalls'];
+  readonly exits: Machine['exits'];
   readonly snapshots: MachineSnapshots;
   readonly variables: AgentVariables;
   /** Resolves when every worker waits for orders. */
@@ -130,6 +132,11 @@ export class KvmMachine implements Machine {
       platformOf({ ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state }, this.#bits),
     );
     this.hypercalls = this.#trace.api;
+    this.exits = new ExitTrace({
+      ...{ memory: shared.exits, cpus: this.vcpus.length, stats: hardware.stats },
+      threadId: (vcpu) => this.#vcpu(vcpu).thread.tid,
+      portName: (port, write) => this.#devices.ports.name(port, write),
+    }).api;
     this.snapshots = new MachineSnapshots({
       ...{ hardware, image, vcpus: this.vcpus, devices: this.#devices, hypercalls: shared.hypercalls },
       disarm: () => this.#breakpoints.disarm(),

@@ -5,12 +5,14 @@ import { conventionOf } from '../hypercalls/hypercalls.ts';
 import { KVM } from '../kvm/abi.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import { allocateRunPages, mapRunPage, unmapRunPage } from '../kvm/run-page.ts';
+import { KvmStats } from '../kvm/stats.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
 import { KvmVm } from '../kvm/vm.ts';
 import type { MachineInfo } from '../protocol/inspect.ts';
 import { VARIABLE_BYTES } from './agent-context.ts';
 import { deviceMemoryBytes } from './attach-devices.ts';
 import { guestCpuid } from './cpuid.ts';
+import { EXIT_MEMORY_BYTES } from './exit-memory.ts';
 import { GuestRam } from './guest-ram.ts';
 import { hypercallMemoryBytes } from './hypercall-trace.ts';
 import { loadInitialState } from './initial-state.ts';
@@ -29,6 +31,8 @@ export class MachineHardware {
   readonly vm: KvmVm;
   readonly slots: MemorySlots;
   readonly vcpus: readonly KvmVcpu[];
+  /** What KVM counts of each vCPU, where it does. */
+  readonly stats: readonly (KvmStats | undefined)[];
   readonly msrIndices: readonly number[];
   readonly #shared: Omit<WorkerSetup, 'index' | 'vcpuFd'>;
   /** How to give back what was made, last first. */
@@ -58,6 +62,7 @@ export class MachineHardware {
         variables: new SharedArrayBuffer(VARIABLE_BYTES),
         devices: new SharedArrayBuffer(deviceMemoryBytes({ ramSize: info.memory, cpus: info.cpus })),
         hypercalls: new SharedArrayBuffer(hypercallMemoryBytes()),
+        exits: new SharedArrayBuffer(info.cpus * EXIT_MEMORY_BYTES),
         personality: info.personality,
         strategy: this.strategy,
       };
@@ -71,6 +76,10 @@ export class MachineHardware {
         if (info.personality === 'hyperv' && this.strategy.hypervMsrs) vcpu.enableCapability(KVM.CAP_HYPERV_SYNIC2);
         vcpu.setCpuid(guestCpuid(supported, { ...this.strategy, personality: info.personality }, index, info.cpus));
         return vcpu;
+      });
+      this.stats = this.vcpus.map(({ fd }) => {
+        const stats = KvmStats.open(fd);
+        return stats && this.#made(stats);
       });
       for (const { gpa, bytes } of image.segments) this.ram.write(Number(gpa), bytes);
       const [first] = this.vcpus;

@@ -56,6 +56,13 @@ export class PortBus {
     return this.#byName.get(name);
   }
 
+  /** Whose port it is, and what the device calls it; undefined where no device is. */
+  name(port: number, write: boolean): { readonly device: string; readonly register?: string } | undefined {
+    const part = this.#parts.find(({ model }) => model.ports.some(({ first, last }) => port >= first && port <= last));
+    const register = part?.model.register?.(port, write);
+    return part && { device: part.model.name, ...(register !== undefined && { register }) };
+  }
+
   /** The state of every device, at one moment. */
   describe(): DeviceState[] {
     return this.lock.hold(() =>

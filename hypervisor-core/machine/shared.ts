@@ -28,6 +28,8 @@ export interface WorkerSetup {
   readonly variables: SharedArrayBuffer;
   readonly devices: SharedArrayBuffer;
   readonly hypercalls: SharedArrayBuffer;
+  /** Counters and trace of the exits of each vCPU. */
+  readonly exits: SharedArrayBuffer;
   readonly personality: Personality;
   readonly strategy: DebugStrategy;
 }

@@ -10,6 +10,7 @@ import type { RunPage } from '../kvm/run-page.ts';
 import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
 import { isWatched, reportedRegister } from './debug-plan.ts';
+import type { ExitRecorder } from './exit-recorder.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { HypercallServer } from './hypercall-server.ts';
 import { linearPc } from './linear-pc.ts';
@@ -41,6 +42,7 @@ export interface LoopParts {
   readonly ram: RamFile;
   readonly debug: VcpuDebug;
   readonly rendezvous: Rendezvous;
+  readonly exits: ExitRecorder;
 }
 
 export class VcpuLoop {
@@ -75,13 +77,15 @@ export class VcpuLoop {
 
   /** Runs the vCPU until there is something to say. */
   #enter(mode: RunMode): VcpuReport {
-    const { vcpu, page, mailbox, kicks, debug, rendezvous } = this.#parts;
+    const { vcpu, page, mailbox, kicks, debug, rendezvous, exits } = this.#parts;
     const before = mode.kind === 'step' ? vcpu.get('regs') : undefined;
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
     let finish: VcpuReport | undefined;
     for (;;) {
+      exits.entering();
       const result = rendezvous.inGuest(() => runVcpu(vcpu.fd));
+      exits.left(result);
       if (result === -EINTR || result === -EAGAIN || (result === 0 && page.exitReason === KVM.EXIT_INTR)) {
         kicks.take();
         page.immediateExit = false;
@@ -165,12 +169,16 @@ export class VcpuLoop {
   }
 
   #handlePort(): VcpuReport | undefined {
-    const { page, debug, ports, hypercalls } = this.#parts;
+    const { page, debug, ports, hypercalls, exits } = this.#parts;
     const access = page.portAccess();
     const mayBeTrap = debug.plan.trap?.kind === 'in-dx' && debug.plan.traps.size > 0 && !access.write;
     const trapped = mayBeTrap && access.size === 1 && this.#portTrap(page.register('rip'));
-    if (trapped) return trapped;
+    if (trapped) {
+      exits.was('debug');
+      return trapped;
+    }
     if (access.write && access.port === HYPERCALL_PORT && hypercalls.call()) {
+      exits.was('hypercall');
       if (this.#end) return { kind: 'end', end: this.#end };
       const wanted = debug.plan.stops.some(({ kind }) => kind === 'hypercall');
       return wanted ? { kind: 'event', message: 'The guest made a hypercall.' } : undefined;

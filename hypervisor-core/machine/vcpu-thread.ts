@@ -61,6 +61,11 @@ export class VcpuThread {
     return this.#running;
   }
 
+  /** Kernel id of the worker's thread; 0 when it is gone. */
+  get tid(): number {
+    return this.#mailbox.tid;
+  }
+
   /** A worker gets each plan once. */
   run(mode: RunMode, plan: DebugPlan): void {
     this.#running = true;

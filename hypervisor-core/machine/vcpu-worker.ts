@@ -1,5 +1,6 @@
 /** Entry point of the worker thread that runs one vCPU (dist/vcpu.js). It sleeps on its mailbox between runs. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { ExitView } from '../kvm/exit-view.ts';
 import { KickReceiver, kick } from '../kvm/kick.ts';
 import { RunPage } from '../kvm/run-page.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
@@ -7,6 +8,8 @@ import type { GuestEnd } from '../protocol/inspect.ts';
 import { AgentVariables } from './agent-context.ts';
 import { attachDevices } from './attach-devices.ts';
 import type { DebugPlan } from './debug-plan.ts';
+import { ExitMemory } from './exit-memory.ts';
+import { ExitRecorder } from './exit-recorder.ts';
 import { RamFile } from './guest-ram.ts';
 import { HypercallServer } from './hypercall-server.ts';
 import { hypercallRing, hypercallState } from './hypercall-trace.ts';
@@ -52,12 +55,19 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       variables: new AgentVariables(setup.variables),
       print: (text) => send({ type: 'printed', text }),
     });
-    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, ram, debug, rendezvous });
+    const exits = new ExitRecorder(
+      new ExitView(setup.runPages, runPageOffset(index), setup.runBytes),
+      new ExitMemory(setup.exits, index),
+    );
+    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, ram, debug, rendezvous, exits });
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
       debug.plan = newestPlan(port) ?? debug.plan;
-      send({ type: 'parked', report: loop.run(order) });
+      exits.begin(clock.now());
+      const report = loop.run(order);
+      exits.parked();
+      send({ type: 'parked', report });
     }
     hypercalls.close();
   } finally {

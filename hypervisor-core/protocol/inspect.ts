@@ -301,6 +301,95 @@ export interface SnapshotParams {
   readonly name: string;
 }
 
+// ---------------------------------------------------------------- exits
+
+/** Why a vCPU left KVM_RUN for user space. `kick`: a signal, to stop it or to have it look at its orders. */
+export type ExitReason =
+  | 'port-in'
+  | 'port-out'
+  | 'mmio-read'
+  | 'mmio-write'
+  | 'msr-read'
+  | 'msr-write'
+  | 'hypercall'
+  | 'halt'
+  | 'debug'
+  | 'shutdown'
+  | 'system-event'
+  | 'internal-error'
+  | 'entry-failure'
+  | 'kick'
+  | 'other';
+
+/** One exit. What was accessed is there for accesses alone. */
+export interface ExitRecord {
+  /** Counts from 0 without gaps, for each vCPU by itself. */
+  readonly sequence: number;
+  readonly vcpu: number;
+  readonly time: number;
+  /** Microseconds until the guest was entered again, or the vCPU came to rest. */
+  readonly duration: number;
+  readonly reason: ExitReason;
+  /** RIP as KVM has it at the exit: at the instruction or after it, as this KVM does. */
+  readonly rip: Hex;
+  /** Port, guest-physical address or MSR. */
+  readonly address?: Hex;
+  /** Bytes of one access, and how many a string instruction made. */
+  readonly size?: number;
+  readonly count?: number;
+  /** What was written, or what the guest was given; of several, the first. */
+  readonly value?: Hex;
+  readonly device?: string;
+  /** By the name in the device's datasheet. */
+  readonly register?: string;
+}
+
+export interface ExitBatch {
+  readonly records: readonly ExitRecord[];
+  /** What to ask from next, one number per vCPU. */
+  readonly next: readonly number[];
+  /** Records that were overwritten before they could be read. */
+  readonly dropped: number;
+  /** Exits written down so far. */
+  readonly total: number;
+}
+
+/** How often one vCPU left the guest for one reason, for one port, address or MSR, or from one place. */
+export interface ExitCounter {
+  readonly vcpu: number;
+  readonly kind: 'reason' | 'place' | 'rip';
+  /** Absent for all those of `kind` together that found no room in the table. */
+  readonly reason?: ExitReason;
+  /** Port, guest-physical address or MSR; of kind `rip`, RIP. */
+  readonly address?: Hex;
+  readonly count: number;
+  /** Microseconds that user space took. */
+  readonly time: number;
+  readonly device?: string;
+  readonly register?: string;
+}
+
+/** Where a vCPU's time went, in microseconds since the machine was made. */
+export interface VcpuTimes {
+  readonly vcpu: number;
+  /** Kernel id of its thread; 0 when it is gone. */
+  readonly threadId: number;
+  /** Inside KVM_RUN: in the guest, in KVM, halted, or waiting for a processor. */
+  readonly inKvm: number;
+  /** In user space, handling exits. */
+  readonly inUser: number;
+  /** It is inside KVM_RUN now. */
+  readonly entered: boolean;
+  /** Halted, as KVM counts it; a part of `inKvm`. */
+  readonly halted: number;
+  /** Its thread was ready and had no processor of the host. */
+  readonly steal: number;
+  /** It is halted, or waits to be started, now. */
+  readonly blocking: boolean;
+  /** All that KVM_GET_STATS_FD gives as one number, by KVM's names; none before Linux 5.14. */
+  readonly statistics: Readonly<Record<string, number>>;
+}
+
 // ---------------------------------------------------------------- methods
 
 export interface VcpuParams {
@@ -347,6 +436,12 @@ export const inspect = {
   ),
   /** Starts or stops the {@link inspect.onHypercalls} flow to this client. */
   watchHypercalls: new RequestType<{ readonly on: boolean }, void, void>('trace/watchHypercalls'),
+  /** Has exits written down for as long as this client wants it; they are counted always. */
+  traceExits: new RequestType<{ readonly on: boolean }, void, void>('trace/traceExits'),
+  /** Traced exits from `from` (one number per vCPU) on, oldest first, at most `limit` (the core caps it at 10,000). */
+  exits: new RequestType<{ readonly from: readonly number[]; readonly limit: number }, ExitBatch, void>('trace/exits'),
+  exitCounters: new RequestType0<readonly ExitCounter[], void>('trace/exitCounters'),
+  vcpuTimes: new RequestType0<readonly VcpuTimes[], void>('trace/vcpuTimes'),
   /** Everything that the guest has printed on COM1, up to the last 1 MiB. */
   consoleHistory: new RequestType0<{ readonly data: string }, void>('console/history'),
   /** What the guest has sent on one of COM1 to COM4 (`port` 1 to 4): the last 1 MiB of COM1, 64 KiB of the others. */

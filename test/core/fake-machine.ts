@@ -181,6 +181,18 @@ export class FakeMachine implements Machine {
   readonly serialPorts = [this.console];
   devices = () => [{ device: 'COM1', registers: [{ name: 'IER', value: '0x0' as const }] }];
 
+  tracers = 0;
+
+  readonly exits = {
+    trace: () => {
+      this.tracers++;
+      return { dispose: () => this.tracers-- };
+    },
+    read: (from: readonly number[]) => ({ records: [], next: from, dropped: 0, total: 0 }),
+    counters: () => [],
+    times: () => [],
+  };
+
   readonly hypercalls = {
     read: (from: number, limit: number) => ({
       records: this.calls.filter(({ sequence }) => sequence >= from).slice(0, limit),
