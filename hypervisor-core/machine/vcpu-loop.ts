@@ -172,7 +172,7 @@ export class VcpuLoop {
     const { page, debug, ports, hypercalls, exits } = this.#parts;
     const access = page.portAccess();
     const mayBeTrap = debug.plan.trap?.kind === 'in-dx' && debug.plan.traps.size > 0 && !access.write;
-    const trapped = mayBeTrap && access.size === 1 && this.#portTrap(page.register('rip'));
+    const trapped = mayBeTrap && access.size > 1 && this.#portTrap(page.register('rip'));
     if (trapped) {
       exits.was('debug');
       return trapped;
@@ -213,8 +213,8 @@ export class VcpuLoop {
   }
 
   /**
-   * Tells a planted `in al,dx` from the guest's own. KVM completes the read at the next entry, so it is answered with
-   * what AL holds already, completed here, and RIP is put back on the trap.
+   * Tells a planted `in eax,dx` from the guest's own. KVM completes the read at the next entry, so that is done here, and
+   * RAX and RIP are put back to what they were on the trap.
    */
   #portTrap(rip: bigint): VcpuReport | undefined {
     const { vcpu, page, debug, kicks } = this.#parts;
@@ -223,16 +223,17 @@ export class VcpuLoop {
     if (![...debug.plan.traps.keys()].some((trap) => trap % PAGE === offset)) return undefined;
     const gpa = vcpu.translate(pc);
     if (gpa === undefined || !debug.plan.traps.has(Number(gpa))) return undefined;
-    const { data } = page.portAccess();
-    data.setUint8(0, Number(page.register('rax') & 0xffn));
+    const rax = page.register('rax');
     page.immediateExit = true;
     runVcpu(vcpu.fd);
     kicks.take();
     page.immediateExit = false;
     const registers = vcpu.get('regs');
     registers.setBigUint64(OFFSET.kvm_regs.rip, rip, true);
+    registers.setBigUint64(OFFSET.kvm_regs.rax, rax, true);
     vcpu.set('regs', registers);
     page.noteRegister('rip', rip);
+    page.noteRegister('rax', rax);
     return { kind: 'trapped', pc };
   }
 

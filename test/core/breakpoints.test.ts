@@ -34,6 +34,24 @@ describe('software breakpoints', () => {
       assert.deepEqual(seen, [...addresses.slice(1), ...addresses, addresses[0]]);
     }));
 
+  test('whatever is in the registers, and leave them alone', () => {
+    // Ports of the kernel's chips, of Ringside's devices and of nobody: a trap may be an access to the port in DX.
+    const ports = [0x20, 0x21, 0xa1, 0x41, 0x70, 0xf4, 0x3f8, 0x4d0, 0xcf8, 0xffff];
+    const rax = 0x1122_3344_5566_7788n;
+    const MOV_RAX = [0x48, 0xb8, ...new Uint8Array(BigUint64Array.of(rax).buffer)];
+    const MOV_EDX = 0xba;
+    const code = [...MOV_RAX, ...ports.flatMap((port) => [MOV_EDX, ...imm32(port), NOP]), ...INC_EAX];
+    return withSession({ code }, async (session) => {
+      const at = (index: number) => CODE + BigInt(MOV_RAX.length + index * 6 + 5);
+      for (const index of ports.keys()) session.machine.insertBreakpoint('software', at(index), 1);
+      for (const [index, port] of ports.entries()) {
+        assert.deepEqual(await session.go(), { kind: 'breakpoint', address: at(index), hardware: false });
+        assert.equal(session.register('rdx'), BigInt(port));
+        assert.equal(session.register('rax'), rax);
+      }
+    });
+  });
+
   test('are never seen in memory, and writes go under them', () =>
     withSession(loop, async (session) => {
       session.machine.insertBreakpoint('software', CODE + 1n, 1);

@@ -121,6 +121,8 @@ describe('debugging the sample guest', () => {
     await ui.collapse('Page Tables');
     const interrupts = await ui.view('Interrupts');
     await ui.row(interrupts, 'Local APIC').filter({ hasText: 'xapic' }).waitFor();
+    // Folded, so that what is below it is in sight.
+    await ui.row(interrupts, 'Local APIC').click();
     await ui.row(interrupts, 'I/O APIC').filter({ hasText: 'of 24 pins' }).waitFor();
     await ui.row(interrupts, 'IDT').filter({ hasText: 'entries present' }).waitFor();
     await screenshot(ui, 'interrupts');
