@@ -49,14 +49,32 @@ export interface Completion {
   readonly kind: 'register' | 'member' | 'variable' | 'symbol';
 }
 
+/** Where a condition is compiled for. */
+export interface ConditionScope {
+  readonly symbols: SymbolIndex | undefined;
+  /** Address of the breakpoint. */
+  readonly pc: bigint;
+  /** The stub's registers, numbered as in its target description. */
+  readonly registers: readonly { readonly name: string; readonly bits: number; readonly regnum: number }[];
+}
+
 /** The room's one entry, made by `createExpressions()` in expressions.ts. */
 export interface Expressions {
   /** Throws `ExpressionError`, with a caret position, for what C or this evaluator does not allow. */
   evaluate(source: string, context: EvaluationContext): Promise<Value>;
+  /** Whether a number or pointer is not 0, as for C's `if`. */
+  holds(source: string, context: EvaluationContext): Promise<boolean>;
+  /** Bytes of an object of the type; undefined where it has no size. */
+  sizeOf(type: Type): number | undefined;
   format(value: Value, context: EvaluationContext, format?: ValueFormat): Promise<ValueText>;
   children(value: Value, context: EvaluationContext, start: number, count: number): Promise<readonly Child[]>;
   /** Assigns the value of the C expression `source`; returns what is there now. */
   assign(target: Value, source: string, context: EvaluationContext): Promise<Value>;
+  /**
+   * A condition as a gdb agent expression, which a stub evaluates by itself. Throws `ExpressionError` for what cannot be
+   * compiled; its message says what it is.
+   */
+  compile(source: string, scope: ConditionScope): Promise<Uint8Array>;
   /** Takes a format suffix off a written expression: `flags,x` is `flags` in hex. Letters as gdb's: x d b t o c s. */
   splitFormat(source: string): { readonly source: string; readonly format?: ValueFormat };
   /** What can stand at `column` of a text that is being written, and the column at which the word there starts. */

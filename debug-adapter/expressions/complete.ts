@@ -2,6 +2,7 @@
 import type { Completion, EvaluationContext, Value } from './api.ts';
 import { MAX_LENGTH, type Token, tokenize } from './lexer.ts';
 import { allRegisterNames } from './registers.ts';
+import { sugarNames } from './sugar.ts';
 import { isAggregate, membersOf, strip } from './types.ts';
 
 type Evaluate = (source: string, context: EvaluationContext) => Promise<Value>;
@@ -30,7 +31,8 @@ async function candidates(
   evaluate: Evaluate,
 ): Promise<readonly Completion[]> {
   if (word.startsWith('$')) {
-    return allRegisterNames(context).map((name) => ({ name: `$${name}`, kind: 'register' }));
+    const walks = sugarNames.filter((name) => name.startsWith('$')).map((name) => ({ name, kind: 'symbol' }) as const);
+    return [...allRegisterNames(context).map((name) => ({ name: `$${name}`, kind: 'register' }) as const), ...walks];
   }
   const operator = /(?:\.|->)\s*$/.exec(before);
   if (operator) return members(endOf(before.slice(0, operator.index)), context, evaluate);

@@ -4,7 +4,9 @@ import { addressOf, dereference, element, member } from './access.ts';
 import { type EvaluationContext, ExpressionError } from './api.ts';
 import { arithmetic } from './arithmetic.ts';
 import { assignTo, castTo } from './assignment.ts';
-import { lookUp, lookUpScoped } from './lookup.ts';
+import { walkList } from './list-walk.ts';
+import { literalType } from './literals.ts';
+import { namedValue, resolveName, resolveScoped } from './lookup.ts';
 import { type Environment, fromScalar, load, loadPromoted, type Operand, unknownTypeError } from './operands.ts';
 import { pointerArithmetic } from './pointer-arithmetic.ts';
 import { registerValue } from './registers.ts';
@@ -32,8 +34,9 @@ export class Evaluator {
       case 'string':
         return stringValue(node.bytes, model);
       case 'name':
-        if (node.scope !== undefined) return lookUpScoped(node.scope, node.name, context, node.at);
-        return this.referenced(await lookUp(node.name, context, node.at), node.at);
+        if (node.scope !== undefined)
+          return namedValue(resolveScoped(node.scope, node.name, context, node.at), context);
+        return this.referenced(await namedValue(resolveName(node.name, context, node.at), context), node.at);
       case 'register':
         return registerValue(node.name, context, model, node.at);
       case 'unary':
@@ -61,6 +64,11 @@ export class Evaluator {
       case 'member': {
         const object = await this.evaluate(node.object);
         return this.referenced(await member(object, node.name, this.environment, node.at), node.at);
+      }
+      case 'list': {
+        const offset = await load(await this.evaluate(node.offset), this.environment, node.at);
+        const head = await this.evaluate(node.head);
+        return walkList(head, await this.type(node.type), BigInt(offset.value), this.environment, node.at);
       }
       case 'call':
         throw new ExpressionError(
@@ -198,23 +206,6 @@ export class Evaluator {
     if (size === undefined) throw new ExpressionError('Invalid application of sizeof to an incomplete type.', at);
     return fromScalar({ type: builtinType(['size_t'], model) ?? model.unsignedLong, value: BigInt(size) }, at);
   }
-}
-
-/** C11 6.4.4.1: the first type of the list that holds the value. */
-function literalType({ value, decimal, suffix }: NodeOf<'integer'>, model: DataModel): Type {
-  const unsigned = suffix.includes('u');
-  const longs = suffix.replace('u', '').length;
-  const pairs = [
-    [model.int, model.unsignedInt],
-    [model.long, model.unsignedLong],
-    [model.longLong, model.unsignedLongLong],
-  ] as const;
-  for (const [signedType, unsignedType] of pairs.slice(longs)) {
-    const bits = BigInt(signedType.size * 8);
-    if (!unsigned && value >> (bits - 1n) === 0n) return signedType;
-    if ((unsigned || !decimal) && value >> bits === 0n) return unsignedType;
-  }
-  return model.unsignedLongLong;
 }
 
 function stringValue(bytes: Uint8Array, model: DataModel): Operand {

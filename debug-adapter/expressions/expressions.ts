@@ -1,23 +1,26 @@
 /** The room's entry: C expressions over symbols, registers and memory. */
+import { compileCondition } from './agent/compile.ts';
 import { type EvaluationContext, ExpressionError, type Expressions, type Value, type ValueFormat } from './api.ts';
 import { assignTo } from './assignment.ts';
 import { complete } from './complete.ts';
 import { Evaluator } from './evaluator.ts';
 import { childrenOf, formatValue } from './formatting.ts';
-import { isTypedefName } from './lookup.ts';
-import { type Environment, type Operand, unknownTypeError } from './operands.ts';
-import { parseExpression } from './parser.ts';
+import { type Environment, environmentOf, load, type Operand, unknownTypeError } from './operands.ts';
+import { parseIn } from './parse-in.ts';
 import { type SummaryLimits, usualLimits } from './summary.ts';
 import { typeName } from './type-name.ts';
-import { modelOf, unknownData } from './types.ts';
+import { sizeOf, unknownData } from './types.ts';
 
 /** `limits` bound the one-line texts. */
 export function createExpressions(limits: SummaryLimits = usualLimits): Expressions {
   return {
     evaluate: (source, context) => withColumn(() => evaluate(source, context)),
+    holds: (source, context) => withColumn(() => holds(source, context)),
+    sizeOf: (type) => sizeOf(type),
     format: (value, context, format = { radix: 'natural' }) => formatValue(value, context, format, limits),
     children: childrenOf,
     assign: (target, source, context) => withColumn(() => assign(target, source, context)),
+    compile: (source, scope) => withColumn(() => compileCondition(source, scope)),
     splitFormat,
     complete: (text, column, context, limit) => complete(text, column, context, limit, evaluate),
     typeName,
@@ -36,10 +39,6 @@ async function withColumn<Result>(work: () => Promise<Result>): Promise<Result> 
   }
 }
 
-function environmentOf(context: EvaluationContext): Environment {
-  return { context, model: modelOf(context.symbols) };
-}
-
 async function evaluate(source: string, context: EvaluationContext): Promise<Value> {
   const value = await operandOf(source, environmentOf(context));
   if (value.type === unknownData) throw unknownTypeError(value, 0);
@@ -47,15 +46,13 @@ async function evaluate(source: string, context: EvaluationContext): Promise<Val
   return { type, place, ...(bits && { bits }), expression: repeatable(source) ? source.trim() : '' };
 }
 
-function operandOf(source: string, environment: Environment): Promise<Operand> {
-  const { context, model } = environment;
-  const known = new Map<string, boolean>();
-  const node = parseExpression(source, (name) => {
-    const isType = known.get(name) ?? isTypedefName(name, context, model);
-    known.set(name, isType);
-    return isType;
-  });
-  return new Evaluator(environment).evaluate(node);
+async function operandOf(source: string, environment: Environment): Promise<Operand> {
+  return new Evaluator(environment).evaluate(parseIn(source, environment));
+}
+
+async function holds(source: string, context: EvaluationContext): Promise<boolean> {
+  const environment = environmentOf(context);
+  return Boolean((await load(await operandOf(source, environment), environment, 0)).value);
 }
 
 /** Assignments happen once; evaluating a child must not repeat them. */

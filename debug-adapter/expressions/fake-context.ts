@@ -1,5 +1,5 @@
 /** A small guest for tests: memory, registers and hand-made symbols, with no image behind them. */
-import type { Frame, ImageSymbol, Place, SymbolIndex, Type, VariableInfo } from '../symbols/api.ts';
+import type { Frame, ImageSymbol, Place, StaticPlace, SymbolIndex, Type, VariableInfo } from '../symbols/api.ts';
 import type { EvaluationContext } from './api.ts';
 
 export interface FakeGuest {
@@ -88,8 +88,15 @@ function fakeSymbols({ variables = {}, types = {}, symbols = [], enumerators = {
     variablesAt: () => infos,
     globals: () => [],
     typeNamed: (name, kind) => types[kind ? `${kind} ${name}` : name],
+    macro: () => undefined,
     enumerator: (name) => enumerators[name],
     locate: async ({ name }) => variables[name]?.place ?? { kind: 'optimized-out' },
+    placeAt: ({ name }) => staticPlace(variables[name]?.place),
     unwind: async () => undefined,
   };
+}
+
+function staticPlace(place: Place | undefined): StaticPlace | undefined {
+  if (place?.kind === 'memory') return { kind: 'memory', offset: place.address };
+  return place?.kind === 'register' ? place : undefined;
 }

@@ -23,44 +23,60 @@ function variableInScope(name: string, { symbols, frame }: EvaluationContext): V
 /** A found value; enumerators behave as int in arithmetic, C11 6.4.4.3. */
 export type Found = Value & { readonly enumerator?: true };
 
+/** What a name stands for: a variable, which lives somewhere else in each frame, or a value. */
+export type Named = { readonly variable: VariableInfo } | { readonly value: Found };
+
 /** Throws ExpressionError for a name nothing is known by. */
-export async function lookUp(name: string, context: EvaluationContext, at: number): Promise<Found> {
+export function resolveName(name: string, context: EvaluationContext, at: number): Named {
   const { symbols, frame } = context;
   if (symbols) {
     const variable = variableInScope(name, context) ?? nearestGlobal(symbols.globals(name), frame.line?.file);
-    if (variable) return variableValue(variable, symbols, context);
+    if (variable) return { variable };
     const enumerator = symbols.enumerator(name);
-    if (enumerator) return { ...constant(enumerator.type, enumerator.value, name), enumerator: true };
+    if (enumerator) return { value: { ...constant(enumerator.type, enumerator.value, name), enumerator: true } };
     const symbol = symbols.symbolsNamed(name).find(isDefined);
-    if (symbol) return symbolValue(symbol, symbols);
+    if (symbol) return { value: symbolValue(symbol, symbols) };
   }
   const word = wellKnown(name);
-  if (word) return word;
+  if (word) return { value: word };
   throw new ExpressionError(`No symbol "${name}" in current context.`, at);
 }
 
+/** Whether a name has a meaning as it stands. */
+export function namesSomething(name: string, context: EvaluationContext): boolean {
+  try {
+    return resolveName(name, context, 0) !== undefined;
+  } catch (error) {
+    if (error instanceof ExpressionError) return false;
+    throw error;
+  }
+}
+
 /** `'file.c'::name` or `function::name`. */
-export async function lookUpScoped(
-  scope: string,
-  name: string,
-  context: EvaluationContext,
-  at: number,
-): Promise<Found> {
+export function resolveScoped(scope: string, name: string, context: EvaluationContext, at: number): Named {
   const { symbols } = context;
   const missing = (what: string) => new ExpressionError(what, at);
   if (!symbols) throw missing('There are no symbols: the image has none, or none is loaded.');
   const inFile = symbols.globals(name).find(({ declared }) => declared && isFile(declared.file, scope));
-  if (inFile) return variableValue(inFile, symbols, context);
+  if (inFile) return { variable: inFile };
   const functionSymbol = symbols.symbolsNamed(scope).find((symbol) => symbol.kind === 'function');
   if (functionSymbol) {
     const pc = functionSymbol.address;
     const level = Math.max(0, symbols.inlineLevels(pc).length - 1);
     const variable = symbols.variablesAt(pc, level).find((each) => each.name === name && each.kind === 'static');
-    if (variable) return variableValue(variable, symbols, context);
+    if (variable) return { variable };
     throw missing(`No static "${name}" in function "${scope}".`);
   }
   const known = symbols.sources().some((file) => isFile(file, scope));
   throw missing(known ? `No symbol "${name}" in "${scope}".` : `No file or function "${scope}" in the symbols.`);
+}
+
+/** The named thing as a value in the frame. */
+export async function namedValue(named: Named, { symbols, frame }: EvaluationContext): Promise<Found> {
+  if ('value' in named) return named.value;
+  const { variable } = named;
+  const place = (await symbols?.locate(variable, frame)) ?? { kind: 'optimized-out' };
+  return { type: variable.type, place, expression: variable.name };
 }
 
 const isFile = (file: string, written: string) => file === written || file.endsWith(`/${written}`);
@@ -68,12 +84,6 @@ const isFile = (file: string, written: string) => file === written || file.endsW
 /** Statics of different files may share a name; the one of the frame's own file is meant. */
 function nearestGlobal(found: readonly VariableInfo[], file: string | undefined): VariableInfo | undefined {
   return found.find(({ declared }) => file !== undefined && declared?.file === file) ?? found[0];
-}
-
-/** The variable as a value in the frame. */
-async function variableValue(variable: VariableInfo, symbols: SymbolIndex, context: EvaluationContext): Promise<Value> {
-  const place = await symbols.locate(variable, context.frame);
-  return { type: variable.type, place, expression: variable.name };
 }
 
 function constant(type: Type, value: bigint, expression: string): Value {

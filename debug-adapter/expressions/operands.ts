@@ -3,7 +3,7 @@ import type { Type } from '../symbols/api.ts';
 import { type EvaluationContext, ExpressionError, type Value } from './api.ts';
 import { decodeScalar, encodeScalar, promote, type Scalar } from './scalars.ts';
 import { readValue, rvalue } from './storage.ts';
-import { type DataModel, isAggregate, stride, strip, unknownData } from './types.ts';
+import { type DataModel, isAggregate, modelOf, stride, strip, unknownData } from './types.ts';
 
 /** A value on its way through an expression. */
 export type Operand = Value & { readonly enumerator?: true };
@@ -12,6 +12,10 @@ export type Operand = Value & { readonly enumerator?: true };
 export interface Environment {
   readonly context: EvaluationContext;
   readonly model: DataModel;
+}
+
+export function environmentOf(context: EvaluationContext): Environment {
+  return { context, model: modelOf(context.symbols) };
 }
 
 /** The operand as a number or pointer; throws for structs and for symbols of unknown type. */

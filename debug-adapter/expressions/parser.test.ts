@@ -40,6 +40,8 @@ function show(node: Node | TypeNode): string {
       return `${show(node.object)}[${show(node.index)}]`;
     case 'member':
       return `${show(node.object)}.${node.name}`;
+    case 'list':
+      return `list ${show(node.head)} of ${show(node.type)} at ${show(node.offset)}`;
     case 'call':
       return `${show(node.callee)}()`;
     case 'named-type':

@@ -1,5 +1,7 @@
 /** C's expression grammar, C11 6.5, with gdb's `p@10` and `{type} address`. */
 import { ExpressionError } from './api.ts';
+import type { FindMacro } from './macro-expansion.ts';
+import { sugar } from './sugar.ts';
 import type { ArithmeticOperator, BinaryOperator, Node, UnaryOperator } from './syntax.ts';
 import { TokenStream } from './token-stream.ts';
 import { TypeParser } from './type-parser.ts';
@@ -30,8 +32,8 @@ const ASSIGNMENT = /^([-+*/%&|^]|<<|>>)?=$/;
 const UNARY = new Set(['*', '&', '-', '+', '!', '~']);
 
 /** `isTypedef` decides what `(name)` means; throws ExpressionError for what is no expression. */
-export function parseExpression(source: string, isTypedef: (name: string) => boolean): Node {
-  const tokens = new TokenStream(source);
+export function parseExpression(source: string, isTypedef: (name: string) => boolean, findMacro?: FindMacro): Node {
+  const tokens = new TokenStream(source, findMacro);
   if (tokens.peek().kind === 'end') throw new ExpressionError('Expression is empty.', 0);
   const parser = new Parser(tokens, isTypedef);
   const node = parser.expression();
@@ -171,6 +173,9 @@ class Parser {
   }
 
   private primary(): Node {
+    const grammar = { expression: () => this.assignment(), typeName: () => this.types.typeName() };
+    const sugared = sugar(this.tokens, grammar);
+    if (sugared) return sugared;
     const token = this.tokens.peek();
     const { at } = token;
     switch (token.kind) {

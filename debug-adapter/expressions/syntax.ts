@@ -39,6 +39,8 @@ export type Node = { readonly at: number } & (
   | { readonly kind: 'sizeof'; readonly of: Node | TypeNode }
   | { readonly kind: 'index'; readonly object: Node; readonly index: Node }
   | { readonly kind: 'member'; readonly object: Node; readonly name: string }
+  /** Entries of a list: `offset` is that of the link in `type`. */
+  | { readonly kind: 'list'; readonly head: Node; readonly type: TypeNode; readonly offset: Node }
   | { readonly kind: 'call'; readonly callee: Node }
 );
 

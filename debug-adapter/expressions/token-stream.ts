@@ -1,6 +1,7 @@
 /** The tokens of one expression with a cursor, and the limits that keep hostile input from nesting without end. */
 import { ExpressionError } from './api.ts';
 import { type Token, tokenize } from './lexer.ts';
+import { expandMacros, type FindMacro } from './macro-expansion.ts';
 
 /** Evaluation recurses once per tree level, and a chain of operators is as deep as it is long. */
 const MAX_NODES = 1000;
@@ -10,8 +11,8 @@ export class TokenStream {
   private position = 0;
   private nodes = 0;
 
-  constructor(source: string) {
-    this.tokens = tokenize(source);
+  constructor(source: string, findMacro: FindMacro = () => undefined) {
+    this.tokens = expandMacros(tokenize(source), findMacro);
   }
 
   peek(ahead = 0): Token {

@@ -113,6 +113,12 @@ export interface BreakpointPlace {
   readonly line: SourceLine;
 }
 
+export interface Macro {
+  readonly body: string;
+  /** Absent for one that takes no arguments; `...` as the last for any number. */
+  readonly parameters?: readonly string[];
+}
+
 /** Symbols of one linked image at the addresses it runs at. All lookups are exact; none throws for an unknown address. */
 export interface SymbolIndex {
   readonly path: string;
@@ -154,10 +160,14 @@ export interface SymbolIndex {
   variablesAt(pc: bigint, level: number): readonly VariableInfo[];
   globals(name: string): readonly VariableInfo[];
   typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined;
+  /** A macro of the unit that `pc` is in; only where the compiler noted macros. */
+  macro(name: string, pc: bigint): Macro | undefined;
   enumerator(name: string): { readonly type: Type; readonly value: bigint } | undefined;
 
   /** Where a variable lives in this frame, DWARF 5 chapter 2.6. */
   locate(variable: VariableInfo, frame: FrameContext): Promise<Place>;
+  /** Where a variable lives at `pc` whatever the frame; undefined where that takes more than a register and an offset. */
+  placeAt(variable: VariableInfo, pc: bigint): StaticPlace | undefined;
   /** The caller's frame by call frame information, DWARF 5 chapter 6.4; undefined without CFI for `pc`. */
   unwind(frame: FrameContext): Promise<CallerRegisters | undefined>;
 }
@@ -189,6 +199,12 @@ export type Place =
   | { readonly kind: 'value'; readonly bytes: Uint8Array }
   | { readonly kind: 'pieces'; readonly pieces: readonly { readonly place: Place; readonly size: number }[] }
   | { readonly kind: 'optimized-out' };
+
+/** A place that needs no frame: at an address, at an offset from a register's value, in a register, or a known number. */
+export type StaticPlace =
+  | { readonly kind: 'memory'; readonly base?: string; readonly offset: bigint }
+  | { readonly kind: 'register'; readonly name: string }
+  | { readonly kind: 'value'; readonly number: bigint };
 
 export interface Frame extends FrameContext {
   /** 0 is the innermost. */

@@ -43,6 +43,8 @@ export const attribute = {
   bitOffset: 0x0c,
   bitSize: 0x0d,
   stmtList: 0x10,
+  macros: 0x79,
+  gnuMacros: 0x2119,
   lowPc: 0x11,
   highPc: 0x12,
   language: 0x13,

@@ -8,8 +8,10 @@ import type {
   ImageSymbol,
   InlineLevel,
   LineRange,
+  Macro,
   Place,
   SourceLine,
+  StaticPlace,
   SymbolIndex,
   Type,
   VariableInfo,
@@ -23,9 +25,11 @@ import { Unavailable } from './expression.ts';
 import { Frames } from './frames.ts';
 import { ImageIndex, type IndexOptions } from './index/image-index.ts';
 import { Lines } from './lines.ts';
+import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
 import { type Scope, Scopes } from './scopes.ts';
+import { StaticPlaces } from './static-places.ts';
 import { SymbolTable } from './symtab.ts';
 import { Types } from './types.ts';
 import type { Unit } from './unit.ts';
@@ -64,6 +68,8 @@ class ElfSymbols implements OpenSymbols {
   private readonly lines: Lines;
   private readonly types: Types;
   private readonly frames: Frames;
+  private readonly macros: Macros;
+  private readonly staticPlaces: StaticPlaces;
   private readonly variables: Variables;
   private readonly places: Places;
   private readonly symbols: SymbolTable;
@@ -85,7 +91,10 @@ class ElfSymbols implements OpenSymbols {
     this.names = new ImageIndex(info, (name) => this.unitsOfSymbol(name), options);
     this.lines = new Lines(info, this.names);
     this.types = new Types(this.info, (name, wanted) => this.definition(name, wanted));
-    this.frames = new Frames(this.info, new CallFrames(this.info));
+    this.macros = new Macros(this.info);
+    const callFrames = new CallFrames(this.info);
+    this.frames = new Frames(this.info, callFrames);
+    this.staticPlaces = new StaticPlaces(this.info, callFrames);
     this.variables = new Variables(
       this.info,
       this.lines,
@@ -196,6 +205,13 @@ class ElfSymbols implements OpenSymbols {
     }, undefined);
   }
 
+  macro(name: string, pc: bigint): Macro | undefined {
+    return this.info.tolerate(() => {
+      const unit = this.lines.unitFor(this.addresses.fromGuest(pc));
+      return unit && this.macros.find(name, unit);
+    }, undefined);
+  }
+
   enumerator(name: string): { type: Type; value: bigint } | undefined {
     return this.info.tolerate(() => {
       for (const die of this.names.find(name, 'enumerator')) {
@@ -213,6 +229,10 @@ class ElfSymbols implements OpenSymbols {
     } catch (error) {
       return this.info.note(error, { kind: 'optimized-out' });
     }
+  }
+
+  placeAt(variable: VariableInfo, pc: bigint): StaticPlace | undefined {
+    return this.info.tolerate(() => this.variables.staticPlace(variable, pc, this.staticPlaces), undefined);
   }
 
   async unwind(frame: FrameContext): Promise<CallerRegisters | undefined> {

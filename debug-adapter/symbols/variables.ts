@@ -1,5 +1,5 @@
 /** Variables in scope and of the whole image, and where they live. DWARF 5, 4.1. */
-import type { FrameContext, Place, SourceLine, VariableInfo } from './api.ts';
+import type { FrameContext, Place, SourceLine, StaticPlace, VariableInfo } from './api.ts';
 import type { DebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute, tag } from './dwarf-constants.ts';
@@ -10,6 +10,7 @@ import type { ImageIndex } from './index/image-index.ts';
 import type { Lines } from './lines.ts';
 import { locationProgram } from './location-lists.ts';
 import type { Scope, Scopes } from './scopes.ts';
+import type { LocatedProgram, StaticPlaces } from './static-places.ts';
 import type { SymbolTable } from './symtab.ts';
 import type { Types } from './types.ts';
 import type { Unit } from './unit.ts';
@@ -60,6 +61,29 @@ export class Variables {
     return locationOrNone(program, this.frames.context(frame, this.hooks(bearer.unit, frame, 0)));
   }
 
+  /** Where it lives at an address in whatever frame. */
+  staticPlace(variable: VariableInfo, pc: bigint, places: StaticPlaces): StaticPlace | undefined {
+    const die = this.dies.get(variable);
+    if (!die || die.bearer(attribute.constValue)) return undefined;
+    const distance = this.info.addresses.fromGuest(pc);
+    const bearer = die.bearer(attribute.location);
+    if (!bearer) {
+      const place = this.bySymbol(die);
+      return place.kind === 'memory' ? { kind: 'memory', offset: place.address } : undefined;
+    }
+    const program = locationProgram(bearer, attribute.location, distance);
+    return (
+      program && places.of({ program, unit: bearer.unit }, distance, () => this.frameBaseAt(bearer.unit, distance))
+    );
+  }
+
+  private frameBaseAt(unit: Unit, distance: number): LocatedProgram | undefined {
+    const holder = this.lines.unitFor(distance) ?? unit;
+    const bearer = this.scopes.functionAt(holder, distance)?.bearer(attribute.frameBase);
+    const program = bearer && locationProgram(bearer, attribute.frameBase, distance);
+    return program && { program, unit: holder };
+  }
+
   /** Something declared here and defined in assembly or by the linker. */
   private bySymbol(die: Die): Place {
     const external = die.bearer(attribute.external)?.flag(attribute.external);
@@ -95,13 +119,10 @@ export class Variables {
   }
 
   private async frameBase(unit: Unit, frame: FrameContext, callers: number): Promise<bigint> {
-    const distance = this.info.addresses.fromGuest(frame.pc);
-    const holder = this.lines.unitFor(distance) ?? unit;
-    const bearer = this.scopes.functionAt(holder, distance)?.bearer(attribute.frameBase);
-    const program = bearer && locationProgram(bearer, attribute.frameBase, distance);
-    if (!program) throw new Unavailable('the function has no frame base');
-    const hooks = { ...this.hooks(holder, frame, callers), frameBase: noFrameBase };
-    return evaluateNumber(program, this.frames.context(frame, hooks));
+    const base = this.frameBaseAt(unit, this.info.addresses.fromGuest(frame.pc));
+    if (!base) throw new Unavailable('the function has no frame base');
+    const hooks = { ...this.hooks(base.unit, frame, callers), frameBase: noFrameBase };
+    return evaluateNumber(base.program, this.frames.context(frame, hooks));
   }
 
   private local(die: Die): VariableInfo[] {

@@ -3,7 +3,7 @@
  * i386 (gdb/features/i386/64bit-core.xml and 32bit-core.xml with their SSE parts). Which of the two, and whether the
  * floating-point and vector parts are there, shows in the length of the packet.
  */
-import type { StubRegister } from './target-xml.ts';
+import type { StubRegister } from './target.ts';
 
 type Shape = readonly [names: readonly string[], bits: number, group: string];
 

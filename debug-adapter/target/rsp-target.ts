@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { MessageConnection } from 'vscode-jsonrpc';
+import { formatBreakpointOptions } from '../../hypervisor-core/protocol/agent/breakpoint-options.ts';
 import { bytesToHex, hexToBytes, parseThreadId, textToHex } from '../../hypervisor-core/protocol/rsp.ts';
 import { RspClient } from './rsp-client.ts';
 import { parseStopReply, type StopReply } from './stop-reply.ts';
@@ -12,13 +13,13 @@ import {
   type BreakpointKind,
   type ResumeKind,
   type StopReason,
+  type StubRegister,
   type Target,
   type TargetEnd,
   TargetError,
   type TargetStop,
   type TargetThread,
 } from './target.ts';
-import type { StubRegister } from './target-xml.ts';
 
 const PAGE = 4096n;
 const MOST_THREADS = 1024;
@@ -56,7 +57,7 @@ export class RspTarget implements Target {
   readonly registers: readonly StubRegister[];
   readonly missing: readonly string[];
   /** What is planted, as the packet says it, with the address. */
-  private readonly planted = new Map<string, { readonly kind: BreakpointKind; readonly address: bigint }>();
+  private readonly planted = new Map<string, Planted>();
   /** Takes the next stop, which nobody else sees. */
   private quiet: ((stop: TargetStop) => void) | undefined;
   /** What the stub printed last, e.g. how the guest ended. */
@@ -79,6 +80,7 @@ export class RspTarget implements Target {
       hardwareBreakpoints: stub.breakpoints.has('hardware'),
       watchpoints: stub.breakpoints.has('write'),
       physicalMemory: host.readPhysical !== undefined || stub.physicalMemory,
+      conditions: stub.conditions,
     };
     if (host.inspect) this.inspect = host.inspect;
     client.onStopReply = (payload) => this.stopped(payload);
@@ -184,10 +186,16 @@ export class RspTarget implements Target {
     return this.host.writePhysical?.(address, data) ?? this.physically(() => this.writeSelected(address, data));
   }
 
-  async insertBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
+  async insertBreakpoint(
+    kind: BreakpointKind,
+    address: bigint,
+    length = 1,
+    conditions: readonly Uint8Array[] = [],
+  ): Promise<void> {
     const packet = zPacket(kind, address, length);
-    await this.sendZ('Z', kind, packet, address);
-    this.planted.set(packet, { kind, address });
+    const options = formatBreakpointOptions({ conditions, commands: [] });
+    await this.sendZ('Z', kind, packet + options, address);
+    this.planted.set(packet, { kind, address, options });
   }
 
   async removeBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
@@ -288,11 +296,9 @@ export class RspTarget implements Target {
     const end = this.host.ended?.();
     // Told of later, as of every guest that ends on its way.
     if (end) return void setImmediate(() => this.end(end));
-    if (how.kind === 'continue' && !this.host.leavesTraps && (await this.standsOnTrap(thread))) {
-      const stop = await this.stepQuietly(thread);
-      if (stop.reason.kind !== 'step') return this.deliver(stop);
-      if (await this.standsOnTrap(thread))
-        return this.deliver({ thread, reason: { kind: 'breakpoint', hardware: false } });
+    if (how.kind === 'continue' && !this.host.leavesTraps) {
+      const left = await this.leaveTrap(thread);
+      if (left) return this.deliver(left);
     }
     this.stepping = how.kind !== 'continue';
     await this.send(thread, how, others);
@@ -319,20 +325,42 @@ export class RspTarget implements Target {
     }
   }
 
-  private async standsOnTrap(thread: number): Promise<boolean> {
-    const traps = [...this.planted.values()].filter(({ kind }) => kind === 'software' || kind === 'hardware');
-    if (traps.length === 0) return false;
-    const pc = bytesToHex((await this.readRegister(thread, 'rip')).slice().reverse());
-    return traps.some(({ address }) => address === BigInt(`0x${pc}`));
+  /** Steps a vCPU off the trap that it stands on; gives the stop where that came to something else. */
+  private async leaveTrap(thread: number): Promise<TargetStop | undefined> {
+    const pc = await this.trapUnder(thread);
+    if (pc === undefined) return undefined;
+    const stop = await this.stepOff(thread, pc);
+    if (stop.reason.kind !== 'step') return stop;
+    // A step that changed nothing was taken by something else; an instruction that jumps to itself is met again.
+    const again = (await this.trapUnder(thread)) === pc ? await this.stepOff(thread, pc) : stop;
+    if (again.reason.kind !== 'step') return again;
+    const met = (await this.trapUnder(thread)) !== undefined;
+    return met ? { thread, reason: { kind: 'breakpoint', hardware: false } } : undefined;
   }
 
-  private async stepQuietly(thread: number): Promise<TargetStop> {
+  /** Where a vCPU stands, if there is a trap. */
+  private async trapUnder(thread: number): Promise<bigint | undefined> {
+    if (![...this.planted.values()].some(isTrap)) return undefined;
+    const pc = BigInt(`0x${bytesToHex((await this.readRegister(thread, 'rip')).slice().reverse())}`);
+    return this.trapsAt(pc).length > 0 ? pc : undefined;
+  }
+
+  private trapsAt(pc: bigint): readonly (readonly [packet: string, Planted])[] {
+    return [...this.planted].filter(([, planted]) => isTrap(planted) && planted.address === pc);
+  }
+
+  /** As gdb does, without the trap: QEMU would step over its own, gdbserver meets it again even then. */
+  private async stepOff(thread: number, pc: bigint): Promise<TargetStop> {
+    const traps = this.trapsAt(pc);
+    for (const [packet, { kind }] of traps) await this.sendZ('z', kind, packet, pc);
     const stopped = new Promise<TargetStop>((resolve) => {
       this.quiet = resolve;
     });
     this.stepping = true;
     await this.send(thread, { kind: 'step' }, 'stay');
-    return stopped;
+    const stop = await stopped;
+    for (const [packet, { kind, options }] of traps) await this.sendZ('Z', kind, packet + options, pc);
+    return stop;
   }
 
   private register(name: string): StubRegister {
@@ -419,6 +447,16 @@ export class RspTarget implements Target {
       throw new TargetError(`No ${kind} breakpoint at 0x${address.toString(16)}: ${errorText(reply)}`);
   }
 }
+
+/** A breakpoint that the stub has. */
+interface Planted {
+  readonly kind: BreakpointKind;
+  readonly address: bigint;
+  /** What follows the place in its packet. */
+  readonly options: string;
+}
+
+const isTrap = ({ kind }: Planted) => kind === 'software' || kind === 'hardware';
 
 /** The arguments of a `Z` or `z` packet. */
 const zPacket = (kind: BreakpointKind, address: bigint, length: number) =>

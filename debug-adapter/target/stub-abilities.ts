@@ -5,8 +5,8 @@
 import { MAX_PACKET, parseThreadId, textToHex } from '../../hypervisor-core/protocol/rsp.ts';
 import { defaultLayout } from './register-layouts.ts';
 import type { RspClient } from './rsp-client.ts';
-import { type BreakpointKind, TargetError } from './target.ts';
-import { readTargetDescription, type StubRegister } from './target-xml.ts';
+import { type BreakpointKind, type StubRegister, TargetError } from './target.ts';
+import { readTargetDescription } from './target-xml.ts';
 
 export const Z_TYPE: Readonly<Record<BreakpointKind, number>> = {
   software: 0,
@@ -30,13 +30,16 @@ export interface StubAbilities {
   /** `p`; without, all registers are read for one. */
   readonly oneRegister: boolean;
   readonly breakpoints: ReadonlySet<BreakpointKind>;
+  /** Agent expressions as conditions of breakpoints. */
+  readonly conditions: boolean;
   /** `Qqemu.PhyMemMode`. */
   readonly physicalMemory: boolean;
   /** `qRcmd`. */
   readonly monitor: boolean;
 }
 
-const OUR_FEATURES = 'qSupported:swbreak+;hwbreak+;vContSupported+;error-message+';
+const OUR_FEATURES =
+  'qSupported:swbreak+;hwbreak+;vContSupported+;error-message+;xmlRegisters=i386;ConditionalBreakpoints+';
 /** Bytes of one description document. */
 const LONGEST_DOCUMENT = 1 << 20;
 /** Bytes in a packet of a stub that does not say: what GDB assumes. */
@@ -50,6 +53,8 @@ export async function askStub(client: RspClient): Promise<StubAbilities> {
     client.dropAcknowledgements();
   }
   await client.request('?');
+  // Stubs that serve processes (gdbserver) describe the registers of the one that is selected.
+  await client.request('Hg0');
   const actions = await client.request('vCont?');
   const threads = await client.request('qfThreadInfo');
   const first = parseThreadId(/^m([^,]+)/.exec(threads)?.[1] ?? '');
@@ -70,6 +75,7 @@ export async function askStub(client: RspClient): Promise<StubAbilities> {
     firstThread: typeof first === 'number' ? first : 1,
     oneRegister: /^[0-9a-fx]+$/i.test(await client.request(`p${pc.toString(16)}`)),
     breakpoints,
+    conditions: features.has('ConditionalBreakpoints+'),
     physicalMemory: /^[01]$/.test(await client.request('qqemu.PhyMemMode')),
     monitor: (await client.request(`qRcmd,${textToHex('info version')}`, () => undefined)) !== '',
   };

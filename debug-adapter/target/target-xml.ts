@@ -2,11 +2,7 @@
  * Reads a stub's target description (GDB manual, appendix G): which registers there are, how wide, and where they stand
  * in a `g` packet. Only the elements that say so are looked at.
  */
-import { type RegisterInfo, TargetError } from './target.ts';
-
-export interface StubRegister extends RegisterInfo {
-  readonly regnum: number;
-}
+import { type StubRegister, TargetError } from './target.ts';
 
 /** More would be nonsense, and cost memory for nothing. */
 const MOST_REGISTERS = 4096;

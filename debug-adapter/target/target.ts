@@ -19,6 +19,12 @@ export interface RegisterInfo {
   readonly group: string;
 }
 
+/** A register that the stub numbers. */
+export interface StubRegister extends RegisterInfo {
+  /** As in its packets and in agent expressions. */
+  readonly regnum: number;
+}
+
 export type StopReason =
   | { readonly kind: 'breakpoint'; readonly address?: bigint; readonly hardware: boolean }
   | { readonly kind: 'watchpoint'; readonly address: bigint; readonly access: 'write' | 'read' | 'access' }
@@ -48,7 +54,7 @@ export type BreakpointKind = 'software' | 'hardware' | 'write' | 'read' | 'acces
 export interface Target {
   /** Words for messages: `Ringside core`, `QEMU stub at localhost:1234`. */
   readonly name: string;
-  readonly registers: readonly RegisterInfo[];
+  readonly registers: readonly StubRegister[];
   /**
    * What the GDB protocol has no words for: of our own core, or as far as a monitor (QEMU's) tells it. Requests that
    * nobody there can answer are rejected with the reason.
@@ -61,6 +67,8 @@ export interface Target {
     readonly hardwareBreakpoints: boolean;
     readonly watchpoints: boolean;
     readonly physicalMemory: boolean;
+    /** Evaluates conditions of breakpoints by itself. */
+    readonly conditions: boolean;
   };
 
   threads(): Promise<readonly TargetThread[]>;
@@ -76,8 +84,16 @@ export interface Target {
   readPhysical(address: bigint, length: number): Promise<Uint8Array>;
   writePhysical(address: bigint, data: Uint8Array): Promise<void>;
 
-  /** Throws `TargetError` with the stub's reason. `length` counts for watchpoints only. */
-  insertBreakpoint(kind: BreakpointKind, address: bigint, length?: number): Promise<void>;
+  /**
+   * Throws `TargetError` with the stub's reason. `length` counts for watchpoints only. `conditions` are agent
+   * expressions, of which one must not be 0 for a stop; only where the target can.
+   */
+  insertBreakpoint(
+    kind: BreakpointKind,
+    address: bigint,
+    length?: number,
+    conditions?: readonly Uint8Array[],
+  ): Promise<void>;
   removeBreakpoint(kind: BreakpointKind, address: bigint, length?: number): Promise<void>;
 
   /** Resolves when the stub has taken the command, not at the stop. `others`: what vCPUs other than `thread` do. */
