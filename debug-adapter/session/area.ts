@@ -33,6 +33,8 @@ interface StandardRequests {
     DebugProtocol.SetExceptionBreakpointsArguments,
     DebugProtocol.SetExceptionBreakpointsResponse
   >;
+  dataBreakpointInfo: Request<DebugProtocol.DataBreakpointInfoArguments, DebugProtocol.DataBreakpointInfoResponse>;
+  setDataBreakpoints: Request<DebugProtocol.SetDataBreakpointsArguments, DebugProtocol.SetDataBreakpointsResponse>;
   breakpointLocations: Request<DebugProtocol.BreakpointLocationsArguments, DebugProtocol.BreakpointLocationsResponse>;
   continue: Request<DebugProtocol.ContinueArguments, DebugProtocol.ContinueResponse>;
   pause: Request<DebugProtocol.PauseArguments, DebugProtocol.PauseResponse>;

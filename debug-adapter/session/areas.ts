@@ -3,6 +3,7 @@ import type { Area } from './area.ts';
 import { breakpoints } from './breakpoints.ts';
 import { completions } from './completions.ts';
 import { consoleInput } from './console-output.ts';
+import { dataBreakpoints } from './data-breakpoints.ts';
 import { disassembly } from './disassembly.ts';
 import { evaluate } from './evaluate.ts';
 import { exceptions } from './exceptions.ts';
@@ -17,6 +18,7 @@ import { variables } from './variables.ts';
 export const areas: readonly Area[] = [
   lifecycle,
   breakpoints,
+  dataBreakpoints,
   runControl,
   stacks,
   variables,

@@ -2,22 +2,27 @@
  * The user's breakpoints: what was asked for, where it landed, and what is planted in the guest. Survives a restart:
  * {@link BreakpointTable.bind} plants everything again in the new guest.
  */
+import { ExpressionError, type Expressions } from '../expressions/api.ts';
 import type { BreakpointPlace, SymbolIndex } from '../symbols/api.ts';
-import { type Target, TargetError } from '../target/target.ts';
+import { type Target, TargetError, type TargetStop } from '../target/target.ts';
+import { placesOf } from './breakpoint-places.ts';
+import { type BreakpointRequest, sameRequest } from './breakpoint-request.ts';
 import type { SourcePaths } from './source-paths.ts';
-
-export type BreakpointRequest =
-  | { readonly kind: 'source'; readonly path: string; readonly line: number }
-  | { readonly kind: 'function'; readonly name: string }
-  | { readonly kind: 'instruction'; readonly address: bigint };
+import { Traps, type TrapUse } from './traps.ts';
 
 export interface UserBreakpoint {
   readonly id: number;
   readonly request: BreakpointRequest;
   /** Where it is planted; empty when it is not. */
   places: readonly BreakpointPlace[];
-  /** Why it is not planted, or where else. */
+  /** Why it is not planted, or where else, or who evaluates its condition. */
   message?: string;
+  /** How often the guest came by and met the condition. */
+  hits: number;
+  /** The traps at its places, in their order. */
+  uses: readonly TrapUse[];
+  /** It has places, but the target could not plant it there yet. */
+  refused: boolean;
 }
 
 /** What breakpoints are resolved and planted in. */
@@ -27,30 +32,31 @@ export interface BoundGuest {
   readonly sources: SourcePaths;
 }
 
-interface Planted {
-  readonly kind: 'software' | 'hardware';
-  count: number;
-}
-
 export class BreakpointTable {
   private guest: BoundGuest | undefined;
+  private traps: Traps | undefined;
   private nextId = 1;
-  /** One list for each source file, one for functions, one for instructions. */
+  /** One list for each source file, one for functions, one for instructions, one for data. */
   private readonly lists = new Map<string, UserBreakpoint[]>();
-  private readonly planted = new Map<bigint, Planted>();
+  /** What each stop was found to have hit. */
+  private readonly verdicts = new WeakMap<TargetStop, readonly UserBreakpoint[]>();
+
+  constructor(private readonly expressions: Pick<Expressions, 'compile'>) {}
 
   /** Plants all breakpoints in a new guest. */
   async bind(guest: BoundGuest): Promise<readonly UserBreakpoint[]> {
     this.guest = guest;
-    this.planted.clear();
-    const all = [...this.lists.values()].flat();
-    for (const breakpoint of all) await this.place(breakpoint);
-    return all;
+    this.traps = new Traps(guest.target);
+    for (const breakpoint of this.all()) {
+      breakpoint.hits = 0;
+      await this.place(breakpoint);
+    }
+    return this.all();
   }
 
   unbind(): void {
     this.guest = undefined;
-    this.planted.clear();
+    this.traps = undefined;
   }
 
   /** Replaces one list, e.g. all breakpoints of a source file. The guest must stand still. */
@@ -60,9 +66,9 @@ export class BreakpointTable {
     const next: UserBreakpoint[] = [];
     for (const request of requests) {
       const same = old.find((candidate) => !kept.has(candidate) && sameRequest(candidate.request, request));
-      const breakpoint = same ?? { id: this.nextId++, request, places: [] };
       if (same) kept.add(same);
-      if (!same || same.places.length === 0) await this.place(breakpoint);
+      const breakpoint = same ?? { id: this.nextId++, request, places: [], hits: 0, uses: [], refused: false };
+      if (breakpoint.places.length === 0) await this.place(breakpoint);
       next.push(breakpoint);
     }
     for (const breakpoint of old) if (!kept.has(breakpoint)) await this.displace(breakpoint);
@@ -76,122 +82,124 @@ export class BreakpointTable {
     return old.length !== requests.length || requests.some((request, n) => !sameRequest(old[n]?.request, request));
   }
 
+  /**
+   * Tries those again that the target refused, e.g. on pages that were not mapped yet, or with `everywhere` all that have
+   * no place, because symbols have come. Gives those that are planted now. The guest must stand still.
+   */
+  async retry(everywhere = false): Promise<readonly UserBreakpoint[]> {
+    const waiting = this.all().filter(({ places, refused }) => places.length === 0 && (refused || everywhere));
+    for (const breakpoint of waiting) await this.place(breakpoint);
+    return waiting.filter(({ places }) => places.length > 0);
+  }
+
   list(name: string): readonly UserBreakpoint[] {
     return this.lists.get(name) ?? [];
   }
 
-  /** Breakpoints that a stop at `address` has hit. */
+  /** Breakpoints that a vCPU meets at this place. */
   at(address: bigint): readonly UserBreakpoint[] {
-    return [...this.lists.values()].flat().filter(({ places }) => places.some((place) => place.address === address));
+    return this.all().filter(
+      ({ places, request }) => request.kind !== 'data' && places.some((place) => place.address === address),
+    );
+  }
+
+  /** Data breakpoints that an access at this address is for. */
+  over(address: bigint): readonly UserBreakpoint[] {
+    return this.all().filter(({ places, request }) => {
+      const inside = request.kind === 'data' && address - request.address;
+      return places.length > 0 && inside !== false && inside >= 0n && inside < request.length;
+    });
+  }
+
+  /** What a stop was found to have hit. */
+  hitBy(stop: TargetStop): readonly UserBreakpoint[] {
+    return this.verdicts.get(stop) ?? [];
+  }
+
+  record(stop: TargetStop, hit: readonly UserBreakpoint[]): void {
+    this.verdicts.set(stop, hit);
   }
 
   /** Plants a trap that is not the user's: software where it can be, else a debug register. */
-  async plant(address: bigint): Promise<void> {
-    const target = this.guest?.target;
-    const there = this.planted.get(address);
-    if (there) there.count++;
-    if (there || !target) return;
-    this.planted.set(address, { kind: await plantSomehow(target, address), count: 1 });
+  async plant(address: bigint): Promise<TrapUse> {
+    const use: TrapUse = { forStep: true };
+    await this.traps?.plant(address, use);
+    return use;
   }
 
-  async unplant(address: bigint): Promise<void> {
-    const there = this.planted.get(address);
-    if (!there || --there.count > 0) return;
-    this.planted.delete(address);
-    await this.guest?.target.removeBreakpoint(there.kind, address);
+  async unplant(address: bigint, use: TrapUse): Promise<void> {
+    await this.traps?.unplant(address, use);
+  }
+
+  /** Whether a step waits for this address. */
+  isForStep(address: bigint): boolean {
+    return this.traps?.isForStep(address) ?? false;
+  }
+
+  private all(): readonly UserBreakpoint[] {
+    return [...this.lists.values()].flat();
   }
 
   private async place(breakpoint: UserBreakpoint): Promise<void> {
     breakpoint.places = [];
+    breakpoint.uses = [];
+    breakpoint.refused = false;
     delete breakpoint.message;
-    if (!this.guest) {
+    const { guest, traps } = this;
+    if (!guest || !traps) {
       breakpoint.message = 'The guest is not loaded yet.';
       return;
     }
-    const { places, message } = resolve(breakpoint.request, this.guest);
+    const { request } = breakpoint;
+    const { places, message } = placesOf(request, guest);
+    if (message !== undefined) breakpoint.message = message;
     const done: BreakpointPlace[] = [];
+    const uses: TrapUse[] = [];
     try {
       for (const place of places) {
-        await this.plant(place.address);
+        if (request.kind === 'data') await traps.watch(request.access, request.address, request.length);
+        else {
+          const use = await this.useFor(breakpoint, place.address, guest);
+          await traps.plant(place.address, use);
+          uses.push(use);
+        }
         done.push(place);
       }
     } catch (error) {
       if (!(error instanceof TargetError)) throw error;
       breakpoint.message = error.message;
+      breakpoint.refused = true;
     }
     breakpoint.places = done;
-    if (message !== undefined) breakpoint.message = message;
+    breakpoint.uses = uses;
+  }
+
+  /** Lets the target evaluate the condition, or says why it does not. */
+  private async useFor(breakpoint: UserBreakpoint, pc: bigint, { target, symbols }: BoundGuest): Promise<TrapUse> {
+    const { condition, mode } = breakpoint.request;
+    const use: TrapUse = mode === undefined ? {} : { mode };
+    if (condition === undefined) return use;
+    if (!target.can.conditions) {
+      breakpoint.message = `The condition is evaluated by the debug adapter at each hit: ${target.name} evaluates none.`;
+      return use;
+    }
+    try {
+      const compiled = await this.expressions.compile(condition, { symbols, pc, registers: target.registers });
+      return { ...use, condition: compiled };
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      breakpoint.message = `The condition is evaluated by the debug adapter at each hit: ${error.message}.`;
+      return use;
+    }
   }
 
   private async displace(breakpoint: UserBreakpoint): Promise<void> {
-    const { places } = breakpoint;
+    const { places, uses, request } = breakpoint;
     breakpoint.places = [];
-    for (const place of places) await this.unplant(place.address);
-  }
-}
-
-async function plantSomehow(target: Target, address: bigint): Promise<'software' | 'hardware'> {
-  try {
-    await target.insertBreakpoint('software', address);
-    return 'software';
-  } catch (error) {
-    if (!(error instanceof TargetError) || !target.can.hardwareBreakpoints) throw error;
-    await target.insertBreakpoint('hardware', address).catch(() => {
-      throw error;
-    });
-    return 'hardware';
-  }
-}
-
-interface Resolved {
-  readonly places: readonly BreakpointPlace[];
-  readonly message?: string;
-}
-
-const NOWHERE = { file: '', line: 0, column: 0 };
-
-function resolve(request: BreakpointRequest, { symbols, sources }: BoundGuest): Resolved {
-  switch (request.kind) {
-    case 'instruction':
-      return { places: [{ address: request.address, line: NOWHERE }] };
-    case 'function':
-      return resolveFunction(request.name, symbols);
-    case 'source': {
-      if (!symbols) return { places: [], message: 'The program has no symbols: set "symbols" in launch.json.' };
-      const files = sources.recordedFor(request.path);
-      if (files.length === 0) {
-        return {
-          places: [],
-          message: 'This file is not part of the program, or "sourceMap" in launch.json is missing.',
-        };
-      }
-      const places = unique(files.flatMap((file) => symbols.placesFor(file, request.line)));
-      return places.length > 0 ? { places } : { places, message: 'There is no code at this line or after it.' };
+    for (const [n, { address }] of places.entries()) {
+      const use = uses[n];
+      if (request.kind === 'data') await this.traps?.unwatch(request.access, request.address, request.length);
+      else if (use) await this.traps?.unplant(address, use);
     }
-  }
-}
-
-function resolveFunction(name: string, symbols: SymbolIndex | undefined): Resolved {
-  const literal = /^\*\s*(0x[0-9a-f]{1,16})$/i.exec(name.trim())?.[1];
-  if (literal) return { places: [{ address: BigInt(literal), line: NOWHERE }] };
-  const places = unique(symbols?.placesForFunction(name) ?? []);
-  if (places.length > 0) return { places };
-  const code = (symbols?.symbolsNamed(name) ?? []).filter(({ kind }) => kind !== 'object');
-  if (code.length > 0) return { places: code.map(({ address }) => ({ address, line: NOWHERE })) };
-  return { places: [], message: `The program has no function "${name}".` };
-}
-
-function unique(places: readonly BreakpointPlace[]): readonly BreakpointPlace[] {
-  return [...new Map(places.map((place) => [place.address, place])).values()];
-}
-
-function sameRequest(a: BreakpointRequest | undefined, b: BreakpointRequest): boolean {
-  switch (b.kind) {
-    case 'source':
-      return a?.kind === 'source' && a.path === b.path && a.line === b.line;
-    case 'function':
-      return a?.kind === 'function' && a.name === b.name;
-    case 'instruction':
-      return a?.kind === 'instruction' && a.address === b.address;
   }
 }

@@ -1,16 +1,18 @@
-/** Setting breakpoints: by source line, function and instruction. */
-import type { DebugProtocol } from '@vscode/debugprotocol';
+/** Setting breakpoints: by source line, function and instruction, with conditions, hit counts and log messages. */
 import type { Area } from './area.ts';
-import { address, integer, objects, text } from './arguments.ts';
+import { address, integer, objects, optionalInteger, text } from './arguments.ts';
 import { describeBreakpoint } from './breakpoint-description.ts';
-import type { BreakpointRequest } from './breakpoint-table.ts';
+import { type BreakpointRequest, parseHitCondition, type Terms } from './breakpoint-request.ts';
+import { badArgument } from './errors.ts';
 import type { Session } from './session.ts';
 
-const MOST_BREAKPOINTS = 10_000;
+export const MOST_BREAKPOINTS = 10_000;
 const LAST_LINE = 10_000_000;
+const FARTHEST = Number.MAX_SAFE_INTEGER;
+const LONGEST_TERM = 8192;
 
 /** Replaces one list, interrupting a running guest only if something changes. */
-async function replace(session: Session, list: string, requests: readonly BreakpointRequest[]) {
+export async function replaceBreakpoints(session: Session, list: string, requests: readonly BreakpointRequest[]) {
   const { breakpoints } = session;
   const guest = session.launched ? session.guest : undefined;
   const change = () => breakpoints.replace(list, requests);
@@ -19,9 +21,32 @@ async function replace(session: Session, list: string, requests: readonly Breakp
   return { breakpoints: set.map((breakpoint) => describeBreakpoint(breakpoint, guest)) };
 }
 
-function lines(args: DebugProtocol.SetBreakpointsArguments): readonly number[] {
-  const wanted = objects('breakpoints', args.breakpoints, MOST_BREAKPOINTS);
-  return wanted.map(({ line }) => integer('breakpoints.line', line, 0, LAST_LINE));
+/** What any kind of breakpoint may carry; empty texts are what clients send for nothing. */
+export function termsOf(given: {
+  readonly condition?: string;
+  readonly hitCondition?: string;
+  readonly logMessage?: string;
+  readonly mode?: string;
+}): Terms {
+  const term = (name: 'condition' | 'hitCondition' | 'logMessage' | 'mode') => {
+    const value = given[name];
+    return value === undefined || value === null ? '' : text(name, value, LONGEST_TERM);
+  };
+  const [condition, hits, logMessage, mode] = [
+    term('condition'),
+    term('hitCondition'),
+    term('logMessage'),
+    term('mode'),
+  ];
+  if (mode !== '' && mode !== 'software' && mode !== 'hardware') {
+    throw badArgument('mode', 'must be software or hardware');
+  }
+  return {
+    ...(condition.trim() !== '' && { condition }),
+    ...(hits.trim() !== '' && { hits: parseHitCondition(hits) }),
+    ...(logMessage !== '' && { logMessage }),
+    ...(mode !== '' && { mode }),
+  };
 }
 
 export const breakpoints: Area = {
@@ -29,28 +54,60 @@ export const breakpoints: Area = {
     supportsFunctionBreakpoints: true,
     supportsInstructionBreakpoints: true,
     supportsBreakpointLocationsRequest: true,
+    supportsConditionalBreakpoints: true,
+    supportsHitConditionalBreakpoints: true,
+    supportsLogPoints: true,
+    breakpointModes: [
+      {
+        mode: 'software',
+        label: 'Software',
+        description: 'A trap in guest memory, which the guest does not see. Any number.',
+        appliesTo: ['source', 'instruction'],
+      },
+      {
+        mode: 'hardware',
+        label: 'Hardware',
+        description: 'A debug register: up to four, also where memory is not mapped yet or is overwritten.',
+        appliesTo: ['source', 'instruction'],
+      },
+    ],
   },
   handlers: {
     setBreakpoints: async (session, args) => {
       if (session.launched) await session.guest.symbols?.indexed;
       const path = text('source.path', args.source?.path, 4096);
-      const requests = lines(args).map((line) => ({ kind: 'source' as const, path, line }));
-      return replace(session, `source:${path}`, requests);
+      const wanted = objects('breakpoints', args.breakpoints, MOST_BREAKPOINTS);
+      const requests = wanted.map((breakpoint) => ({
+        kind: 'source' as const,
+        path,
+        line: integer('breakpoints.line', breakpoint.line, 0, LAST_LINE),
+        ...termsOf(breakpoint),
+      }));
+      return replaceBreakpoints(session, `source:${path}`, requests);
     },
 
     setFunctionBreakpoints: (session, args) => {
       const wanted = objects('breakpoints', args.breakpoints, MOST_BREAKPOINTS);
-      const requests = wanted.map(({ name }) => ({ kind: 'function' as const, name: text('name', name, 4096) }));
-      return replace(session, 'functions', requests);
+      const requests = wanted.map((breakpoint) => ({
+        kind: 'function' as const,
+        name: text('name', breakpoint.name, 4096),
+        ...termsOf(breakpoint),
+      }));
+      return replaceBreakpoints(session, 'functions', requests);
     },
 
     setInstructionBreakpoints: (session, args) => {
       const wanted = objects('breakpoints', args.breakpoints, MOST_BREAKPOINTS);
-      const requests = wanted.map(({ instructionReference, offset }) => ({
+      const requests = wanted.map(({ instructionReference, offset, ...terms }) => ({
         kind: 'instruction' as const,
-        address: BigInt.asUintN(64, address('instructionReference', instructionReference) + BigInt(offset ?? 0)),
+        address: BigInt.asUintN(
+          64,
+          address('instructionReference', instructionReference) +
+            BigInt(optionalInteger('offset', offset, -FARTHEST, FARTHEST, 0)),
+        ),
+        ...termsOf(terms),
       }));
-      return replace(session, 'instructions', requests);
+      return replaceBreakpoints(session, 'instructions', requests);
     },
 
     // VS Code sends this to every adapter; there are no exception filters to set.

@@ -9,7 +9,8 @@ import type { RingsideEventName, RingsideEvents } from '../protocol/custom.ts';
 import type { Frame } from '../symbols/api.ts';
 import type { TargetEnd, TargetStop } from '../target/target.ts';
 import { describeBreakpoint } from './breakpoint-description.ts';
-import { BreakpointTable } from './breakpoint-table.ts';
+import { candidates, type HitReport, hitsAt } from './breakpoint-hits.ts';
+import { BreakpointTable, type UserBreakpoint } from './breakpoint-table.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
 import type { Guest, StartArguments, StartTarget } from './guest.ts';
 import { Handles } from './handles.ts';
@@ -44,7 +45,7 @@ export type Operation = (go: Go, from: StopState, look: (stop: TargetStop) => St
 
 export class Session {
   readonly expressions = createExpressions();
-  readonly breakpoints = new BreakpointTable();
+  readonly breakpoints = new BreakpointTable(this.expressions);
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
   readonly last = new LastState();
@@ -124,9 +125,7 @@ export class Session {
     await this.standsAtEntry(guest);
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
-    for (const breakpoint of await this.breakpoints.bind(guest)) {
-      this.send.event('breakpoint', { reason: 'changed', breakpoint: describeBreakpoint(breakpoint, guest) });
-    }
+    this.announceBreakpoints(await this.breakpoints.bind(guest));
   }
 
   /** What is known of the guest's past counts no more: it stands before its first instruction. */
@@ -142,12 +141,54 @@ export class Session {
   async move(movement: Movement, operation: Operation): Promise<void> {
     const { guest } = this;
     const from = this.stopped;
+    this.announceBreakpoints(await this.breakpoints.retry());
     this.forgetStop();
-    const look = (stop: TargetStop) => new StopState(guest.target, guest.symbols, stop);
+    const looks = new WeakMap<TargetStop, StopState>();
+    const look = (stop: TargetStop) => {
+      const state = looks.get(stop) ?? new StopState(guest.target, guest.symbols, stop);
+      looks.set(stop, state);
+      return state;
+    };
     await guest.runner.start(
-      (go) => operation(go, from, look),
+      (go) => operation(this.mindingBreakpoints(go, from, look), from, look),
       (stop, error) => void this.report(guest, stop, movement, error),
     );
+  }
+
+  /** Lets the guest go on by itself from stops that conditions, hit counts and log messages make none of. */
+  private mindingBreakpoints(go: Go, from: StopState, look: (stop: TargetStop) => StopState): Go {
+    let last = from;
+    return async (thread, how, others) => {
+      for (;;) {
+        const before = await last.pc(thread);
+        const stop = await go(thread, how, others);
+        last = look(stop);
+        const pc = await last.pc(stop.thread);
+        const stepped = stop.reason.kind === 'step';
+        // A repeated instruction is one visit.
+        const met = stepped && pc === before ? [] : await candidates(last, this.breakpoints);
+        const hit = await hitsAt(last, met, this.expressions, this.hitReport);
+        const found: TargetStop =
+          stepped && hit.length > 0 ? { ...stop, reason: { kind: 'breakpoint', hardware: false } } : stop;
+        this.breakpoints.record(found, hit);
+        if (hit.length > 0 || met.length === 0 || stepped || this.breakpoints.isForStep(pc)) return found;
+        if (how.kind === 'step') return { ...stop, reason: { kind: 'step' } };
+      }
+    };
+  }
+
+  private readonly hitReport: HitReport = {
+    log: (message, { request }) => {
+      const place = request.kind === 'source' ? { source: { path: request.path }, line: request.line } : {};
+      this.send.event('output', { category: 'console', output: `${message}\n`, ...place });
+    },
+    complain: (message) => this.print(`${message}\n`, 'stderr'),
+  };
+
+  private announceBreakpoints(changed: readonly UserBreakpoint[]): void {
+    for (const breakpoint of changed) {
+      this.send.event('breakpoint', { reason: 'changed', breakpoint: describeBreakpoint(breakpoint, this.present) });
+    }
   }
 
   /** Tells the client that the guest stands at `stop`. */
@@ -158,7 +199,7 @@ export class Session {
     this.last.standsAt(state).catch(() => undefined);
     if (error !== undefined) this.print(`${describeError(error).message}\n`, 'stderr');
     try {
-      const body = await describeStop(state, guest, this.breakpoints, movement);
+      const body = await describeStop(state, guest, this.breakpoints.hitBy(stop), movement);
       // A client that has let the guest go meanwhile must not take it for stopped.
       if (this.stop === state) this.send.event('stopped', body);
     } catch (failure) {

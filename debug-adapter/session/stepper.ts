@@ -154,7 +154,7 @@ export class Stepper {
    * Runs to an address, in the frame that `accepts` knows by its stack pointer: deeper recursions and other vCPUs pass.
    */
   private async runTo(address: bigint, accepts: (sp: bigint) => boolean): Promise<Arrival> {
-    await this.breakpoints.plant(address);
+    const trap = await this.breakpoints.plant(address);
     try {
       for (;;) {
         const stop = await this.go(this.thread, { kind: 'continue' }, this.others);
@@ -162,10 +162,10 @@ export class Stepper {
         const ours = stop.reason.kind === 'breakpoint' && (await state.pc(stop.thread)) === address;
         if (!ours) return { state, arrived: false };
         if (stop.thread === this.thread && accepts(await this.sp(state))) return { state, arrived: true };
-        if (this.breakpoints.at(address).length > 0) return { state, arrived: false };
+        if (this.breakpoints.hitBy(stop).length > 0) return { state, arrived: false };
       }
     } finally {
-      await this.breakpoints.unplant(address);
+      await this.breakpoints.unplant(address, trap);
     }
   }
 
@@ -204,9 +204,9 @@ function afterPrologue({ symbols }: StopState, pc: bigint): bigint | undefined {
 }
 
 /** The end of a step, told as one even when a trap of ours ended it. */
-async function asStep({ state, arrived }: Arrival, breakpoints: BreakpointTable): Promise<TargetStop> {
+function asStep({ state, arrived }: Arrival, breakpoints: BreakpointTable): TargetStop {
   const { stop } = state;
-  const users = breakpoints.at(await state.pc(stop.thread)).length > 0;
+  const users = breakpoints.hitBy(stop).length > 0;
   if (!arrived || stop.reason.kind !== 'breakpoint' || users) return stop;
   return { thread: stop.thread, reason: { kind: 'step' } };
 }

@@ -1,7 +1,7 @@
 /** How a stop of the target is told to a DAP client. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
-import type { BreakpointTable } from './breakpoint-table.ts';
+import type { UserBreakpoint } from './breakpoint-table.ts';
 import type { Guest } from './guest.ts';
 import type { StopState } from './stop-state.ts';
 
@@ -14,12 +14,12 @@ type Body = DebugProtocol.StoppedEvent['body'];
 export async function describeStop(
   state: StopState,
   guest: Guest,
-  breakpoints: BreakpointTable,
+  hit: readonly UserBreakpoint[],
   movement: Movement,
 ): Promise<Body> {
   const { thread } = state.stop;
   const body: Body = {
-    ...(await describeReason(state, breakpoints, movement)),
+    ...describeReason(state, hit, movement),
     threadId: thread,
     allThreadsStopped: true,
   };
@@ -43,8 +43,16 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'function breakpoint': 'Paused on function breakpoint',
 };
 
-async function describeReason(state: StopState, breakpoints: BreakpointTable, movement: Movement): Promise<Body> {
-  const { reason, thread } = state.stop;
+const REASONS = {
+  source: 'breakpoint',
+  function: 'function breakpoint',
+  instruction: 'instruction breakpoint',
+  data: 'data breakpoint',
+} as const;
+
+function describeReason(state: StopState, hit: readonly UserBreakpoint[], movement: Movement): Body {
+  const { reason } = state.stop;
+  const ids = hit.length > 0 ? { hitBreakpointIds: hit.map(({ id }) => id) } : {};
   switch (reason.kind) {
     case 'pause':
       return { reason: movement === 'entry' ? 'entry' : 'pause' };
@@ -53,16 +61,15 @@ async function describeReason(state: StopState, breakpoints: BreakpointTable, mo
     case 'watchpoint':
       return {
         reason: 'data breakpoint',
+        ...ids,
         description: `Paused after ${reason.access === 'read' ? 'a read of' : 'a change at'} ${hex(reason.address)}`,
       };
     case 'fault':
       return { reason: 'exception', description: 'Paused on a fault', text: reason.message };
     case 'breakpoint': {
-      const hit = breakpoints.at(reason.address ?? (await state.pc(thread)));
       const [first] = hit;
       if (!first) return { reason: 'breakpoint', description: "Paused on the guest's own breakpoint instruction" };
-      const kinds = { source: 'breakpoint', function: 'function breakpoint', instruction: 'instruction breakpoint' };
-      return { reason: kinds[first.request.kind], hitBreakpointIds: hit.map(({ id }) => id) };
+      return { reason: REASONS[first.request.kind], ...ids };
     }
   }
 }

@@ -121,6 +121,22 @@ function context({ context: { symbols } }: ShownFrame) {
   return symbols;
 }
 
+/** The value that a client means by a name below a reference, or by an expression, and its size in bytes. */
+export async function valueNamed(
+  session: Session,
+  where: { readonly variablesReference?: number; readonly frameId?: number },
+  name: string,
+): Promise<{ value: Value; size: number }> {
+  if (!where.variablesReference) {
+    const { context } = await session.frame(where.frameId);
+    const value = await session.expressions.evaluate(name, context);
+    return { value, size: session.expressions.sizeOf(value.type) ?? 0 };
+  }
+  const reference = lookUp(session, where.variablesReference);
+  const value = await childNamed(session, await session.frameAt(reference.place), reference, name);
+  return { value, size: session.expressions.sizeOf(value.type) ?? 0 };
+}
+
 /** Finds what `setVariable` names: a register, a variable, or a member or element of a value. */
 async function childNamed(session: Session, shown: ShownFrame, reference: Reference, name: string): Promise<Value> {
   if (reference.kind === 'registers') return session.expressions.evaluate(`$${name}`, shown.context);

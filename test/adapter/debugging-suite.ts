@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { patience } from '../patience.ts';
+import { breakpointTermTests } from './breakpoint-suite.ts';
 import {
   type Adapter,
   clearAt,
@@ -25,15 +26,18 @@ export interface SuiteOptions {
   readonly skip: string | false;
   /** False for stubs that show no control registers. */
   readonly controlRegisters?: boolean;
+  /** False for a stub that has none. */
+  readonly watchpoints?: boolean;
 }
 
 export function debuggingSuite(
   name: string,
   open: () => Adapter,
-  { skip, controlRegisters = true }: SuiteOptions,
+  { skip, controlRegisters = true, watchpoints = true }: SuiteOptions,
 ): void {
   describe(name, { skip, timeout: patience(400_000) }, () => {
     breakpointTests(open);
+    breakpointTermTests(open, watchpoints);
     stepTests(open);
     valueTests(open, controlRegisters);
     memoryTests(open);

@@ -6,4 +6,5 @@ import { noQemu } from './qemu.ts';
 debuggingSuite('debugging on a stub that knows little', () => attachAdapter(bareStub), {
   skip: noQemu,
   controlRegisters: false,
+  watchpoints: false,
 });

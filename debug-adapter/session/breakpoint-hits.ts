@@ -1,0 +1,90 @@
+/** Decides at a stop which breakpoints it is for: by their conditions and hit counts, and prints log messages. */
+import type { EvaluationContext, Expressions } from '../expressions/api.ts';
+import { isHit } from './breakpoint-request.ts';
+import type { BreakpointTable, UserBreakpoint } from './breakpoint-table.ts';
+import { describeError } from './errors.ts';
+import type { StopState } from './stop-state.ts';
+
+export interface HitReport {
+  /** A message of a log point, without a line end. */
+  log(message: string, breakpoint: UserBreakpoint): void;
+  /** A condition or log message that cannot be evaluated. */
+  complain(message: string): void;
+}
+
+/** Breakpoints of the user that the guest may have met at this stop. */
+export async function candidates(state: StopState, table: BreakpointTable): Promise<readonly UserBreakpoint[]> {
+  const { reason, thread } = state.stop;
+  switch (reason.kind) {
+    case 'breakpoint':
+    case 'step':
+      return table.at(await state.pc(thread));
+    case 'watchpoint':
+      return table.over(reason.address);
+    default:
+      return [];
+  }
+}
+
+/** Those of the candidates that stop the guest. Counts the hits. */
+export async function hitsAt(
+  state: StopState,
+  met: readonly UserBreakpoint[],
+  expressions: Expressions,
+  report: HitReport,
+): Promise<readonly UserBreakpoint[]> {
+  const hit: UserBreakpoint[] = [];
+  let context: EvaluationContext | undefined;
+  const here = async () => {
+    const { thread } = state.stop;
+    const [frame] = context ? [] : await state.unwind(thread, 1);
+    if (frame) context = state.context(thread, frame);
+    if (!context) throw new Error('there is no frame to evaluate it in');
+    return context;
+  };
+  for (const breakpoint of met) {
+    const { condition, hits, logMessage } = breakpoint.request;
+    if (condition !== undefined && !(await holds(condition, here, expressions, report))) continue;
+    breakpoint.hits++;
+    if (hits && !isHit(breakpoint.hits, hits)) continue;
+    if (logMessage === undefined) hit.push(breakpoint);
+    else report.log(await interpolate(logMessage, here, expressions), breakpoint);
+  }
+  return hit;
+}
+
+/** A condition that cannot be evaluated stops, so that nothing is missed. */
+async function holds(
+  condition: string,
+  here: () => Promise<EvaluationContext>,
+  expressions: Expressions,
+  report: HitReport,
+): Promise<boolean> {
+  try {
+    return await expressions.holds(condition, await here());
+  } catch (error) {
+    report.complain(`The condition "${condition}" cannot be evaluated: ${describeError(error).message}`);
+    return true;
+  }
+}
+
+/** `{expression}` becomes its value, also with a format as in `{flags,x}`; `\{` stands for a brace. */
+async function interpolate(
+  message: string,
+  here: () => Promise<EvaluationContext>,
+  expressions: Expressions,
+): Promise<string> {
+  const parts = message.split(/(\\[{}]|\{(?:[^{}]|\{[^{}]*\})*\})/);
+  const texts = parts.map(async (part) => {
+    if (/^\\[{}]$/.test(part)) return part.slice(1);
+    if (!/^\{.*\}$/s.test(part)) return part;
+    try {
+      const { source, format } = expressions.splitFormat(part.slice(1, -1));
+      const context = await here();
+      return (await expressions.format(await expressions.evaluate(source, context), context, format)).text;
+    } catch (error) {
+      return `{${describeError(error).message}}`;
+    }
+  });
+  return (await Promise.all(texts)).join('');
+}

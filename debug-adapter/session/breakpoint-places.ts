@@ -1,0 +1,50 @@
+/** Where in the guest a breakpoint that was asked for goes, or why it goes nowhere. */
+import type { BreakpointPlace, SymbolIndex } from '../symbols/api.ts';
+import type { BreakpointRequest } from './breakpoint-request.ts';
+import type { SourcePaths } from './source-paths.ts';
+
+interface Resolved {
+  readonly places: readonly BreakpointPlace[];
+  readonly message?: string;
+}
+
+const NOWHERE = { file: '', line: 0, column: 0 };
+
+export function placesOf(
+  request: BreakpointRequest,
+  { symbols, sources }: { readonly symbols: SymbolIndex | undefined; readonly sources: SourcePaths },
+): Resolved {
+  switch (request.kind) {
+    case 'instruction':
+    case 'data':
+      return { places: [{ address: request.address, line: NOWHERE }] };
+    case 'function':
+      return placesOfFunction(request.name, symbols);
+    case 'source': {
+      if (!symbols) return { places: [], message: 'The program has no symbols: set "symbols" in launch.json.' };
+      const files = sources.recordedFor(request.path);
+      if (files.length === 0) {
+        return {
+          places: [],
+          message: 'This file is not part of the program, or "sourceMap" in launch.json is missing.',
+        };
+      }
+      const places = unique(files.flatMap((file) => symbols.placesFor(file, request.line)));
+      return places.length > 0 ? { places } : { places, message: 'There is no code at this line or after it.' };
+    }
+  }
+}
+
+function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Resolved {
+  const literal = /^\*\s*(0x[0-9a-f]{1,16})$/i.exec(name.trim())?.[1];
+  if (literal) return { places: [{ address: BigInt(literal), line: NOWHERE }] };
+  const places = unique(symbols?.placesForFunction(name) ?? []);
+  if (places.length > 0) return { places };
+  const code = (symbols?.symbolsNamed(name) ?? []).filter(({ kind }) => kind !== 'object');
+  if (code.length > 0) return { places: code.map(({ address }) => ({ address, line: NOWHERE })) };
+  return { places: [], message: `The program has no function "${name}".` };
+}
+
+function unique(places: readonly BreakpointPlace[]): readonly BreakpointPlace[] {
+  return [...new Map(places.map((place) => [place.address, place])).values()];
+}
