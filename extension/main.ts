@@ -8,6 +8,7 @@ import { openSample } from './commands/open-sample.ts';
 import { SerialTerminals } from './console/serial-terminal.ts';
 import { adapterFactory } from './debug/adapter.ts';
 import { chooseKernel, KvmConfigurationProvider } from './debug/configuration.ts';
+import { registerInlineValues } from './debug/inline-values.ts';
 import { DEBUG_TYPE } from './debug/ringside-session.ts';
 import type { StateNode } from './novsc/state-node.ts';
 import { StopStore } from './state/stop-store.ts';
@@ -39,6 +40,7 @@ export function activate(context: ExtensionContext): void {
       DebugConfigurationProviderTriggerKind.Dynamic,
     ),
     new SerialTerminals(),
+    registerInlineValues(),
     registerMarks(),
     registersView(store),
     pageTables,

@@ -46,6 +46,8 @@ export interface LaunchAttributes {
   symbols?: string;
   /** Path prefixes as recorded by the compiler, and where they are now. */
   sourceMap?: Record<string, string>;
+  /** Folders to find sources in by the last components of their recorded paths; VS Code gives the workspace's. */
+  sourceFolders?: string[];
   /** Where else a gdb may connect: `unix:PATH` or `tcp:PORT`. */
   gdb?: string;
   personality?: Personality | 'auto';
@@ -65,6 +67,7 @@ export interface AttachAttributes {
   program?: string;
   symbols?: string;
   sourceMap?: Record<string, string>;
+  sourceFolders?: string[];
   /** Leave the guest stopped, as attaching stops it. */
   stopOnEntry?: boolean;
 }
@@ -291,6 +294,12 @@ export interface PartError {
   readonly error: string;
 }
 
+/** Variables in scope in a frame, and the first lines, from 1, on which they and their function are there. */
+export interface InlineScope {
+  readonly line: number;
+  readonly variables: readonly { readonly name: string; readonly line: number }[];
+}
+
 // ---------------------------------------------------------------- requests and events
 
 export interface RingsideRequests {
@@ -314,6 +323,8 @@ export interface RingsideRequests {
   };
   /** Calls with `sequence >= from`, oldest first, running or not. */
   'ringside/hypercalls': { arguments: { from: number; limit: number }; body: HypercallsPart };
+  /** What values can be shown of beside the source of a frame. */
+  'ringside/inlineScope': { arguments: { frameId: number }; body: InlineScope };
   /** Bytes for the guest's serial port, base64. */
   'ringside/consoleInput': { arguments: { data: string }; body: Record<string, never> };
 }

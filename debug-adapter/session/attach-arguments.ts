@@ -1,7 +1,7 @@
 /** launch.json of an `attach`, checked. */
 import type { AttachAttributes } from '../protocol/custom.ts';
 import { parseStubAddress, STUB_ADDRESSES, type StubAddress } from '../target/stub-address.ts';
-import { file, flag, quoted, type Raw, sourceMap } from './attributes.ts';
+import { file, flag, quoted, type Raw, sourceMap, texts } from './attributes.ts';
 import { missingAttribute, wrongAttribute } from './errors.ts';
 
 /** As {@link AttachAttributes}, with defaults filled in. */
@@ -13,6 +13,7 @@ export interface AttachArguments {
   readonly program?: string;
   readonly symbols?: string;
   readonly sourceMap: Readonly<Record<string, string>>;
+  readonly sourceFolders: readonly string[];
   readonly stopOnEntry: boolean;
 }
 
@@ -28,6 +29,7 @@ export async function readAttachArguments(raw: Raw<AttachAttributes>): Promise<A
     request: 'attach',
     target,
     sourceMap: sourceMap(raw.sourceMap ?? {}),
+    sourceFolders: texts('sourceFolders', raw.sourceFolders ?? []),
     stopOnEntry: flag('stopOnEntry', raw.stopOnEntry ?? false),
     ...(qmp ? { qmp } : {}),
     ...(inspect ? { inspect } : {}),

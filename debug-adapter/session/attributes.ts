@@ -30,6 +30,11 @@ export function sourceMap(value: unknown): Record<string, string> {
   return value as Record<string, string>;
 }
 
+export function texts(name: string, value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  throw wrongAttribute(name, `must be a list of strings, not ${quoted(value)}`);
+}
+
 export function oneOf<Choice extends string>(name: string, choices: readonly Choice[], value: unknown): Choice {
   const known = choices.find((choice) => choice === value);
   if (!known) throw wrongAttribute(name, `must be one of ${choices.join(', ')}, not ${quoted(value)}`);

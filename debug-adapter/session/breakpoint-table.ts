@@ -82,12 +82,32 @@ export class BreakpointTable {
     return old.length !== requests.length || requests.some((request, n) => !sameRequest(old[n]?.request, request));
   }
 
+  /** Those whose places are others now, because symbols have come or moved. */
+  outdated(): readonly UserBreakpoint[] {
+    const { guest } = this;
+    if (!guest) return [];
+    const addresses = (places: readonly BreakpointPlace[]) => places.map(({ address }) => address).join();
+    return this.all().filter(({ request, places, refused }) => {
+      return !refused && addresses(placesOf(request, guest).places) !== addresses(places);
+    });
+  }
+
+  /** Plants the {@link BreakpointTable.outdated} anew and gives them. The guest must stand still. */
+  async follow(): Promise<readonly UserBreakpoint[]> {
+    const outdated = this.outdated();
+    for (const breakpoint of outdated) {
+      await this.displace(breakpoint);
+      await this.place(breakpoint);
+    }
+    return outdated;
+  }
+
   /**
-   * Tries those again that the target refused, e.g. on pages that were not mapped yet, or with `everywhere` all that have
-   * no place, because symbols have come. Gives those that are planted now. The guest must stand still.
+   * Tries those again that the target refused, e.g. on pages that were not mapped yet. Gives those that are planted now.
+   * The guest must stand still.
    */
-  async retry(everywhere = false): Promise<readonly UserBreakpoint[]> {
-    const waiting = this.all().filter(({ places, refused }) => places.length === 0 && (refused || everywhere));
+  async retry(): Promise<readonly UserBreakpoint[]> {
+    const waiting = this.all().filter(({ places, refused }) => places.length === 0 && refused);
     for (const breakpoint of waiting) await this.place(breakpoint);
     return waiting.filter(({ places }) => places.length > 0);
   }

@@ -110,9 +110,6 @@ export const breakpoints: Area = {
       return replaceBreakpoints(session, 'instructions', requests);
     },
 
-    // VS Code sends this to every adapter; there are no exception filters to set.
-    setExceptionBreakpoints: () => ({ breakpoints: [] }),
-
     breakpointLocations: async (session, args) => {
       const { symbols, sources } = session.guest;
       await symbols?.indexed;

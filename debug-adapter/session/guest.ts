@@ -80,7 +80,7 @@ export async function startGuest(
     program,
     target,
     symbols,
-    new SourcePaths(program ?? '', args.sourceMap, () => symbols?.sources() ?? []),
+    new SourcePaths({ program: program ?? '', ...args }, () => symbols?.sources() ?? []),
     stamps,
   );
   await guest.threads();

@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { BOOT_CHOICES, parseBootChoice } from '../../hypervisor-core/protocol/boot-choice.ts';
 import type { LaunchAttributes } from '../protocol/custom.ts';
 import { BACKENDS, type Backend } from '../target/backend.ts';
-import { file, flag, oneOf, quoted, type Raw, sourceMap } from './attributes.ts';
+import { file, flag, oneOf, quoted, type Raw, sourceMap, texts } from './attributes.ts';
 import { missingAttribute, tooMuchMemory, wrongAttribute } from './errors.ts';
 
 /** As {@link LaunchAttributes}, with defaults filled in and sizes in bytes. */
@@ -19,6 +19,7 @@ export interface LaunchArguments {
   readonly stopOnEntry: boolean;
   readonly symbols?: string;
   readonly sourceMap: Readonly<Record<string, string>>;
+  readonly sourceFolders: readonly string[];
   readonly gdb?: string;
   readonly personality: NonNullable<LaunchAttributes['personality']>;
   readonly console: NonNullable<LaunchAttributes['console']>;
@@ -49,6 +50,7 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     boot: boot(raw.boot ?? 'auto'),
     stopOnEntry: flag('stopOnEntry', raw.stopOnEntry ?? false),
     sourceMap: sourceMap(raw.sourceMap ?? {}),
+    sourceFolders: texts('sourceFolders', raw.sourceFolders ?? []),
     personality: oneOf('personality', PERSONALITIES, raw.personality ?? 'auto'),
     console: oneOf('console', CONSOLES, raw.console ?? 'integratedTerminal'),
     ...(initrd ? { initrd } : {}),

@@ -12,11 +12,14 @@ import { describeBreakpoint } from './breakpoint-description.ts';
 import { candidates, type HitReport, hitsAt } from './breakpoint-hits.ts';
 import { BreakpointTable, type UserBreakpoint } from './breakpoint-table.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
+import { ExceptionFilters } from './exception-filters.ts';
 import type { Guest, StartArguments, StartTarget } from './guest.ts';
 import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
 import type { Go } from './runner.ts';
+import { SlideSearch } from './slide-search.ts';
 import { PageScans } from './state/page-scans.ts';
+import { StopRequests } from './stop-requests.ts';
 import { StopState } from './stop-state.ts';
 import { describeStop, type Movement } from './stops.ts';
 import type { Reference } from './variable-references.ts';
@@ -46,6 +49,8 @@ export type Operation = (go: Go, from: StopState, look: (stop: TargetStop) => St
 export class Session {
   readonly expressions = createExpressions();
   readonly breakpoints = new BreakpointTable(this.expressions);
+  readonly stopRequests = new StopRequests();
+  readonly exceptions = new ExceptionFilters(this.expressions, this.stopRequests);
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
   readonly last = new LastState();
@@ -58,6 +63,7 @@ export class Session {
   private present: Guest | undefined;
   private ended = false;
   private closed = false;
+  private slide: SlideSearch | undefined;
   private stop: StopState | undefined;
 
   constructor(
@@ -125,7 +131,10 @@ export class Session {
     await this.standsAtEntry(guest);
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
+    const refusal = await this.exceptions.apply(guest.target);
+    if (refusal !== undefined) this.print(`${refusal}\n`, 'console');
     this.announceBreakpoints(await this.breakpoints.bind(guest));
+    void guest.symbols?.indexed.then(() => this.symbolsCame(guest)).catch(() => undefined);
   }
 
   /** What is known of the guest's past counts no more: it stands before its first instruction. */
@@ -135,6 +144,23 @@ export class Session {
     this.stop = new StopState(guest.target, guest.symbols, { thread, reason: { kind: 'pause' } });
     this.last.clear();
     this.pageScans.clear();
+    this.slide = await SlideSearch.begin(guest, this.startArguments, this.exceptions);
+    await this.findSlide(this.stop);
+  }
+
+  /** Breakpoints go where the names that are known now say. */
+  private async symbolsCame(guest: Guest): Promise<void> {
+    if (guest !== this.living || this.breakpoints.outdated().length === 0) return;
+    this.announceBreakpoints(await guest.runner.whileStopped(() => this.breakpoints.follow()));
+  }
+
+  /** Has symbols and breakpoints follow a kernel that KASLR moved, as soon as a stop tells where it is. */
+  private async findSlide(state: StopState): Promise<void> {
+    const said = await this.slide?.look(state);
+    if (said === undefined) return;
+    this.slide = undefined;
+    this.print(said, 'console');
+    this.announceBreakpoints(await this.breakpoints.follow());
   }
 
   /** Starts an operation from the present stop; resolves when the guest is on its way. */
@@ -163,6 +189,11 @@ export class Session {
         const before = await last.pc(thread);
         const stop = await go(thread, how, others);
         last = look(stop);
+        await this.findSlide(last);
+        if (!(await this.exceptions.stopsAt(last, this.hitReport.complain))) {
+          if (how.kind === 'step') return { ...stop, reason: { kind: 'step' } };
+          continue;
+        }
         const pc = await last.pc(stop.thread);
         const stepped = stop.reason.kind === 'step';
         // A repeated instruction is one visit.

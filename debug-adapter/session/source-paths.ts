@@ -1,6 +1,6 @@
 /**
  * Paths as the compiler recorded them, and where the files are now: by launch.json's `sourceMap`, as recorded, or found
- * by their last components in the program's folder and the folders above it.
+ * by their last components in the folders given for that, the program's folder and the folders above it.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
@@ -14,18 +14,21 @@ export class SourcePaths {
   private readonly folders: readonly string[];
 
   constructor(
-    program: string,
-    sourceMap: Readonly<Record<string, string>>,
+    where: {
+      readonly program: string;
+      readonly sourceMap: Readonly<Record<string, string>>;
+      readonly sourceFolders: readonly string[];
+    },
     /** Asked each time: the paths of a large image become known while it is read. */
     private readonly recorded: () => readonly string[],
   ) {
-    this.prefixes = Object.entries(sourceMap).sort(([a], [b]) => b.length - a.length);
-    const folders: string[] = [];
-    for (let folder = dirname(program); folders.length < FOLDERS_UP; folder = dirname(folder)) {
-      folders.push(folder);
+    this.prefixes = Object.entries(where.sourceMap).sort(([a], [b]) => b.length - a.length);
+    const above: string[] = [];
+    for (let folder = dirname(where.program); above.length < FOLDERS_UP; folder = dirname(folder)) {
+      above.push(folder);
       if (dirname(folder) === folder) break;
     }
-    this.folders = folders;
+    this.folders = [...new Set([...where.sourceFolders, ...above])];
   }
 
   /** The file on this machine for a recorded path; undefined when it is nowhere. */

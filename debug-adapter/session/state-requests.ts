@@ -5,6 +5,7 @@ import type { PagesChoice, StatePart } from '../protocol/custom.ts';
 import type { Area } from './area.ts';
 import { address, integer, text } from './arguments.ts';
 import { badArgument, badNumber, noSuchRegister, noSuchThread, targetRefused } from './errors.ts';
+import { inlineScope } from './inline-scope.ts';
 import type { Session } from './session.ts';
 import { addressMappings } from './state/address-space-part.ts';
 import { hypercallsFrom } from './state/hypercalls-part.ts';
@@ -51,6 +52,8 @@ export const stateRequests: Area = {
       const physical = await addressValue(session, thread, 'physical', args.physical);
       return addressMappings(state, thread, physical, root(args.cr3));
     },
+
+    'ringside/inlineScope': async (session, args) => inlineScope(await session.frame(args.frameId)),
 
     'ringside/hypercalls': (session, args) =>
       hypercallsFrom(

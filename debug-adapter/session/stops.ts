@@ -1,6 +1,7 @@
 /** How a stop of the target is told to a DAP client. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
+import type { Frame } from '../symbols/api.ts';
 import type { UserBreakpoint } from './breakpoint-table.ts';
 import type { Guest } from './guest.ts';
 import type { StopState } from './stop-state.ts';
@@ -23,8 +24,10 @@ export async function describeStop(
     threadId: thread,
     allThreadsStopped: true,
   };
-  const [frame] = await state.frames(thread);
-  const hasSource = frame?.line !== undefined && guest.sources.here(frame.line.file) !== undefined;
+  const frames = await state.frames(thread);
+  const isShown = ({ line }: Frame) => line !== undefined && guest.sources.here(line.file) !== undefined;
+  // Of an exception VS Code shows the innermost frame with source, which is seldom its handler's first instruction.
+  const hasSource = body.reason === 'exception' ? frames.some(isShown) : frames.slice(0, 1).some(isShown);
   const focused = body.reason === 'step' && movement === 'step-instruction';
   if (hasSource || focused || body.reason === 'instruction breakpoint') return body;
   // VS Code gives a frame without source the focus, and shows its disassembly, for this reason only.
@@ -64,6 +67,8 @@ function describeReason(state: StopState, hit: readonly UserBreakpoint[], moveme
         ...ids,
         description: `Paused after ${reason.access === 'read' ? 'a read of' : 'a change at'} ${hex(reason.address)}`,
       };
+    case 'exception':
+      return { reason: 'exception', description: 'Paused on an exception', text: reason.message };
     case 'fault':
       return { reason: 'exception', description: 'Paused on a fault', text: reason.message };
     case 'breakpoint': {

@@ -83,7 +83,7 @@ function lookUp(session: Session, handle: unknown): Reference {
 }
 
 /** Arguments and locals in scope, inner scopes first; a name hidden by an inner one is left out. */
-function variablesOf({ frame, context }: ShownFrame) {
+export function variablesOf({ frame, context }: ShownFrame) {
   const all = context.symbols?.variablesAt(frame.pc, frame.level) ?? [];
   const seen = new Set<string>();
   return all.filter(({ name }) => !seen.has(name) && seen.add(name));

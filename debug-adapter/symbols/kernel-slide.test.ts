@@ -58,6 +58,13 @@ describe('the slide of a kernel', () => {
     assert.equal(await kernelSlide(symbols, { lstar: systemCall, read }), 0n);
   });
 
+  test('by the table itself, before its handlers are there', async () => {
+    const early = kernel({ idt_table: idtBase - slide, asm_exc_page_fault: pageFault });
+    assert.equal(await kernelSlide(early, { idtBase, read: table(0xffff_ffff_9f00_0240n) }), slide);
+    // The decompressor's table, far below the kernel.
+    assert.equal(await kernelSlide(early, { idtBase: idtBase - (1n << 40n), read: noMemory }), undefined);
+  });
+
   test('is not guessed', async () => {
     assert.equal(await kernelSlide(symbols, { read: noMemory }), undefined);
     assert.equal(await kernelSlide(symbols, { idtBase, lstar: 0n, read: noMemory }), undefined);

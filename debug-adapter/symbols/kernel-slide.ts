@@ -1,16 +1,20 @@
 /**
  * How far KASLR moved a Linux kernel, found from where the processor is told to go: the handler of page faults in the
- * interrupt descriptor table (Intel SDM 3, 6.14.1), and the entry of system calls in IA32_LSTAR.
+ * interrupt descriptor table (Intel SDM 3, 6.14.1), the entry of system calls in IA32_LSTAR, and before these are set up
+ * the table itself, with which the kernel starts.
  */
 import type { ReadMemory, SymbolIndex } from './api.ts';
 
 /** Each by its names in Linux, the newest first. */
 const pageFaultHandlers = ['asm_exc_page_fault', 'page_fault'];
 const systemCallEntries = ['entry_SYSCALL_64', 'system_call'];
+const interruptTables = ['idt_table'];
 const pageFault = 14;
 const gateSize = 16;
 /** Linux, arch/x86/Kconfig: PHYSICAL_ALIGN is at least 2 MiB with 64 bits. */
 const alignment = 0x20_0000n;
+/** Linux, arch/x86/include/asm/page_64_types.h: all of KERNEL_IMAGE_SIZE. */
+const farthest = 0x4000_0000n;
 
 /** What a stopped vCPU says of itself. */
 export interface SlideEvidence {
@@ -28,9 +32,18 @@ export interface SlideEvidence {
 export async function kernelSlide(symbols: SymbolIndex, evidence: SlideEvidence): Promise<bigint | undefined> {
   const { idtBase, lstar, read } = evidence;
   const handler = idtBase === undefined ? undefined : await gateTarget(idtBase, read);
-  const slides = [...slidesOf(symbols, systemCallEntries, lstar), ...slidesOf(symbols, pageFaultHandlers, handler)];
+  const slides = [
+    ...slidesOf(symbols, systemCallEntries, lstar),
+    ...slidesOf(symbols, pageFaultHandlers, handler),
+    ...slidesOf(symbols, interruptTables, idtBase),
+  ];
   const [slide] = slides;
   return slides.every((each) => each === slide) ? slide : undefined;
+}
+
+/** Whether these are symbols of a kernel whose slide can be found. */
+export function mayBeMoved(symbols: SymbolIndex): boolean {
+  return [...systemCallEntries, ...pageFaultHandlers].some((name) => symbols.symbolsNamed(name).length > 0);
 }
 
 function slidesOf(symbols: SymbolIndex, names: readonly string[], address: bigint | undefined): bigint[] {
@@ -38,7 +51,7 @@ function slidesOf(symbols: SymbolIndex, names: readonly string[], address: bigin
   const found = names.flatMap((name) => symbols.symbolsNamed(name).slice(0, 1));
   return found.slice(0, 1).flatMap((symbol) => {
     const slide = address - symbol.address;
-    return slide % alignment === 0n ? [slide] : [];
+    return slide >= 0n && slide < farthest && slide % alignment === 0n ? [slide] : [];
   });
 }
 

@@ -68,6 +68,16 @@ describe('stop replies', () => {
     assert.deepEqual(reason('T0breason:exception;description:747269706c65;thread:1;')?.reason, {
       kind: 'fault',
       message: 'triple',
+      tripleFault: true,
+    });
+    assert.deepEqual(reason('T05reason:exception;vectors:e,20;description:70616765;thread:1;')?.reason, {
+      kind: 'exception',
+      message: 'page',
+      vectors: [14, 32],
+    });
+    assert.deepEqual(reason('T05reason:exception;vectors:100,x;description:70616765;thread:1;')?.reason, {
+      kind: 'fault',
+      message: 'page',
     });
     assert.deepEqual(parseStopReply('W2a', false), {
       kind: 'end',

@@ -8,6 +8,7 @@ export type StopReply =
 
 const SIGINT = 2;
 const SIGTRAP = 5;
+const SIGSEGV = 11;
 const ACCESS = { watch: 'write', rwatch: 'read', awatch: 'access' } as const;
 
 /**
@@ -51,7 +52,13 @@ function reason(signal: number, fields: ReadonlyMap<string, string>, stepping: b
   if (fields.has('hwbreak')) return { kind: 'breakpoint', hardware: true };
   // Our core says in words why a guest cannot go on.
   const message = hexToBytes(fields.get('description') ?? '');
-  if (message && message.length > 0) return { kind: 'fault', message: Buffer.from(message).toString('utf8') };
+  if (message && message.length > 0) {
+    const text = Buffer.from(message).toString('utf8');
+    const vectors = (fields.get('vectors') ?? '').split(',').map((digits) => parseNumber(digits));
+    const known = vectors.flatMap((vector) => (vector !== undefined && vector < 256n ? [Number(vector)] : []));
+    if (known.length > 0) return { kind: 'exception', message: text, vectors: known };
+    return { kind: 'fault', message: text, ...(signal === SIGSEGV && { tripleFault: true }) };
+  }
   if (signal === SIGINT || signal === 0) return { kind: 'pause' };
   if (signal === SIGTRAP) return stepping ? { kind: 'step' } : { kind: 'breakpoint', hardware: false };
   return { kind: 'fault', message: `The guest stopped with signal ${signal}.` };

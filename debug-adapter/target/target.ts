@@ -30,7 +30,10 @@ export type StopReason =
   | { readonly kind: 'watchpoint'; readonly address: bigint; readonly access: 'write' | 'read' | 'access' }
   | { readonly kind: 'step' }
   | { readonly kind: 'pause' }
-  | { readonly kind: 'fault'; readonly message: string };
+  /** The guest is about to run its handler; `vectors` are those that the handler serves. */
+  | { readonly kind: 'exception'; readonly message: string; readonly vectors: readonly number[] }
+  /** It cannot go on, or does so at its own risk; after a triple fault it ends when it is let go. */
+  | { readonly kind: 'fault'; readonly message: string; readonly tripleFault?: boolean };
 
 export interface TargetStop {
   readonly thread: number;

@@ -47,7 +47,8 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
       await window.showErrorMessage('Ringside starts guests only in a trusted workspace.', { modal: true });
       return undefined;
     }
-    const resolved = { ...configuration };
+    const folders = (workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
+    const resolved: DebugConfiguration = { sourceFolders: folders, ...configuration };
     if (configuration.request !== 'launch' && configuration.request !== 'attach') {
       return refuse('request', 'must be "launch" or "attach"');
     }

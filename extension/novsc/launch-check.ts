@@ -29,6 +29,9 @@ const paths: Check = (value) =>
     ? undefined
     : 'must map path prefixes to folders, such as { "/build": "/home/me/kernel" }';
 
+const list: Check = (value) =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string') ? undefined : 'must be a list of folders';
+
 const address: Check = (value) =>
   typeof value === 'string' && /^(unix:.+|(tcp:)?[^/ ]*:[0-9]{1,5})$/.test(value)
     ? undefined
@@ -55,6 +58,7 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
   stopOnEntry: flag,
   symbols: text,
   sourceMap: paths,
+  sourceFolders: list,
   gdb: (value) =>
     typeof value === 'string' && /^(unix:.+|tcp:(.+:)?[0-9]{1,5})$/.test(value)
       ? undefined
@@ -70,6 +74,7 @@ const attachChecks: { readonly [Name in keyof Required<AttachAttributes>]: Check
   program: text,
   symbols: text,
   sourceMap: paths,
+  sourceFolders: list,
   stopOnEntry: flag,
 };
 

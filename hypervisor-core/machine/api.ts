@@ -64,8 +64,8 @@ export interface Stop {
         readonly access: 'write' | 'read' | 'access';
         readonly value?: bigint;
       }
-    /** The guest did what it was to be stopped on: in words. */
-    | { readonly kind: 'event'; readonly message: string }
+    /** The guest did what it was to be stopped on: in words, and for an exception the vectors that its handler serves. */
+    | { readonly kind: 'event'; readonly message: string; readonly vectors?: readonly number[] }
     /** The guest's own int3 that nobody but the debugger handles, or a stop it cannot go on from. */
     | { readonly kind: 'triple-fault'; readonly message: string }
     | { readonly kind: 'emulation-failure'; readonly message: string; readonly instruction: Uint8Array }

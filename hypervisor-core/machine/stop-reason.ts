@@ -100,7 +100,7 @@ function exceptionAt(vcpu: MachineVcpu, pc: bigint, { breakpoints, memory }: Sto
   const [vector = 0] = vectors;
   const names = vectors.map((each) => vectorName(each)).join(' or ');
   const frame = vectors.length === 1 ? frameText(vcpu, memory, vector) : '';
-  return { kind: 'event', message: `The guest takes ${names}${frame}.` };
+  return { kind: 'event', message: `The guest takes ${names}${frame}.`, vectors };
 }
 
 /** A trap in user code, which its worker does not see: conditions are evaluated here. */

@@ -37,8 +37,12 @@ function reasonFields({ reason }: Stop, features: ReadonlySet<string>): string[]
   }
   if (reason.kind === 'watchpoint') return [`${WATCH[reason.access]}:${reason.address.toString(16)}`];
   const message = faultMessage({ reason });
-  return message === undefined ? [] : ['reason:exception', `description:${textToHex(message)}`];
+  // GDB skips fields that it does not know.
+  const vectors = 'vectors' in reason && reason.vectors ? [`vectors:${reason.vectors.map(hexDigits).join(',')}`] : [];
+  return message === undefined ? [] : ['reason:exception', ...vectors, `description:${textToHex(message)}`];
 }
+
+const hexDigits = (value: number) => value.toString(16);
 
 /** What to tell a person about a stop that the guest cannot go on from. */
 export function faultMessage({ reason }: Pick<Stop, 'reason'>): string | undefined {

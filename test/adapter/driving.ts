@@ -46,6 +46,21 @@ export async function runToStop(client: DapClient) {
   return client.stopped();
 }
 
+/** Presses keys on the guest's console once it listens. */
+export async function type(client: DapClient, keys: string): Promise<void> {
+  await client.request('ringside/consoleInput', { data: Buffer.from(keys).toString('base64') });
+}
+
+/** Runs the guest until it has come up. */
+export async function ready(client: DapClient): Promise<void> {
+  await client.request('configurationDone');
+  let text = '';
+  await client.event<{ output: string }>('output', ({ output }) => {
+    text += output;
+    return text.includes('ready: type');
+  });
+}
+
 /** Launches the sample with a breakpoint at a marker, and runs to it. */
 export async function stopAt(client: DapClient, name: string, attributes: Record<string, unknown> = {}) {
   await launch(client, attributes);

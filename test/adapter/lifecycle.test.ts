@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type { MachineSnapshot, RegisterGroup } from '../../debug-adapter/protocol/custom.ts';
 import { patience } from '../patience.ts';
 import { coreAdapter, hostAnswers, noKvm } from './core-adapter.ts';
-import { clearAt, launch, move, runToStop, stack, stopAt, topFrame, withAdapter } from './driving.ts';
+import { clearAt, launch, move, ready, runToStop, stack, stopAt, topFrame, type, withAdapter } from './driving.ts';
 import { SAMPLE } from './sample.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'));
@@ -26,21 +25,6 @@ interface Ended {
   readonly message: string;
   readonly exitStatus: number;
   readonly last: MachineSnapshot;
-}
-
-/** Presses keys on the guest's console once it listens. */
-async function type(client: DapClient, keys: string): Promise<void> {
-  await client.request('ringside/consoleInput', { data: Buffer.from(keys).toString('base64') });
-}
-
-/** Runs the guest until it has come up. */
-async function ready(client: DapClient): Promise<void> {
-  await client.request('configurationDone');
-  let text = '';
-  await client.event<{ output: string }>('output', ({ output }) => {
-    text += output;
-    return text.includes('ready: type');
-  });
 }
 
 /** Children of a process, by /proc. */

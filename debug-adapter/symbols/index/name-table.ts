@@ -2,8 +2,7 @@
  * Names of an image and where they are defined, in columns of numbers: a kernel has two million entries. A name is
  * stored as a hash; whoever looks one up compares the entry's own name.
  */
-import { tag } from '../dwarf-constants.ts';
-import { type NameSink, variableDeclaration } from './unit-names.ts';
+import { type NameSink, repeatedTags, variableDeclaration } from './unit-names.ts';
 
 /** All columns, as they are handed from thread to thread and kept on disk. */
 export interface NameColumns {
@@ -40,20 +39,11 @@ export class NameTable {
 
 const largestStrings = 16 * 1024 * 1024;
 
-/** Kinds of which one entry for a name is enough: every unit that includes a header has its types again. */
-const onceBits = [
-  tag.structureType,
-  tag.classType,
-  tag.unionType,
-  tag.enumerationType,
-  tag.typedef,
-  tag.baseType,
-  tag.enumerator,
-  variableDeclaration,
-];
+/** Kinds of which one entry for a name is enough. */
+const onceKinds = [...repeatedTags, variableDeclaration];
 /** A bit for each of them, by tag; 0 for the others. */
 const once = Uint8Array.from({ length: 256 }, (_, each) => {
-  const bit = onceBits.indexOf(each);
+  const bit = onceKinds.indexOf(each);
   return bit < 0 ? 0 : 1 << bit;
 });
 

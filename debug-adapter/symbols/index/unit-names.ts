@@ -16,9 +16,8 @@ export interface NameSink {
 /** A variable that is only declared, beside the tags of `.debug_info`. */
 export const variableDeclaration = 0xff;
 
-const named: ReadonlySet<number> = new Set([
-  tag.subprogram,
-  tag.variable,
+/** What every unit that includes a header has again. */
+export const repeatedTags: readonly number[] = [
   tag.structureType,
   tag.classType,
   tag.unionType,
@@ -26,7 +25,9 @@ const named: ReadonlySet<number> = new Set([
   tag.typedef,
   tag.baseType,
   tag.enumerator,
-]);
+];
+
+const named: ReadonlySet<number> = new Set([tag.subprogram, tag.variable, ...repeatedTags]);
 
 /** Entries nested deeper are damage. */
 const maximumDepth = 64;

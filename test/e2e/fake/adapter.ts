@@ -165,6 +165,7 @@ class FakeAdapter extends DebugSession {
       mappings: mappings(BigInt(physical)),
       truncated: false,
     }),
+    'ringside/inlineScope': () => ({ line: 1, variables: [] }),
     'ringside/hypercalls': ({ from, limit }) => hypercalls(from, Math.min(this.#calls, from + limit), this.#calls),
     'ringside/consoleInput': ({ data }) => {
       this.#send('ringside/console', { data });
