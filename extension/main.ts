@@ -12,16 +12,20 @@ import { registerInlineValues } from './debug/inline-values.ts';
 import { DEBUG_TYPE } from './debug/ringside-session.ts';
 import type { StateNode } from './novsc/state-node.ts';
 import { StopStore } from './state/stop-store.ts';
+import { StopsOn } from './state/stops-on.ts';
 import { AddressSpaceView, chooseCr3 } from './views/address-space.ts';
+import { ExitsView } from './views/exits.ts';
 import { HypercallsView } from './views/hypercalls.ts';
 import { interruptsView } from './views/interrupts.ts';
 import { registerMarks } from './views/marks.ts';
 import { memoryMapView } from './views/memory-map.ts';
 import { PageTablesView } from './views/page-tables.ts';
 import { registersView, setRegister } from './views/registers.ts';
+import { VcpusView } from './views/vcpus.ts';
 
 export function activate(context: ExtensionContext): void {
   const store = new StopStore();
+  const stopsOn = new StopsOn();
   const pageTables = new PageTablesView(store);
   const addressSpace = new AddressSpaceView(context, store);
   const memory = new MemoryDocuments(store);
@@ -32,6 +36,7 @@ export function activate(context: ExtensionContext): void {
 
   context.subscriptions.push(
     store,
+    stopsOn,
     debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, adapterFactory(context)),
     debug.registerDebugConfigurationProvider(DEBUG_TYPE, configurations),
     debug.registerDebugConfigurationProvider(
@@ -48,6 +53,8 @@ export function activate(context: ExtensionContext): void {
     interruptsView(store),
     new HypercallsView(context, store),
     memoryMapView(store),
+    new ExitsView(context, store, stopsOn),
+    new VcpusView(context, store),
     memory,
     hostReport,
     command('checkHost', () => hostReport.show()),

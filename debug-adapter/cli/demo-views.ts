@@ -92,6 +92,33 @@ const PRINTERS: Readonly<Record<StatePart, (snapshot: MachineSnapshot) => void>>
       [dim, cyan, bold, undefined, green, dim],
     );
   },
+  exits: ({ exits }) => {
+    if (!exits || 'error' in exits) return;
+    heading('Exits so far');
+    const places = exits.counts.filter(({ kind }) => kind === 'place').slice(0, MOST_ROWS);
+    table(
+      places.map(({ reason, address, device, register, count }) => [
+        `${count}`,
+        reason ?? '',
+        address ?? '',
+        [device, register].filter(Boolean).join(' '),
+      ]),
+      [bold, cyan, undefined, dim],
+    );
+  },
+  vcpus: ({ vcpus }) => {
+    if (!vcpus || 'error' in vcpus) return;
+    heading('vCPUs');
+    table(
+      vcpus.vcpus.map(({ thread, activity, exits, symbol, rip }) => [
+        `vCPU ${thread - 1}`,
+        activity,
+        exits === undefined ? '' : `${exits} exits`,
+        symbol ?? rip ?? '',
+      ]),
+      [bold, cyan, undefined, dim],
+    );
+  },
   memoryMap: ({ memoryMap }) => {
     if (!memoryMap || 'error' in memoryMap) return;
     heading('Guest-physical memory map', `${memoryMap.regions.length} regions`);

@@ -7,6 +7,8 @@ import type { Hex } from '../../hypervisor-core/protocol/hex.ts';
 export type { Hex };
 
 import type {
+  ExitBatch,
+  ExitReason,
   HypercallBatch,
   InterruptState,
   MachineInfo,
@@ -16,6 +18,8 @@ import type {
 } from '../../hypervisor-core/protocol/inspect.ts';
 
 export type {
+  ExitReason,
+  ExitRecord,
   HostReport,
   HypercallBatch,
   HypercallRecord,
@@ -74,7 +78,15 @@ export interface AttachAttributes {
 
 // ---------------------------------------------------------------- state at a stop
 
-export type StatePart = 'registers' | 'pageTables' | 'addressSpace' | 'interrupts' | 'hypercalls' | 'memoryMap';
+export type StatePart =
+  | 'registers'
+  | 'pageTables'
+  | 'addressSpace'
+  | 'interrupts'
+  | 'hypercalls'
+  | 'memoryMap'
+  | 'exits'
+  | 'vcpus';
 
 export interface RegisterField {
   /** Name in the manual: `IF`, `WP`, `LME`. */
@@ -279,6 +291,75 @@ export interface HypercallsPart extends HypercallBatch {
   readonly symbols: Readonly<Record<Hex, string>>;
 }
 
+/** Exits of one kind, of all vCPUs together: for one reason, to one port, address or MSR, or from one place in the code. */
+export interface ExitCount {
+  readonly kind: 'reason' | 'place' | 'rip';
+  /** Absent for all those of `kind` together that the core had no room for. */
+  readonly reason?: ExitReason;
+  /** Port, guest-physical address or MSR; of kind `rip`, RIP. */
+  readonly address?: Hex;
+  readonly count: number;
+  /** Microseconds that user space took for them. */
+  readonly time: number;
+  readonly device?: string;
+  readonly register?: string;
+  /** `symbol+offset`, of kind `rip`. */
+  readonly symbol?: string;
+}
+
+export interface ExitsPart {
+  readonly counts: readonly ExitCount[];
+  /** Microseconds that all vCPUs together have run, exits included. */
+  readonly ran: number;
+  readonly vcpus: number;
+}
+
+export interface ExitTracePart extends ExitBatch {
+  /** `symbol+offset` by RIP. */
+  readonly symbols: Readonly<Record<Hex, string>>;
+}
+
+/** What a vCPU does now. `stopped`: with the whole guest, by the debugger. */
+export type VcpuActivity =
+  | 'in the guest'
+  | 'in user space'
+  | 'halted'
+  | 'waiting for INIT'
+  | 'waiting for SIPI'
+  | 'stopped';
+
+/** Where a vCPU's time went, microseconds since the machine was made. */
+export interface VcpuClock {
+  /** In the guest or in KVM, ready to run. */
+  readonly guest: number;
+  /** In user space, for its exits. */
+  readonly host: number;
+  readonly halted: number;
+  /** It was ready, and the host had no processor for it. */
+  readonly steal: number;
+}
+
+export interface VcpuState {
+  /** As DAP has it: 1 is vCPU 0. */
+  readonly thread: number;
+  readonly activity: VcpuActivity;
+  /** Of our own core alone. */
+  readonly clock?: VcpuClock;
+  /** Exits to user space. */
+  readonly exits?: number;
+  /** Kernel id of its thread on the host. */
+  readonly hostThread?: number;
+  /** Where it stands; absent while it runs. */
+  readonly rip?: Hex;
+  readonly symbol?: string;
+  /** What KVM counts of it, by KVM's names. */
+  readonly statistics?: Readonly<Record<string, number>>;
+}
+
+export interface VcpusPart {
+  readonly vcpus: readonly VcpuState[];
+}
+
 /** A part is absent when it was not asked for; `{ error }` says why it cannot be had from this target. */
 export interface MachineSnapshot {
   readonly threadId: number;
@@ -288,6 +369,8 @@ export interface MachineSnapshot {
   readonly interrupts?: InterruptsPart | PartError;
   readonly hypercalls?: HypercallsPart | PartError;
   readonly memoryMap?: MemoryMapPart | PartError;
+  readonly exits?: ExitsPart | PartError;
+  readonly vcpus?: VcpusPart | PartError;
 }
 
 export interface PartError {
@@ -325,6 +408,18 @@ export interface RingsideRequests {
   'ringside/hypercalls': { arguments: { from: number; limit: number }; body: HypercallsPart };
   /** What values can be shown of beside the source of a frame. */
   'ringside/inlineScope': { arguments: { frameId: number }; body: InlineScope };
+  /** Exits as they are counted, running or not. */
+  'ringside/exits': { arguments: Record<string, never>; body: ExitsPart };
+  /** Has exits written down, from `from` on, or no more. */
+  'ringside/traceExits': { arguments: { on: boolean }; body: { from: readonly number[] } };
+  /** Exits that were written down from `from` (one number for each vCPU, or none) on, oldest first, running or not. */
+  'ringside/exitTrace': { arguments: { from: readonly number[]; limit: number }; body: ExitTracePart };
+  /** What vCPUs do, running or not. */
+  'ringside/vcpus': { arguments: Record<string, never>; body: VcpusPart };
+  /** Lets one vCPU go, all others staying where they are; a step is of one instruction. */
+  'ringside/runAlone': { arguments: { threadId: number; how: 'continue' | 'step' }; body: Record<string, never> };
+  /** What the guest stops on besides breakpoints, in place of what was asked for before; as `monitor stop-on` takes it. */
+  'ringside/stopOn': { arguments: { stops: readonly string[] }; body: Record<string, never> };
   /** Bytes for the guest's serial port, base64. */
   'ringside/consoleInput': { arguments: { data: string }; body: Record<string, never> };
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSnapshot } from '../protocol/custom.ts';
 import type { Guest } from './guest.ts';
+import { exitsPart } from './state/exits-part.ts';
 import { hypercallsPart } from './state/hypercalls-part.ts';
 import { memoryMapPart } from './state/memory-map-part.ts';
 import { pageTablesPart } from './state/page-tables-part.ts';
@@ -38,6 +39,7 @@ export class LastState {
       quietly(pageTablesPart(state, threadId).then((pageTables) => ({ pageTables }))),
       quietly(hypercallsPart(guest).then((hypercalls) => ({ hypercalls }))),
       quietly(memoryMapPart(guest).then((memoryMap) => ({ memoryMap }))),
+      quietly(exitsPart(guest).then((exits) => ({ exits }))),
     ]);
   }
 

@@ -19,9 +19,8 @@ export const runControl: Area = {
   },
   handlers: {
     continue: async (session, args) => {
-      const { thread } = await session.stoppedThread(args.threadId ?? session.stopped.stop.thread);
       const alone = args.singleThread === true;
-      await session.move('continue', (go) => go(thread, { kind: 'continue' }, alone ? 'stay' : 'continue'));
+      await resume(session, args.threadId ?? session.stopped.stop.thread, alone ? 'stay' : 'continue');
       return { allThreadsContinued: !alone };
     },
     pause: async (session, args) => {
@@ -32,8 +31,23 @@ export const runControl: Area = {
     next: (session, args) => step(session, args, 'over'),
     stepIn: (session, args) => step(session, args, 'into'),
     stepOut: (session, args) => step(session, args, 'out'),
+
+    'ringside/runAlone': async (session, { threadId, how }) => {
+      if (how === 'step') await step(session, { threadId, granularity: 'instruction', singleThread: true }, 'into');
+      else {
+        await resume(session, threadId, 'stay');
+        // Unlike `continue`, this request says nothing to a client that does not know it.
+        session.send.event('continued', { threadId, allThreadsContinued: false });
+      }
+      return {};
+    },
   },
 };
+
+async function resume(session: Session, threadId: unknown, others: 'continue' | 'stay'): Promise<void> {
+  const { thread } = await session.stoppedThread(threadId);
+  await session.move('continue', (go) => go(thread, { kind: 'continue' }, others));
+}
 
 async function step(session: Session, args: StepArguments, way: Way): Promise<void> {
   const { state, thread } = await session.stoppedThread(args.threadId);

@@ -4,18 +4,22 @@ import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
 import type { PagesChoice, StatePart } from '../protocol/custom.ts';
 import type { Area } from './area.ts';
 import { address, integer, text } from './arguments.ts';
-import { badArgument, badNumber, noSuchRegister, noSuchThread, targetRefused } from './errors.ts';
+import { badArgument, badNumber, noSuchRegister, noSuchThread, onlyOurCore, targetRefused } from './errors.ts';
 import { inlineScope } from './inline-scope.ts';
 import type { Session } from './session.ts';
 import { addressMappings } from './state/address-space-part.ts';
+import { exitsPart, exitTrace, traceExits } from './state/exits-part.ts';
 import { hypercallsFrom } from './state/hypercalls-part.ts';
 import { childTable, walkAddress } from './state/page-tables-part.ts';
 import { STATE_PARTS, snapshot } from './state/snapshot.ts';
+import { vcpusPart } from './state/vcpus-part.ts';
 import { fromLittleEndian } from './stop-state.ts';
 import { announceRegisters, assign } from './writes.ts';
 
 const MOST_RECORDS = 10_000;
 const DEEPEST_TABLE = 5;
+const MOST_VCPUS = 1024;
+const MOST_STOPS = 256;
 
 export const stateRequests: Area = {
   capabilities: {},
@@ -61,6 +65,32 @@ export const stateRequests: Area = {
         integer('from', args.from, 0, Number.MAX_SAFE_INTEGER),
         integer('limit', args.limit, 1, MOST_RECORDS),
       ),
+
+    'ringside/exits': (session) => exitsPart(session.guest),
+
+    'ringside/traceExits': (session, args) => traceExits(session.guest, args.on === true),
+
+    'ringside/exitTrace': (session, args) => {
+      if (!Array.isArray(args.from) || args.from.length > MOST_VCPUS)
+        throw badArgument('from', 'must be a list of numbers');
+      const from = args.from.map((one) => integer('from', one, 0, Number.MAX_SAFE_INTEGER));
+      return exitTrace(session.guest, from, integer('limit', args.limit, 1, MOST_RECORDS));
+    },
+
+    'ringside/vcpus': (session) => vcpusPart(session),
+
+    'ringside/stopOn': async ({ guest }, args) => {
+      if (!Array.isArray(args.stops) || args.stops.length > MOST_STOPS) throw badArgument('stops', 'must be a list');
+      const stops = args.stops.map((one) => text('stops', one, 128));
+      const { inspect: core } = guest.target;
+      if (!core) throw onlyOurCore('What else the guest stops on');
+      await guest.runner.whileStopped(() =>
+        core.sendRequest(inspect.stopOn, { stops }).catch((error: Error) => {
+          throw targetRefused(error.message);
+        }),
+      );
+      return {};
+    },
   },
 };
 

@@ -11,6 +11,13 @@ interface Look {
 export class Rate {
   #looks: Look[] = [];
 
+  /** Of what was 0 at time 0: one look then is enough for a rate. */
+  static fromZero(): Rate {
+    const rate = new Rate();
+    rate.at(0, 0);
+    return rate;
+  }
+
   /** `time` in milliseconds. */
   at(time: number, count: number): void {
     this.#looks.push({ time, count });

@@ -3,18 +3,20 @@
  * window slows only its own questions, and a hidden one asks nothing.
  */
 
-/** Milliseconds between an answer that left nothing to fetch and the next question. */
+/** Milliseconds between an answer that left nothing to fetch and the next question, when nothing else is said. */
 const PAUSE = 150;
 
 export class Follower {
   readonly #ask: () => Promise<boolean>;
+  readonly #pause: number;
   #on = false;
   #asking = false;
   #timer: NodeJS.Timeout | undefined;
 
   /** `ask` fetches once and says whether there is more to fetch at once. It rejects when there is nobody to ask. */
-  constructor(ask: () => Promise<boolean>) {
+  constructor(ask: () => Promise<boolean>, pause = PAUSE) {
     this.#ask = ask;
+    this.#pause = pause;
   }
 
   set on(on: boolean) {
@@ -32,7 +34,7 @@ export class Follower {
     this.#asking = true;
     try {
       while (this.#on && (await this.#ask())) {}
-      if (this.#on) this.#timer = setTimeout(() => this.#run(), PAUSE);
+      if (this.#on) this.#timer = setTimeout(() => this.#run(), this.#pause);
     } catch {
       // The session has just ended, or its target cannot answer: the view says so by itself.
     } finally {

@@ -47,7 +47,7 @@ export class InspectClient {
   /** Sequence number of the next hypercall to send; undefined while the client does not watch. */
   #nextCall: number | undefined;
   /** While the client wants exits to be written down. */
-  #exitTrace: Disposable | undefined;
+  #exitTrace: ReturnType<Machine['exits']['trace']> | undefined;
 
   constructor(machine: Machine, socket: Duplex, onQuit: () => void) {
     this.#machine = machine;
@@ -201,12 +201,10 @@ export class InspectClient {
     }
   }
 
-  #traceExits(on: boolean): void {
-    if (on) this.#exitTrace ??= this.#machine.exits.trace();
-    else {
-      this.#exitTrace?.dispose();
-      this.#exitTrace = undefined;
-    }
+  #traceExits(on: boolean): { from: readonly number[] } {
+    this.#exitTrace?.dispose();
+    this.#exitTrace = on ? this.#machine.exits.trace() : undefined;
+    return { from: this.#exitTrace?.from ?? [] };
   }
 
   #serialPort(params: unknown): Console {

@@ -175,8 +175,8 @@ export interface Machine {
   readonly snapshots: Snapshots;
 
   readonly exits: {
-    /** Exits are written down until it is disposed of. */
-    trace(): Disposable;
+    /** Exits are written down until it is disposed of; the first are those `from`, one number per vCPU. */
+    trace(): Disposable & { readonly from: readonly number[] };
     /** Exits with sequence numbers from `from`, one per vCPU, on, oldest first. */
     read(from: readonly number[], limit: number): ExitBatch;
     /** Exits counted since the machine was made; always, and running or not, as {@link times} are. */

@@ -5,7 +5,7 @@ import { hex } from '../protocol/hex.ts';
 import type { ExitBatch, ExitCounter, ExitRecord, VcpuTimes } from '../protocol/inspect.ts';
 import { msrName } from '../protocol/msr-names.ts';
 import type { ExitEvent } from '../trace/exit-ring.ts';
-import type { Disposable, Machine } from './api.ts';
+import type { Machine } from './api.ts';
 import { ExitMemory } from './exit-memory.ts';
 
 /** Where a port or an address belongs. */
@@ -48,10 +48,11 @@ export class ExitTrace {
   };
 
   /** Exits are written down until the last of those who asked for it lets go. */
-  #trace(): Disposable {
+  #trace(): ReturnType<Machine['exits']['trace']> {
     let held = true;
     this.#count(1);
     return {
+      from: this.#memories.map(({ ring }) => ring.total),
       dispose: () => {
         if (held) this.#count(-1);
         held = false;

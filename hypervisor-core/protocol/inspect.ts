@@ -436,8 +436,8 @@ export const inspect = {
   ),
   /** Starts or stops the {@link inspect.onHypercalls} flow to this client. */
   watchHypercalls: new RequestType<{ readonly on: boolean }, void, void>('trace/watchHypercalls'),
-  /** Has exits written down for as long as this client wants it; they are counted always. */
-  traceExits: new RequestType<{ readonly on: boolean }, void, void>('trace/traceExits'),
+  /** Has exits written down for as long as this client wants it, and says from which on; they are counted always. */
+  traceExits: new RequestType<{ readonly on: boolean }, { readonly from: readonly number[] }, void>('trace/traceExits'),
   /** Traced exits from `from` (one number per vCPU) on, oldest first, at most `limit` (the core caps it at 10,000). */
   exits: new RequestType<{ readonly from: readonly number[]; readonly limit: number }, ExitBatch, void>('trace/exits'),
   exitCounters: new RequestType0<readonly ExitCounter[], void>('trace/exitCounters'),

@@ -186,7 +186,7 @@ export class FakeMachine implements Machine {
   readonly exits = {
     trace: () => {
       this.tracers++;
-      return { dispose: () => this.tracers-- };
+      return { from: [0], dispose: () => this.tracers-- };
     },
     read: (from: readonly number[]) => ({ records: [], next: from, dropped: 0, total: 0 }),
     counters: () => [],

@@ -7,15 +7,9 @@ import type { Browser, FrameLocator, Locator } from 'playwright-core';
 import { accessibilityViolations } from './harness/accessibility.ts';
 import { pictured, screenshot } from './harness/artifacts.ts';
 import { type StagedExtension, stageExtension } from './harness/staged-extension.ts';
+import { themes } from './harness/themes.ts';
 import { VsCodeServer } from './harness/vscode-server.ts';
 import { startBrowser, Workbench } from './harness/workbench.ts';
-
-/** Name, and the classes that VS Code gives the window and the body of a webview, which gets its colours later. */
-const themes = [
-  ['Light Modern', 'vs', 'vscode-light'],
-  ['Dark Modern', 'vs-dark', 'vscode-dark'],
-  ['Dark High Contrast', 'hc-black', 'vscode-high-contrast'],
-] as const;
 
 interface Logged {
   readonly command: string;

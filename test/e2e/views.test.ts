@@ -3,14 +3,22 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { screenshot } from './harness/artifacts.ts';
+import { accessibilityViolations } from './harness/accessibility.ts';
+import { pictured, screenshot } from './harness/artifacts.ts';
 import { type StagedExtension, stageExtension } from './harness/staged-extension.ts';
+import { themes } from './harness/themes.ts';
 import { VsCodeServer } from './harness/vscode-server.ts';
 import { startBrowser, Workbench } from './harness/workbench.ts';
 
 interface Logged {
   readonly command: string;
-  readonly arguments?: { readonly parts?: readonly string[]; readonly data?: string; readonly on?: boolean };
+  readonly arguments?: {
+    readonly parts?: readonly string[];
+    readonly data?: string;
+    readonly stops?: readonly string[];
+    readonly threadId?: number;
+    readonly how?: string;
+  };
 }
 
 describe('views', () => {
@@ -43,6 +51,19 @@ describe('views', () => {
     await server?.stop();
     staged?.remove();
   });
+
+  async function readableInEveryTheme(name: string, tabs: readonly string[] = []): Promise<void> {
+    const page = workbench.webview();
+    for (const [theme, style, webview] of themes) {
+      await workbench.theme(theme, style);
+      await page.locator(`body.${webview}`).waitFor();
+      for (const tab of tabs.length > 0 ? tabs : [undefined]) {
+        if (tab !== undefined) await page.getByRole('tab', { name: tab }).click();
+        await screenshot(workbench, `${[name, tab?.split(' ')[0]?.toLowerCase(), style].filter(Boolean).join('-')}`);
+        assert.deepEqual(await accessibilityViolations(page), [], `${name} ${tab ?? ''} in ${theme}`);
+      }
+    }
+  }
 
   test('F5 with no launch.json boots the only kernel of the folder', async () => {
     await workbench.openFile('kernel.c');
@@ -149,6 +170,59 @@ describe('views', () => {
     await workbench.stoppedAt(4);
     assert.equal(requests('ringside/hypercalls').length, asked, 'a hidden view asks nothing');
   });
+
+  test('exits are counted and timed while the guest runs, traced and stopped on when asked', () =>
+    pictured(workbench, 'exits', async () => {
+      assert.equal(requests('ringside/exits').length, 0, 'a hidden view asks nothing');
+      await workbench.view('Exits and I/O');
+      const page = workbench.webview();
+      const tab = (name: string) => page.getByRole('tab', { name }).click();
+      const row = (text: string) => page.locator('.row:not(.head)').filter({ hasText: text }).first();
+      await row('port write').waitFor();
+      assert.equal(requests('ringside/exits').length, 0, 'a stop has one request');
+      await workbench.debugButton('continue').click();
+      await page.getByRole('img', { name: /^Exits a second over/ }).waitFor();
+      await tab('Ports and Memory');
+      await row('COM1 THR').click();
+      await page.getByRole('button', { name: 'Stop on This' }).click();
+      await page.getByRole('button', { name: 'Stop No More' }).waitFor();
+      assert.deepEqual(requests('ringside/stopOn').at(-1)?.arguments?.stops, ['port 0x3f8 write']);
+      await tab('Code');
+      await row('serial_put+0x20').waitFor();
+      await tab('Trace');
+      assert.equal(requests('ringside/exitTrace').length, 0, 'what nobody asked for is not written down');
+      await page.getByRole('button', { name: 'Trace', exact: true }).click();
+      await row('COM1 LSR').click();
+      await page
+        .getByRole('region', { name: 'Details of the chosen row of Trace of exits' })
+        .getByText('1 byte')
+        .waitFor();
+      await tab('Stops');
+      await row('port 0x3f8 write').click();
+      await page.getByRole('button', { name: 'Remove' }).click();
+      await page.getByText('The guest stops at breakpoints only.').waitFor();
+      assert.deepEqual(requests('ringside/stopOn').at(-1)?.arguments?.stops, []);
+      await workbench.debugButton('pause').click();
+      await workbench.stoppedAt(5);
+      await readableInEveryTheme('exits', ['Reasons', 'Ports and Memory', 'Trace']);
+      await workbench.collapse('Exits and I/O');
+    }));
+
+  test('each vCPU says what it does, and goes alone when asked', () =>
+    pictured(workbench, 'vcpus', async () => {
+      await workbench.view('vCPUs');
+      const page = workbench.webview();
+      await page.locator('.row:not(.head)').filter({ hasText: 'cpu_idle+0x8' }).click();
+      await page.getByRole('button', { name: 'Step Alone' }).click();
+      await workbench.stoppedAt(6);
+      assert.deepEqual(requests('ringside/runAlone').at(-1)?.arguments, { threadId: 2, how: 'step' });
+      await readableInEveryTheme('vcpus');
+      await page.getByRole('button', { name: 'Continue Alone' }).click();
+      await page.locator('.row:not(.head)').filter({ hasText: 'in the guest' }).waitFor();
+      await page.getByRole('button', { name: 'Pause' }).click();
+      await workbench.stoppedAt(7);
+      await workbench.collapse('vCPUs');
+    }));
 
   test('the serial terminal works both ways', async () => {
     await workbench.terminalSays('fake guest ready');

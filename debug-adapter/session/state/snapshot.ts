@@ -4,11 +4,13 @@ import type { MachineSnapshot, PagesChoice, PartError, StatePart } from '../../p
 import { describeError } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { addressSpacePart } from './address-space-part.ts';
+import { exitsPart } from './exits-part.ts';
 import { hypercallsPart } from './hypercalls-part.ts';
 import { interruptsPart } from './interrupts-part.ts';
 import { memoryMapPart } from './memory-map-part.ts';
 import { pageTablesPart } from './page-tables-part.ts';
 import { registersPart } from './registers-part.ts';
+import { vcpusPart } from './vcpus-part.ts';
 
 type Part<Name extends StatePart> = NonNullable<MachineSnapshot[Name]>;
 
@@ -20,6 +22,8 @@ const MAKERS = {
   interrupts: (session, thread) => interruptsPart(session.stopped, thread),
   hypercalls: (session) => hypercallsPart(session.guest),
   memoryMap: (session) => memoryMapPart(session.guest),
+  exits: (session) => exitsPart(session.guest),
+  vcpus: (session) => vcpusPart(session),
 } satisfies {
   readonly [Name in StatePart]: (session: Session, thread: number, pages: PagesChoice) => Promise<Part<Name>>;
 };

@@ -4,6 +4,7 @@
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import {
+  ContinuedEvent,
   DebugSession,
   Event,
   InitializedEvent,
@@ -24,6 +25,8 @@ import type {
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import {
   addressSpace,
+  exits,
+  exitTrace,
   hypercalls,
   interrupts,
   mappings,
@@ -31,6 +34,7 @@ import {
   pageTable,
   pageTables,
   registers,
+  vcpus,
   walk,
 } from './snapshot.ts';
 
@@ -167,17 +171,37 @@ class FakeAdapter extends DebugSession {
     }),
     'ringside/inlineScope': () => ({ line: 1, variables: [] }),
     'ringside/hypercalls': ({ from, limit }) => hypercalls(from, Math.min(this.#calls, from + limit), this.#calls),
+    'ringside/exits': () => exits(this.#ran),
+    'ringside/traceExits': () => {
+      const first = Math.floor(this.#ran);
+      return { from: [first, 0] };
+    },
+    'ringside/exitTrace': ({ from: [from = 0], limit }) =>
+      exitTrace(from, Math.min(Math.floor(this.#ran), from + limit)),
+    'ringside/vcpus': () => vcpus(this.#ran, this.#ranSince !== undefined),
+    'ringside/runAlone': ({ how, threadId }) => {
+      if (how === 'step') this.#stopAt('step');
+      else {
+        this.#ranSince = Date.now();
+        this.sendEvent(new ContinuedEvent(threadId, false));
+      }
+      return {};
+    },
+    'ringside/stopOn': () => ({}),
     'ringside/consoleInput': ({ data }) => {
       this.#send('ringside/console', { data });
       return {};
     },
   };
 
+  /** Milliseconds that the guest has run by now. */
+  get #ran(): number {
+    return this.#ranBefore + (this.#ranSince ? Date.now() - this.#ranSince : 0);
+  }
+
   /** Hypercalls that the guest has made by now: it makes them while it runs. */
   get #calls(): number {
-    return (
-      FIRST_CALLS + Math.floor((this.#ranBefore + (this.#ranSince ? Date.now() - this.#ranSince : 0)) * CALLS_A_MS)
-    );
+    return FIRST_CALLS + Math.floor(this.#ran * CALLS_A_MS);
   }
 
   #parts(parts: readonly StatePart[], pages: PagesChoice = {}) {
@@ -193,6 +217,8 @@ class FakeAdapter extends DebugSession {
       interrupts,
       hypercalls: hypercalls(Math.max(0, this.#calls - 1000), this.#calls),
       memoryMap,
+      exits: exits(this.#ran),
+      vcpus: vcpus(this.#ran, false),
     };
     return Object.fromEntries(parts.map((part) => [part, all[part]]));
   }

@@ -2,6 +2,12 @@
 import type {
   AddressMapping,
   AddressSpacePart,
+  ExitCount,
+  ExitReason,
+  ExitRecord,
+  ExitsPart,
+  ExitTracePart,
+  Hex,
   HypercallRecord,
   HypercallsPart,
   InterruptsPart,
@@ -10,6 +16,7 @@ import type {
   PageTableEntry,
   PageTableRoot,
   RegisterGroup,
+  VcpusPart,
   Walk,
 } from '../../../debug-adapter/protocol/custom.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
@@ -355,4 +362,82 @@ export function hypercalls(from: number, to: number, total = to): HypercallsPart
     };
   });
   return { records, dropped: 0, total, symbols: { [hex(KERNEL + 0x1234n)]: 'say_hello+0x34' } };
+}
+
+interface ExitKind {
+  readonly reason: ExitReason;
+  readonly place: Pick<ExitRecord, 'address' | 'device' | 'register'>;
+  readonly rip: Hex;
+  readonly symbol?: string;
+}
+
+const exitKinds: readonly ExitKind[] = [
+  {
+    reason: 'port-out',
+    place: { address: '0x3f8', device: 'COM1', register: 'THR' },
+    rip: hex(KERNEL + 0x2040n),
+    symbol: 'serial_put+0x20',
+  },
+  {
+    reason: 'port-in',
+    place: { address: '0x3fd', device: 'COM1', register: 'LSR' },
+    rip: hex(KERNEL + 0x2032n),
+    symbol: 'serial_put+0x12',
+  },
+  { reason: 'mmio-write', place: { address: '0xfee000b0' }, rip: hex(KERNEL + 0x3010n), symbol: 'lapic_eoi+0x10' },
+  { reason: 'msr-write', place: { address: '0x40000000', device: 'MSR' }, rip: hex(KERNEL + 0x4000n) },
+];
+
+/** Exits that two vCPUs have made in `ran` milliseconds: one of the first kind a millisecond, fewer of the others. */
+export function exits(ran: number): ExitsPart {
+  const counts = exitKinds.flatMap(({ reason, place, rip, symbol }, index): ExitCount[] => {
+    const count = Math.ceil(ran / (1 << index)) + 1;
+    const numbers = { count, time: count * (10 + index) };
+    return [
+      { kind: 'reason', reason, ...numbers },
+      { kind: 'place', reason, ...place, ...numbers },
+      { kind: 'rip', reason, address: rip, ...numbers, ...(symbol !== undefined && { symbol }) },
+    ];
+  });
+  return { counts, ran: ran * 2000, vcpus: 2 };
+}
+
+/** Exits `from` up to, not including, `to`, all of vCPU 0. */
+export function exitTrace(from: number, to: number): ExitTracePart {
+  const records = Array.from({ length: Math.max(0, to - from) }, (_, index): ExitRecord => {
+    const sequence = from + index;
+    const { reason, place, rip } = exitKinds[sequence % exitKinds.length] as ExitKind;
+    const access = { ...place, size: 1, count: 1, value: hex(0x40 + (sequence % 32)) };
+    return { sequence, vcpu: 0, time: sequence * 1000, duration: 11.5, reason, rip, ...access };
+  });
+  const named = exitKinds.flatMap(({ rip, symbol }) => (symbol === undefined ? [] : [[rip, symbol] as const]));
+  return { records, next: [Math.max(from, to), 0], dropped: 0, total: to, symbols: Object.fromEntries(named) };
+}
+
+/** Two vCPUs after `ran` milliseconds: one busy, one halted. */
+export function vcpus(ran: number, running: boolean): VcpusPart {
+  const at = (offset: bigint, symbol: string) => (running ? {} : { rip: hex(KERNEL + offset), symbol });
+  const spent = ran * 1000;
+  return {
+    vcpus: [
+      {
+        thread: 1,
+        activity: running ? 'in the guest' : 'stopped',
+        clock: { guest: spent * 0.8, host: spent * 0.15, halted: 0, steal: spent * 0.05 },
+        exits: Math.ceil(ran * 2),
+        hostThread: 4711,
+        statistics: { exits: Math.ceil(ran * 3), io_exits: Math.ceil(ran * 2) },
+        ...at(0x1004n, 'kernel_main+0x4'),
+      },
+      {
+        thread: 2,
+        activity: 'halted',
+        clock: { guest: spent * 0.02, host: 0, halted: spent * 0.98, steal: 0 },
+        exits: 12,
+        hostThread: 4712,
+        statistics: { exits: 40, halt_exits: 12 },
+        ...at(0x5008n, 'cpu_idle+0x8'),
+      },
+    ],
+  };
 }

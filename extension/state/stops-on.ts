@@ -1,0 +1,48 @@
+/** What the guest of each session stops on besides breakpoints, as the user asked in the views. */
+import { type DebugSession, Disposable, EventEmitter, window } from 'vscode';
+import { onRingsideEvent, request } from '../debug/ringside-session.ts';
+
+export class StopsOn implements Disposable {
+  readonly #lines = new WeakMap<DebugSession, readonly string[]>();
+  readonly #changed = new EventEmitter<void>();
+  readonly #started: Disposable;
+
+  readonly onDidChange = this.#changed.event;
+
+  constructor() {
+    // A guest that was booted anew knows nothing of what was asked of the one before.
+    this.#started = onRingsideEvent('ringside/started', (session) => {
+      const lines = this.of(session);
+      if (lines.length > 0) void this.#ask(session, lines);
+    });
+  }
+
+  /** In the words of `monitor stop-on`. */
+  of(session: DebugSession | undefined): readonly string[] {
+    return (session && this.#lines.get(session)) ?? [];
+  }
+
+  /** Adds or takes away a line; says so when it is refused. */
+  async set(session: DebugSession | undefined, line: string, on: boolean): Promise<void> {
+    if (!session) {
+      await window.showInformationMessage('Start debugging a guest first.');
+      return;
+    }
+    const others = this.of(session).filter((one) => one !== line);
+    await this.#ask(session, on ? [...others, line] : others);
+  }
+
+  dispose(): void {
+    Disposable.from(this.#changed, this.#started).dispose();
+  }
+
+  async #ask(session: DebugSession, stops: readonly string[]): Promise<void> {
+    try {
+      await request(session, 'ringside/stopOn', { stops });
+      this.#lines.set(session, stops);
+    } catch {
+      // VS Code has shown the adapter's message, which says what is wrong with the line.
+    }
+    this.#changed.fire();
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * A page in the side bar over what the guest does while it runs: followed while the page is visible and the guest runs, else
+ * one part of the state at a stop. Hidden, it asks for nothing.
+ */
+import {
+  type DebugSession,
+  Disposable,
+  type ExtensionContext,
+  type Webview,
+  type WebviewView,
+  type WebviewViewProvider,
+  window,
+} from 'vscode';
+import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import { onRingsideEvent } from '../debug/ringside-session.ts';
+import { Follower } from '../state/follower.ts';
+import type { PartValue, StopStore } from '../state/stop-store.ts';
+import { WebviewHost } from './webview-host.ts';
+
+type Good<Part extends StatePart> = Exclude<PartValue<Part>, PartError>;
+
+export interface LiveViewOptions<Part extends StatePart, In> {
+  /** Names the part of the state, the view in package.json after `ringside.`, and the page in media/webviews. */
+  readonly part: Part;
+  readonly title: string;
+  /** Milliseconds between two questions. */
+  readonly pause?: number;
+  /** What was read at a stop, once. */
+  take(value: Good<Part>): void;
+  /** Asks once; true when there is more to ask for at once. */
+  fetch(session: DebugSession): Promise<boolean>;
+  /** True when there is something to fetch though the guest stands. */
+  readonly behind?: () => boolean;
+  /** Tells the page all that it shows; the view is visible. */
+  show(): void;
+  receive(message: In): void;
+  /** Another session, or the guest starts again. */
+  forget(): void;
+}
+
+export class LiveView<Part extends StatePart, In extends { readonly kind: string }, Out>
+  implements WebviewViewProvider, Disposable
+{
+  #view: WebviewView | undefined;
+  #host: WebviewHost<In, Out> | undefined;
+  #session: DebugSession | undefined;
+  #taken: object | undefined;
+  readonly #follower: Follower;
+  readonly #disposables: Disposable[];
+
+  constructor(
+    readonly context: ExtensionContext,
+    readonly store: StopStore,
+    readonly options: LiveViewOptions<Part, In>,
+  ) {
+    this.#follower = new Follower(() => this.#fetch(), options.pause);
+    this.#disposables = [
+      window.registerWebviewViewProvider(`ringside.${options.part}`, this),
+      store.onDidChange(() => this.update()),
+      onRingsideEvent('ringside/started', (session) => session === this.#session && this.#forget()),
+      this.#follower,
+    ];
+  }
+
+  /** The session that is shown. */
+  get session(): DebugSession | undefined {
+    return this.#session;
+  }
+
+  /** Why there is nothing to see of the last stop, when something was wrong. */
+  get error(): string | undefined {
+    const kept = this.store.part(this.options.part);
+    return kept && 'error' in kept.value ? kept.value.error : undefined;
+  }
+
+  resolveWebviewView(view: WebviewView): void {
+    this.#view = view;
+    this.#host = this.#hostOf(view.webview);
+    view.onDidChangeVisibility(() => this.update());
+    view.onDidDispose(() => {
+      this.#host?.dispose();
+      this.#host = undefined;
+      this.#view = undefined;
+      this.update();
+    });
+    this.update();
+  }
+
+  post(message: Out): void {
+    this.#host?.post(message);
+  }
+
+  dispose(): void {
+    Disposable.from(...this.#disposables).dispose();
+  }
+
+  /** Looks at what is to be shown, and whether to follow. */
+  update(): void {
+    const { options, store } = this;
+    const visible = this.#view?.visible ?? false;
+    store.want(options.part, visible);
+    if (store.session !== this.#session) {
+      this.#session = store.session;
+      this.#forget();
+    }
+    const kept = store.part(options.part);
+    if (kept && kept !== this.#taken && !('error' in kept.value)) {
+      this.#taken = kept;
+      options.take(kept.value as Good<Part>);
+    }
+    this.#follower.on = visible && this.#mayFetch;
+    if (visible) options.show();
+  }
+
+  #hostOf(webview: Webview): WebviewHost<In, Out> {
+    const { part, title, receive } = this.options;
+    return new WebviewHost<In, Out>({
+      ...{ webview, extension: this.context.extensionUri, page: part, title },
+      onReady: () => this.update(),
+      onMessage: (message) => receive(message),
+    });
+  }
+
+  get #mayFetch(): boolean {
+    const { phase } = this.store;
+    return phase === 'running' || (phase === 'stopped' && this.options.behind?.() === true);
+  }
+
+  async #fetch(): Promise<boolean> {
+    const session = this.#session;
+    if (!session) return false;
+    const more = await this.options.fetch(session);
+    if (!this.#mayFetch) this.#follower.on = false;
+    return more;
+  }
+
+  #forget(): void {
+    this.#taken = undefined;
+    this.options.forget();
+  }
+}
