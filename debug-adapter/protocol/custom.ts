@@ -45,6 +45,9 @@ export interface LaunchAttributes {
   initrd?: string;
   /** How to boot: `auto` by content, a protocol's name, or a flat binary's with its address, `flat32@0x100000`. Default `auto`. */
   boot?: string;
+  /** Raw disk image. What the guest writes is forgotten at its end, unless `persist` is true. */
+  disk?: string;
+  persist?: boolean;
   stopOnEntry?: boolean;
   /** ELF with the symbols, when `program` has none. */
   symbols?: string;
@@ -55,6 +58,8 @@ export interface LaunchAttributes {
   /** Where else a gdb may connect: `unix:PATH` or `tcp:PORT`. */
   gdb?: string;
   personality?: Personality | 'auto';
+  /** Processor features, named as in Linux's /proc/cpuinfo, that the guest shall not see, or see against the host's rules. */
+  cpu?: { hide?: string[]; expose?: string[] };
   /** Where the guest's serial port is shown. Default `integratedTerminal`. */
   console?: 'integratedTerminal' | 'internalConsole';
 }

@@ -1,6 +1,7 @@
 /** launch.json as the user wrote it, checked: every complaint names the attribute and says what is expected. */
 import { availableParallelism, totalmem } from 'node:os';
 import { BOOT_CHOICES, parseBootChoice } from '../../hypervisor-core/protocol/boot-choice.ts';
+import { isCpuFeature } from '../../hypervisor-core/protocol/cpu-features.ts';
 import type { LaunchAttributes } from '../protocol/custom.ts';
 import { BACKENDS, type Backend } from '../target/backend.ts';
 import { file, flag, oneOf, quoted, type Raw, sourceMap, texts } from './attributes.ts';
@@ -16,6 +17,10 @@ export interface LaunchArguments {
   readonly commandLine: string;
   readonly initrd?: string;
   readonly boot: string;
+  readonly disk?: string;
+  readonly persist: boolean;
+  /** Changes to the processor's features: `-name` hides, `+name` exposes. */
+  readonly cpu: string;
   readonly stopOnEntry: boolean;
   readonly symbols?: string;
   readonly sourceMap: Readonly<Record<string, string>>;
@@ -40,6 +45,9 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
   const initrd = await file('initrd', raw.initrd);
   const symbols = await file('symbols', raw.symbols);
   const gdb = gdbAddress(raw.gdb);
+  const disk = await file('disk', raw.disk);
+  const persist = flag('persist', raw.persist ?? false);
+  if (persist && !disk) throw wrongAttribute('persist', 'needs a "disk" to write to');
   return {
     request: 'launch',
     program,
@@ -49,6 +57,8 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     commandLine: commandLine(raw.args ?? ''),
     boot: boot(raw.boot ?? 'auto'),
     stopOnEntry: flag('stopOnEntry', raw.stopOnEntry ?? false),
+    persist,
+    cpu: cpu(raw.cpu ?? {}),
     sourceMap: sourceMap(raw.sourceMap ?? {}),
     sourceFolders: texts('sourceFolders', raw.sourceFolders ?? []),
     personality: oneOf('personality', PERSONALITIES, raw.personality ?? 'auto'),
@@ -56,7 +66,30 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     ...(initrd ? { initrd } : {}),
     ...(symbols ? { symbols } : {}),
     ...(gdb ? { gdb } : {}),
+    ...(disk ? { disk } : {}),
   };
+}
+
+function cpu(value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrongAttribute('cpu', `must be like { "hide": ["smap"], "expose": [] }, not ${quoted(value)}`);
+  }
+  return Object.entries(value)
+    .flatMap(([list, names]) => {
+      const sign = { hide: '-', expose: '+' }[list];
+      if (!sign) throw wrongAttribute('cpu', `knows "hide" and "expose", not ${quoted(list)}`);
+      if (!Array.isArray(names)) throw wrongAttribute(`cpu.${list}`, `must be a list, not ${quoted(names)}`);
+      return names.map((name) => `${sign}${featureName(`cpu.${list}`, name)}`);
+    })
+    .join(',');
+}
+
+function featureName(attribute: string, name: unknown): string {
+  if (typeof name === 'string' && isCpuFeature(name)) return name;
+  throw wrongAttribute(
+    attribute,
+    `holds ${quoted(name)}, which is no processor feature; names are those of /proc/cpuinfo, such as "smap"`,
+  );
 }
 
 function memory(value: unknown): number {

@@ -29,7 +29,12 @@ export interface CoreOptions {
   readonly initrd?: string;
   /** As `ringside run --boot` takes it. */
   readonly boot: string;
+  readonly disk?: string;
+  /** The guest's writes go to the disk's file. */
+  readonly persist: boolean;
   readonly personality: Personality | 'auto';
+  /** As `ringside run --cpu` takes it; empty: as the host has it. */
+  readonly cpu: string;
   /** A second address, where another gdb may connect. */
   readonly gdb?: string;
 }
@@ -151,6 +156,8 @@ function coreArguments(options: CoreOptions, folder: string): readonly string[] 
     ...(options.commandLine === '' ? [] : ['--append', options.commandLine]),
     ...(options.initrd === undefined ? [] : ['--initrd', options.initrd]),
     ...(options.boot === 'auto' ? [] : ['--boot', options.boot]),
+    ...(options.disk === undefined ? [] : ['--disk', `${options.disk}${options.persist ? ',persist' : ''}`]),
+    ...(options.cpu === '' ? [] : [`--cpu=${options.cpu}`]),
     ...(options.personality === 'auto' ? [] : ['--personality', options.personality]),
     ...(options.gdb === undefined ? [] : ['--gdb', options.gdb]),
   ];

@@ -14,7 +14,7 @@ import { checkLaunch } from '../novsc/launch-check.ts';
 import { findKernels } from './find-kernels.ts';
 import { DEBUG_TYPE } from './ringside-session.ts';
 
-const PATH_ATTRIBUTES = ['program', 'initrd', 'symbols'] as const;
+const PATH_ATTRIBUTES = ['program', 'initrd', 'disk', 'symbols'] as const;
 
 export class KvmConfigurationProvider implements DebugConfigurationProvider {
   /** For a new launch.json and for the Run and Debug drop-down: one configuration for each kernel of the folder. */

@@ -55,6 +55,8 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
       ? undefined
       : 'must be auto, elf32, elf64, multiboot1, multiboot2, linux, pvh, sector, or flat16, flat32 or flat64 with or ' +
         'without an address, such as flat32@0x100000',
+  disk: text,
+  persist: flag,
   stopOnEntry: flag,
   symbols: text,
   sourceMap: paths,
@@ -64,6 +66,12 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
       ? undefined
       : 'must be "unix:PATH" or "tcp:PORT"',
   personality: oneOf('auto', 'none', 'kvm', 'xen', 'hyperv'),
+  cpu: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).every(([list, names]) => ['hide', 'expose'].includes(list) && Array.isArray(names))
+      ? undefined
+      : 'must be like { "hide": ["smap"], "expose": [] }',
   console: oneOf('integratedTerminal', 'internalConsole'),
 };
 

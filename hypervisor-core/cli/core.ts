@@ -37,7 +37,7 @@ export async function main([command, ...args]: readonly string[]): Promise<numbe
 }
 
 function optionName({ option }: MachineError): string {
-  return option === 'memory' || option === 'cpus' ? `--${option}: ` : '';
+  return option === undefined || option === 'host' ? '' : `--${option}: `;
 }
 
 if (require.main === module) void main(process.argv.slice(2)).then((status) => process.exit(status));

@@ -25,6 +25,7 @@ describe('the command line of run', () => {
       kernel,
       ...['--append', '-s quiet', '--initrd', kernel, '--memory', '1g', '--cpus', '2', '--personality', 'xen'],
       ...['--gdb', 'tcp:1234', '--gdb', 'unix:/tmp/g', '--inspect=unix:/tmp/i', '--wait', '--lifeline'],
+      ...['--disk', '/a,b.img,persist', '--cpu', '-smap,+popcnt,-avx2'],
       ...['--serial2', '/tmp/two', '--serial4=/tmp/four'],
     ]);
     const file = Buffer.from('kernel');
@@ -34,6 +35,8 @@ describe('the command line of run', () => {
         memory: 2 ** 30,
         cpus: 2,
         personality: 'xen',
+        disk: { path: '/a,b.img', persist: true },
+        cpu: { hide: ['smap', 'avx2'], expose: ['popcnt'] },
       },
       gdb: [
         { text: 'tcp:1234', listen: { host: '127.0.0.1', port: 1234 } },
@@ -81,6 +84,8 @@ describe('the command line of run', () => {
       'boot',
       'memory',
       'cpus',
+      'cpu',
+      'disk',
       'personality',
       'gdb',
       'inspect',
@@ -106,6 +111,8 @@ describe('the command line of run', () => {
     refused(/--memory 900T: this machine has \d+ MiB/, kernel, '--memory', '900T');
     refused(/--cpus must be a number/, kernel, '--cpus', 'two');
     refused(/--personality must be one of none, kvm, xen, hyperv/, kernel, '--personality', 'esxi');
+    refused(/--cpu: "smap" must begin with -/, kernel, '--cpu', 'smap');
+    refused(/--cpu: "simd" is no processor feature/, kernel, '--cpu', '-simd');
     refused(/--boot must be one of auto, elf32, .*; not "grub"/, kernel, '--boot', 'grub');
     refused(/--boot must be one of/, kernel, '--boot', 'multiboot1@0x1000');
     refused(/--module: cannot read .*nowhere/, kernel, '--module', `${join(folder, 'nowhere')} words`);

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { DiskChoice } from '../devices/disk/open-disk.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import { BOOT_CHOICES, type BootChoice, parseBootChoice } from '../protocol/boot-choice.ts';
+import { type CpuChanges, isCpuFeature } from '../protocol/cpu-features.ts';
 import type { Personality } from '../protocol/inspect.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { UsageError } from './usage-error.ts';
@@ -35,6 +37,9 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
                         or flat16, flat32, flat64, which may name an address: flat32@0x100000
   --memory SIZE         guest RAM, e.g. 256M or 1G (default 256M)
   --cpus N              virtual CPUs (default 1)
+  --disk FILE[,persist] raw disk image, a virtio block device; writes go to a throw-away overlay, or with
+                        ",persist" to the file
+  --cpu CHANGES         processor features, named as in /proc/cpuinfo, to hide or expose: -smap,-smep,+popcnt
   --personality NAME    hypercall interface: none, kvm, xen or hyperv (default: what the kernel asks for)
   --gdb ADDRESS         serve gdb or lldb at unix:PATH, tcp:PORT (this machine only) or tcp:HOST:PORT; may be repeated
   --inspect ADDRESS     serve Ringside's inspect channel, likewise
@@ -46,7 +51,7 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
 `;
 
 /** Options that describe a machine, which a snapshot does by itself. */
-const machineFlags = ['append', 'initrd', 'module', 'boot', 'memory', 'cpus', 'personality'] as const;
+const machineFlags = ['append', 'initrd', 'module', 'boot', 'memory', 'cpus', 'cpu', 'disk', 'personality'] as const;
 const PERSONALITIES: readonly Personality[] = ['none', 'kvm', 'xen', 'hyperv'];
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -94,6 +99,8 @@ function machineOptions(values: Parsed['values'], positionals: Parsed['positiona
     },
     memory: parseMemory(values.memory ?? '256M'),
     cpus: parseCpus(values.cpus ?? '1'),
+    ...(values.disk === undefined ? {} : { disk: parseDisk(values.disk) }),
+    ...(values.cpu === undefined ? {} : { cpu: parseCpu(values.cpu) }),
     ...(values.personality === undefined ? {} : { personality: parsePersonality(values.personality) }),
   };
 }
@@ -101,7 +108,7 @@ function machineOptions(values: Parsed['values'], positionals: Parsed['positiona
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      args: joinAppend(args),
+      args: joinValues(args),
       allowPositionals: true,
       options: {
         append: { type: 'string' },
@@ -110,6 +117,8 @@ function parse(args: readonly string[]) {
         boot: { type: 'string' },
         memory: { type: 'string' },
         cpus: { type: 'string' },
+        cpu: { type: 'string' },
+        disk: { type: 'string' },
         personality: { type: 'string' },
         gdb: { type: 'string', multiple: true },
         inspect: { type: 'string', multiple: true },
@@ -128,11 +137,19 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** A kernel command line may begin with a dash, which `parseArgs` takes only behind an equals sign. */
-function joinAppend(args: readonly string[]): string[] {
-  const at = args.indexOf('--append');
-  const value = args[at + 1];
-  return at < 0 || value === undefined ? [...args] : [...args.slice(0, at), `--append=${value}`, ...args.slice(at + 2)];
+/** What these options want may begin with a dash, which `parseArgs` takes only behind an equals sign. */
+const DASHED = ['--append', '--cpu'];
+
+function joinValues(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const [name = '', value] = [args[at], args[at + 1]];
+    if (DASHED.includes(name) && value !== undefined) {
+      joined.push(`${name}=${value}`);
+      at++;
+    } else joined.push(name);
+  }
+  return joined;
 }
 
 function readInput(what: string, path: string): Uint8Array {
@@ -175,6 +192,26 @@ function parseMemory(text: string): number {
 function parseCpus(text: string): number {
   if (!/^\d{1,4}$/.test(text)) throw new UsageError(`--cpus must be a number of virtual CPUs, not "${text}"`);
   return Number(text);
+}
+
+/** The file's name may hold commas. */
+function parseDisk(text: string): DiskChoice {
+  const PERSIST = ',persist';
+  const persist = text.endsWith(PERSIST);
+  return { path: persist ? text.slice(0, -PERSIST.length) : text, persist };
+}
+
+function parseCpu(text: string): CpuChanges {
+  const changes = text.split(',').map((change) => {
+    const [sign, name] = [change.slice(0, 1), change.slice(1)];
+    if (!['-', '+'].includes(sign)) throw new UsageError(`--cpu: "${change}" must begin with - (hide) or + (expose)`);
+    if (!isCpuFeature(name)) {
+      throw new UsageError(`--cpu: "${name}" is no processor feature; names are those of /proc/cpuinfo, such as smap`);
+    }
+    return { sign, name };
+  });
+  const named = (wanted: string) => changes.filter(({ sign }) => sign === wanted).map(({ name }) => name);
+  return { hide: named('-'), expose: named('+') };
 }
 
 function parsePersonality(text: string): Personality {

@@ -7,6 +7,9 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
   const ends: GuestEnd[] = [];
   /** Changes of interrupt lines. */
   const lines: [number, boolean][] = [];
+  /** Message-signalled interrupts. */
+  const messages: [bigint, number][] = [];
+  const wakes: number[] = [];
   const levels = new Map<number, boolean>();
   const host: DeviceHost = {
     memory: { read: () => new Uint8Array(0), write: () => 0 },
@@ -15,6 +18,8 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
       levels.set(line, level);
       lines.push([line, level]);
     },
+    signalMsi: (address, data) => messages.push([address, data]),
+    wake: () => wakes.push(wakes.length),
     transmit: (byte) => sent.push(byte),
     now: () => 0,
     end: (end) => ends.push(end),
@@ -22,5 +27,14 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
   };
   const state = new DataView(new SharedArrayBuffer(model.stateBytes));
   model.reset(state);
-  return { device: model.attach(state, host), second: model.attach(state, host), state, sent, ends, lines };
+  return {
+    device: model.attach(state, host),
+    second: model.attach(state, host),
+    state,
+    sent,
+    ends,
+    lines,
+    messages,
+    wakes,
+  };
 }

@@ -21,6 +21,10 @@ export interface MemoryAccess {
 
 export interface DeviceHost {
   readonly memory: GuestMemory;
+  /** Sends a message-signalled interrupt: `data` written to `address`, in the local APICs' window. */
+  signalMsi(address: bigint, data: number): void;
+  /** Has the main thread look soon at what this device has to do there. */
+  wake(): void;
   /** Drives interrupt line `line` of the in-kernel chips (KVM_IRQ_LINE); cheap when the level does not change. */
   setIrq(line: number, level: boolean): void;
   /** One byte that the guest sent out on the console of this device. */

@@ -4,17 +4,28 @@ import { debugConsole } from './debug-console.ts';
 import { debugExit } from './debug-exit.ts';
 import type { DeviceModel } from './device.ts';
 import { type FwCfgConfiguration, fwCfg } from './fw-cfg.ts';
-import { hostBridge } from './host-bridge.ts';
 import { i8042 } from './i8042.ts';
-import { pciHost } from './pci-host.ts';
-import { PCI_LAYOUT } from './pci-layout.ts';
+import { hostBridge } from './pci/host-bridge.ts';
+import { pciHost } from './pci/pci-host.ts';
+import { PCI_LAYOUT } from './pci/pci-layout.ts';
 import { resetControl } from './reset-control.ts';
 import { type RtcConfiguration, rtcCmos } from './rtc-cmos.ts';
 import { COM_PORTS, serial16550 } from './serial16550.ts';
-import { virtioRng } from './virtio-rng.ts';
+import { virtioBlk } from './virtio/virtio-blk.ts';
+import { virtioConsole } from './virtio/virtio-console.ts';
+import { virtioPci } from './virtio/virtio-pci.ts';
+import { virtioRng } from './virtio/virtio-rng.ts';
+
+interface DiskConfiguration {
+  /** Sectors of the disk; absent: there is none. */
+  readonly diskSectors?: number | undefined;
+}
 
 /** Every worker must make the same list: the order is the layout of the shared state. */
-export function deviceModels(configuration: RtcConfiguration & FwCfgConfiguration): readonly DeviceModel[] {
+export function deviceModels(
+  configuration: RtcConfiguration & FwCfgConfiguration & DiskConfiguration,
+): readonly DeviceModel[] {
+  const { diskSectors } = configuration;
   return [
     ...COM_PORTS.map(serial16550),
     rtcCmos(configuration),
@@ -22,7 +33,12 @@ export function deviceModels(configuration: RtcConfiguration & FwCfgConfiguratio
     resetControl,
     acpiPm,
     fwCfg(configuration),
-    pciHost([hostBridge, virtioRng(PCI_LAYOUT.rng)]),
+    pciHost([
+      hostBridge,
+      virtioPci(virtioRng, PCI_LAYOUT.rng),
+      virtioPci(virtioConsole, PCI_LAYOUT.console),
+      ...(diskSectors === undefined ? [] : [virtioPci(virtioBlk(diskSectors), PCI_LAYOUT.disk)]),
+    ]),
     debugExit,
     debugConsole,
   ];

@@ -78,6 +78,12 @@ export function ioctlRaw(fd: number, request: number, argument: number): number 
   return result < 0 ? -koffi.errno() : result;
 }
 
+/** `ioctl` with a structure that the guest had a hand in: gives minus errno when it fails. */
+export function ioctlTry(fd: number, request: number, argument: Uint8Array): number {
+  const result: number = functions.ioctl(fd, request, argument);
+  return result < 0 ? -koffi.errno() : result;
+}
+
 /** A shared mapping of `length` bytes of `fd`, at an address that the kernel picks. */
 export function mapShared(doing: string, fd: number, length: number): number {
   return mapped(doing, functions.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0));

@@ -1,7 +1,7 @@
 /** One virtual machine: memory slots, the chips in the kernel, interrupt lines, MSR filter. */
 import { KVM, OFFSET, SIZE } from './abi.ts';
 import type { Kvm } from './kvm.ts';
-import { addressOf, close, ioctl, ioctlValue } from './libc.ts';
+import { addressOf, close, ioctl, ioctlTry, ioctlValue } from './libc.ts';
 
 export interface MemorySlot {
   readonly slot: number;
@@ -144,19 +144,18 @@ export function setIrqLine(vmFd: number, line: number, level: boolean): void {
   ioctl(`KVM_IRQ_LINE ${line}`, vmFd, KVM.IRQ_LINE, buffer);
 }
 
-/** An edge-triggered interrupt for one local APIC; vector and delivery mode as in the MSI data, SDM vol. 3A 10.11.2. */
-export interface Msi {
-  readonly apicId: number;
-  readonly vector: number;
-  readonly deliveryMode: number;
-}
+/** Address of the message whose interrupt goes to one local APIC (Intel SDM vol. 3A 10.11: bits 19:12). */
+export const messageAddress = (apicId: number): bigint => 0xfee0_0000n | (BigInt(apicId) << 12n);
 
-/** Sends an interrupt; 0 when nobody takes it. Any thread may. */
-export function signalMsi(vmFd: number, { apicId, vector, deliveryMode }: Msi): number {
-  // The destination is in bits 19:12 of the address.
-  const MSI_ADDRESS = 0xfee0_0000;
+/**
+ * Delivers a message-signalled interrupt. Gives how many local APICs took it: none when it is 0 or less, and then it is
+ * lost. Any thread may, as above.
+ */
+export function signalMsi(vmFd: number, address: bigint, data: number): number {
+  const at = OFFSET.kvm_msi;
   const buffer = Buffer.alloc(SIZE.kvm_msi);
-  buffer.writeUInt32LE((MSI_ADDRESS | (apicId << 12)) >>> 0, OFFSET.kvm_msi.address_lo);
-  buffer.writeUInt32LE(vector | (deliveryMode << 8), OFFSET.kvm_msi.data);
-  return ioctl('KVM_SIGNAL_MSI', vmFd, KVM.SIGNAL_MSI, buffer);
+  buffer.writeUInt32LE(Number(address & 0xffff_ffffn), at.address_lo);
+  buffer.writeUInt32LE(Number(address >> 32n), at.address_hi);
+  buffer.writeUInt32LE(data, at.data);
+  return ioctlTry(vmFd, KVM.SIGNAL_MSI, buffer);
 }

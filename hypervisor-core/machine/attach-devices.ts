@@ -1,6 +1,7 @@
 /** Brings the device models together with this machine's chips, clock and console, on whichever thread calls. */
 import type { DeviceHost, DeviceModel } from '../devices/device.ts';
 import { deviceModels } from '../devices/devices.ts';
+import { signalMsi } from '../kvm/vm.ts';
 import type { DeviceState, GuestEnd } from '../protocol/inspect.ts';
 import { ConsoleRing, consoleRingBytes } from './console-ring.ts';
 import { CLOCK_BYTES, GuestClock } from './guest-clock.ts';
@@ -19,11 +20,11 @@ const LINES = align(CLOCK + CLOCK_BYTES);
 const BUS = align(LINES + IRQ_LINES_BYTES);
 
 /** What decides about the device models, alike on every thread. */
-export type DeviceSetup = Pick<WorkerSetup, 'ramSize' | 'cpus'>;
+export type DeviceSetup = Pick<WorkerSetup, 'ramSize' | 'cpus' | 'diskSectors'>;
 
-function modelsFor({ ramSize, cpus }: DeviceSetup): readonly DeviceModel[] {
+function modelsFor({ ramSize, cpus, diskSectors }: DeviceSetup): readonly DeviceModel[] {
   const [low = 0, high = 0] = ramRanges(ramSize).map(({ size }) => size);
-  return deviceModels({ memoryBelow4G: low, memoryAbove4G: high, cpus });
+  return deviceModels({ memoryBelow4G: low, memoryAbove4G: high, cpus, diskSectors });
 }
 
 /** Bytes of shared memory that the devices need. */
@@ -33,6 +34,8 @@ interface DeviceEvents {
   /** There are new bytes on one of the consoles. */
   transmitted(): void;
   ended(end: GuestEnd): void;
+  /** A device has work for the main thread. */
+  work(): void;
 }
 
 export interface AttachedDevices {
@@ -71,6 +74,8 @@ export function attachDevices(
   const hostOf = ({ console = 0 }: DeviceModel): DeviceHost => ({
     memory: ram,
     setIrq: (line: number, level: boolean) => lines.set(line, level),
+    signalMsi: (address: bigint, data: number) => signalMsi(vmFd, address, data),
+    wake: () => events.work(),
     transmit: (byte: number) => {
       if (consoles[console]?.put(byte)) events.transmitted();
     },

@@ -5,36 +5,20 @@
 import type { HostFeatures } from '../hypercalls/abi.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
 import type { CpuidEntry } from '../kvm/kvm.ts';
+import { type CpuChanges, type CpuFeature, cpuFeature } from '../protocol/cpu-features.ts';
 import type { Personality } from '../protocol/inspect.ts';
 
 const HYPERVISOR_LEAVES = 0x4000_0000;
-
-/** A feature bit to hide. */
-interface Feature {
-  readonly leaf: number;
-  readonly index?: number;
-  readonly register: 'eax' | 'ebx' | 'ecx' | 'edx';
-  readonly bit: number;
-}
 
 /**
  * Features whose instructions KVM's emulator lacks. Hidden where supervisor code is emulated: a kernel that believed in
  * them would stop at the first one.
  */
-const beyondEmulator: readonly Feature[] = [
-  { leaf: 1, register: 'ecx', bit: 13 }, // CMPXCHG16B
-  { leaf: 1, register: 'ecx', bit: 23 }, // POPCNT
-  { leaf: 1, register: 'ecx', bit: 26 }, // XSAVE
-  { leaf: 1, register: 'ecx', bit: 27 }, // OSXSAVE
-  { leaf: 1, register: 'ecx', bit: 28 }, // AVX
-  { leaf: 7, register: 'ebx', bit: 7 }, // SMEP
-  { leaf: 7, register: 'ebx', bit: 20 }, // SMAP
-  { leaf: 7, register: 'ebx', bit: 5 }, // AVX2
-  { leaf: 7, register: 'ecx', bit: 3 }, // PKU
-  { leaf: 0x8000_0001, register: 'edx', bit: 27 }, // RDTSCP
-  { leaf: 7, register: 'ecx', bit: 22 }, // RDPID
-  { leaf: 7, register: 'ecx', bit: 7 }, // shadow stacks, for RDSSP
-  { leaf: 7, register: 'edx', bit: 20 }, // indirect branch tracking
+const beyondEmulator: readonly CpuFeature[] = [
+  ...['cx16', 'popcnt', 'xsave', 'avx', 'avx2', 'smep', 'smap', 'pku', 'rdtscp', 'rdpid', 'ibt'].map(cpuFeature),
+  // Names of their own they have not: OSXSAVE, and shadow stacks for RDSSP.
+  { leaf: 1, index: 0, register: 'ecx', bit: 27 },
+  { leaf: 7, index: 0, register: 'ecx', bit: 7 },
 ];
 const XSAVE_LEAF = 0xd;
 
@@ -44,24 +28,38 @@ export interface CpuidPolicy extends HostFeatures {
   readonly emulatedSupervisor: boolean;
   /** The host probe: the instruction that guests of KVM call it by comes back. */
   readonly vmcallReturns: boolean;
+  /** What the user wants otherwise. */
+  readonly changes?: CpuChanges | undefined;
 }
+
+/** A feature cannot be exposed, because KVM does not have it. */
+export class CpuFeatureError extends Error {}
 
 /** The leaves of vCPU `index` of `cpus`. */
 export function guestCpuid(
   supported: readonly CpuidEntry[],
-  { personality, emulatedSupervisor, vmcallReturns, hypervMsrs }: CpuidPolicy,
+  { personality, emulatedSupervisor, vmcallReturns, hypervMsrs, changes = { hide: [], expose: [] } }: CpuidPolicy,
   index: number,
   cpus: number,
 ): CpuidEntry[] {
+  const exposed = changes.expose.map(cpuFeature);
+  for (const [position, feature] of exposed.entries()) {
+    if (supported.some((entry) => hasFeature(entry, feature))) continue;
+    throw new CpuFeatureError(`this host's KVM has no ${changes.expose[position]} to expose`);
+  }
+  const hidden = (emulatedSupervisor ? beyondEmulator : [])
+    .filter((feature) => !exposed.some((wanted) => sameBit(feature, wanted)))
+    .concat(changes.hide.map(cpuFeature));
+  const keepsXsave = exposed.some(({ leaf, register, bit }) => leaf === 1 && register === 'ecx' && bit === 26);
   const hiddenLeaves = (leaf: number) =>
     (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES + 0x100 && !(personality === 'kvm' && vmcallReturns)) ||
-    (emulatedSupervisor && leaf === XSAVE_LEAF);
+    (emulatedSupervisor && !keepsXsave && leaf === XSAVE_LEAF);
   const announced = (conventionOf(personality)?.cpuid(index, { hypervMsrs }) ?? []).map(
     ({ leaf, ...registers }): CpuidEntry => ({ function: leaf, index: 0, flags: 0, ...registers }),
   );
   const leaves = supported
     .filter(({ function: leaf }) => !hiddenLeaves(leaf >>> 0))
-    .map((entry) => numbered(emulatedSupervisor ? without(entry, beyondEmulator) : { ...entry }, index, cpus))
+    .map((entry) => numbered(without(entry, hidden), index, cpus))
     .concat(announced);
   const hasHypervisorLeaves = leaves.some(
     ({ function: leaf }) => leaf >>> 0 >= HYPERVISOR_LEAVES && leaf >>> 0 < 0x8000_0000,
@@ -69,11 +67,20 @@ export function guestCpuid(
   return leaves.map((entry) => (entry.function === 1 && hasHypervisorLeaves ? withHypervisorBit(entry) : entry));
 }
 
-function without(entry: CpuidEntry, features: readonly Feature[]): CpuidEntry {
+const sameBit = (a: CpuFeature, b: CpuFeature) =>
+  a.leaf === b.leaf && a.index === b.index && a.register === b.register && a.bit === b.bit;
+
+const inLeaf = (entry: CpuidEntry, { leaf, index }: CpuFeature) =>
+  entry.function >>> 0 === leaf && entry.index === index;
+
+const hasFeature = (entry: CpuidEntry, feature: CpuFeature) =>
+  inLeaf(entry, feature) && ((entry[feature.register] >>> feature.bit) & 1) === 1;
+
+function without(entry: CpuidEntry, features: readonly CpuFeature[]): CpuidEntry {
   const masked = { ...entry };
-  for (const { leaf, index = 0, register, bit } of features) {
-    if (entry.function >>> 0 === leaf && entry.index === index)
-      masked[register] = (masked[register] & ~(1 << bit)) >>> 0;
+  for (const feature of features) {
+    const { register, bit } = feature;
+    if (inLeaf(entry, feature)) masked[register] = (masked[register] & ~(1 << bit)) >>> 0;
   }
   return masked;
 }

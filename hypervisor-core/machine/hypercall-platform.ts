@@ -1,7 +1,7 @@
 /** What the answers to hypercalls may use of this machine: memory, interrupts, clock, the convention's state. */
 import type { Platform } from '../hypercalls/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
-import { signalMsi } from '../kvm/vm.ts';
+import { messageAddress, signalMsi } from '../kvm/vm.ts';
 import type { GuestClock } from './guest-clock.ts';
 import type { RamFile } from './guest-ram.ts';
 import { walkPages } from './page-runs.ts';
@@ -61,6 +61,7 @@ export function platformOf({ vcpu, ram, clock, state, vmFd, cpus }: PlatformPart
       const { buffer, byteOffset } = vcpu.get('xsave');
       return new Uint8Array(buffer, byteOffset + XMM.at, XMM.bytes);
     },
-    interrupt: (target, vector, deliveryMode = 0) => signalMsi(vmFd, { apicId: target, vector, deliveryMode }) > 0,
+    interrupt: (target, vector, deliveryMode = 0) =>
+      signalMsi(vmFd, messageAddress(target), vector | (deliveryMode << 8)) > 0,
   };
 }

@@ -1,7 +1,6 @@
 /** The machine that the servers and the command line see; it joins the parts of this room. */
 import type { BootImage } from '../boot/boot-image.ts';
-import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
-import { COM_PORTS } from '../devices/serial16550.ts';
+import type { Disk } from '../devices/disk/disk.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
 import { XenConsole } from '../hypercalls/xen-console.ts';
 import { withReads } from '../paging/reads.ts';
@@ -22,11 +21,11 @@ import { ImageMap } from './image-map.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import { MachineVcpu } from './machine-vcpu.ts';
+import { MainDevices } from './main-devices.ts';
 import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
 import { RamBits } from './ram-bits.ts';
 import { RunControl } from './run-control.ts';
-import { SerialConsole } from './serial-console.ts';
 import { MachineSnapshots } from './snapshots.ts';
 import { StopsOnDemand } from './stops-on-demand.ts';
 import { handlerOf } from './user-gate.ts';
@@ -40,8 +39,6 @@ export class KvmMachine implements Machine {
   readonly info: MachineInfo;
   readonly vcpus: readonly MachineVcpu[];
   readonly memory: PhysicalMemory;
-  readonly console: Console;
-  readonly serialPorts: readonly SerialConsole[];
   readonly hypercalls: Machine['hypercalls'];
   readonly exits: Machine['exits'];
   readonly snapshots: MachineSnapshots;
@@ -51,6 +48,7 @@ export class KvmMachine implements Machine {
   readonly #hardware: MachineHardware;
   readonly #image: BootImage;
   readonly #devices: AttachedDevices;
+  readonly #main: MainDevices;
   readonly #breakpoints: Breakpoints;
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
@@ -58,10 +56,10 @@ export class KvmMachine implements Machine {
   readonly #stops: StopsOnDemand;
   readonly #printed = new Listeners<string>();
   readonly #bits: RamBits;
-  readonly #xenConsole: XenConsole;
   #closed: Promise<void> | undefined;
 
-  constructor(hardware: MachineHardware, image: BootImage) {
+  /** Takes the disk over. */
+  constructor(hardware: MachineHardware, image: BootImage, disk?: Disk) {
     this.#hardware = hardware;
     this.#bits = new RamBits(hardware.ram);
     this.#image = image;
@@ -69,9 +67,10 @@ export class KvmMachine implements Machine {
     this.vcpus = hardware.vcpus.map((kvm) => {
       const events = {
         parked: (report: Parameters<RunControl['parked']>[1]) => this.#run.parked(this.#vcpu(kvm.index), report),
-        console: () => this.#drainConsoles(),
+        console: () => this.#main.drainConsoles(),
         hypercalls: () => this.#trace.recorded(),
         printed: (text: string) => this.#printed.emit(text),
+        work: () => this.#main.work(),
       };
       return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events), hardware.vm, hardware.msrIndices);
     });
@@ -79,10 +78,19 @@ export class KvmMachine implements Machine {
     const shared = hardware.setup(first.kvm);
     this.#devices = attachDevices(
       shared,
-      { transmitted: () => this.#drainConsoles(), ended: (end) => this.#run.end(end) },
+      {
+        transmitted: () => this.#main.drainConsoles(),
+        ended: (end) => this.#run.end(end),
+        work: () => this.#main.work(),
+      },
       true,
     );
     this.variables = new AgentVariables(shared.variables);
+    const { clock } = this.#devices;
+    const state = hypercallState(shared.hypercalls);
+    const platform = platformOf({ ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state }, this.#bits);
+    const xenConsole = this.info.personality === 'xen' ? new XenConsole(platform) : undefined;
+    this.#main = new MainDevices({ devices: this.#devices, memory: hardware.ram, disk, xenConsole });
     const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
     const images = new ImageMap(image);
     this.#stops = new StopsOnDemand({
@@ -109,7 +117,7 @@ export class KvmMachine implements Machine {
       strategy: hardware.strategy,
       memory: this.#virtual,
       judge: (vcpu, claims) => judge(claims, agentContext(this.#agentSource(vcpu), this.variables)),
-      clock: this.#devices.clock,
+      clock,
     });
     this.memory = {
       size: this.info.memory,
@@ -117,20 +125,8 @@ export class KvmMachine implements Machine {
       write: (gpa, data) => traps.write(Number(gpa), data),
       host: (gpa) => hardware.ram.host(Number(gpa)),
     };
-    const { ports, consoles } = this.#devices;
-    this.serialPorts = COM_PORTS.map(({ name, console }) => new SerialConsole(ports, name, consoles[console]));
-    const [com1] = this.serialPorts as [SerialConsole];
-    this.console = {
-      history: () => com1.history(),
-      input: (data) => this.#typed(com1, data),
-      onOutput: (listener) => com1.onOutput(listener),
-    };
+    this.#run.onState.add(({ kind }) => this.#main.setRunning(kind === 'running'));
     this.#trace = new HypercallTrace(shared.hypercalls);
-    const { clock } = this.#devices;
-    const state = hypercallState(shared.hypercalls);
-    this.#xenConsole = new XenConsole(
-      platformOf({ ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state }, this.#bits),
-    );
     this.hypercalls = this.#trace.api;
     this.exits = new ExitTrace({
       ...{ memory: shared.exits, cpus: this.vcpus.length, stats: hardware.stats },
@@ -147,6 +143,14 @@ export class KvmMachine implements Machine {
 
   get state(): MachineState {
     return this.#run.state;
+  }
+
+  get console(): Console {
+    return this.#main.console;
+  }
+
+  get serialPorts(): readonly Console[] {
+    return this.#main.serialPorts;
   }
 
   memoryMap(): MemoryMap {
@@ -217,6 +221,7 @@ export class KvmMachine implements Machine {
 
   async #close(): Promise<void> {
     await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
+    await this.#main.close();
     this.#trace.dispose();
     this.#bits.close();
     this.snapshots.close();
@@ -251,18 +256,5 @@ export class KvmMachine implements Machine {
       memory: (gva, length) => this.#virtual.read(vcpu, gva, length),
       print: (text) => this.#printed.emit(text),
     };
-  }
-
-  #drainConsoles(): void {
-    for (const port of this.serialPorts) port.drain();
-  }
-
-  /** A guest that listens on COM1, or has Xen's console, must not be given the same keys twice. */
-  #typed(com1: SerialConsole, data: Uint8Array): void {
-    const { ports } = this.#devices;
-    if (this.info.personality === 'xen' && ports.lock.hold(() => this.#xenConsole.type(data))) return;
-    const keyboard = ports.device(i8042.name) as KeyboardHandler;
-    if (!com1.listening) ports.lock.hold(() => keyboard.type(data));
-    com1.input(data);
   }
 }

@@ -8,6 +8,7 @@ import { allocateRunPages, mapRunPage, unmapRunPage } from '../kvm/run-page.ts';
 import { KvmStats } from '../kvm/stats.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
 import { KvmVm } from '../kvm/vm.ts';
+import type { CpuChanges } from '../protocol/cpu-features.ts';
 import type { MachineInfo } from '../protocol/inspect.ts';
 import { VARIABLE_BYTES } from './agent-context.ts';
 import { deviceMemoryBytes } from './attach-devices.ts';
@@ -21,6 +22,13 @@ import { pageSetBytes } from './page-set.ts';
 import { RENDEZVOUS_BYTES } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import { type DebugStrategy, debugStrategy } from './strategy.ts';
+
+interface HardwareWishes {
+  /** Sectors of the disk, where there is one. */
+  readonly diskSectors?: number | undefined;
+  /** Changes to what CPUID says. */
+  readonly changes?: CpuChanges | undefined;
+}
 
 export class MachineHardware {
   readonly info: MachineInfo;
@@ -38,7 +46,7 @@ export class MachineHardware {
   /** How to give back what was made, last first. */
   readonly #undo: (() => void)[] = [];
 
-  constructor(kvm: Kvm, info: MachineInfo, image: BootImage) {
+  constructor(kvm: Kvm, info: MachineInfo, image: BootImage, { diskSectors, changes }: HardwareWishes = {}) {
     this.info = info;
     this.strategy = debugStrategy(info.host);
     try {
@@ -60,11 +68,12 @@ export class MachineHardware {
         mailboxes: new SharedArrayBuffer(mailboxOffset(info.cpus)),
         rendezvous: new SharedArrayBuffer(RENDEZVOUS_BYTES),
         variables: new SharedArrayBuffer(VARIABLE_BYTES),
-        devices: new SharedArrayBuffer(deviceMemoryBytes({ ramSize: info.memory, cpus: info.cpus })),
+        devices: new SharedArrayBuffer(deviceMemoryBytes({ ramSize: info.memory, cpus: info.cpus, diskSectors })),
         hypercalls: new SharedArrayBuffer(hypercallMemoryBytes()),
         exits: new SharedArrayBuffer(info.cpus * EXIT_MEMORY_BYTES),
         personality: info.personality,
         strategy: this.strategy,
+        diskSectors,
       };
       this.msrIndices = kvm.msrIndices();
       const supported = kvm.supportedCpuid();
@@ -74,7 +83,8 @@ export class MachineHardware {
         mapRunPage(runPages, runPageOffset(index), vcpu.fd, runBytes);
         this.#undo.push(() => unmapRunPage(runPages, runPageOffset(index), runBytes));
         if (info.personality === 'hyperv' && this.strategy.hypervMsrs) vcpu.enableCapability(KVM.CAP_HYPERV_SYNIC2);
-        vcpu.setCpuid(guestCpuid(supported, { ...this.strategy, personality: info.personality }, index, info.cpus));
+        const policy = { ...this.strategy, personality: info.personality, changes };
+        vcpu.setCpuid(guestCpuid(supported, policy, index, info.cpus));
         return vcpu;
       });
       this.stats = this.vcpus.map(({ fd }) => {

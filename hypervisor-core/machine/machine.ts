@@ -3,10 +3,14 @@ import { version } from '../../package.json';
 import { boot } from '../boot/boot.ts';
 import type { AddressRange, BootImage, BootRequest } from '../boot/boot-image.ts';
 import { ACPI_TABLES, acpiTables } from '../devices/acpi/acpi-tables.ts';
+import type { Disk } from '../devices/disk/disk.ts';
+import { type DiskChoice, DiskError, openDisk } from '../devices/disk/open-disk.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import type { CpuChanges } from '../protocol/cpu-features.ts';
 import type { HostReport, MachineInfo, Personality } from '../protocol/inspect.ts';
 import type { Machine } from './api.ts';
 import { openCallSites } from './call-sites.ts';
+import { CpuFeatureError } from './cpuid.ts';
 import { ramRanges } from './guest-ram.ts';
 import { probeHost } from './host-probe.ts';
 import { KvmMachine } from './kvm-machine.ts';
@@ -20,13 +24,17 @@ export interface MachineOptions {
   readonly cpus: number;
   /** Taken from the kernel's note when absent, else `none`. */
   readonly personality?: Personality;
+  /** Changes to what CPUID says. */
+  readonly cpu?: CpuChanges;
+  /** Raw image of the disk. */
+  readonly disk?: DiskChoice;
 }
 
 /** A machine cannot be made as asked. `option` is the one at fault, as `ringside run` and launch.json call it. */
 export class MachineError extends Error {
   constructor(
     message: string,
-    readonly option?: 'memory' | 'cpus' | 'host',
+    readonly option?: 'memory' | 'cpus' | 'cpu' | 'disk' | 'host',
   ) {
     super(message);
     this.name = 'MachineError';
@@ -53,6 +61,14 @@ function checkedHost(): HostReport {
   const host = probeHost();
   if (host.problem) throw new MachineError(`${host.problem.message} ${host.problem.remedy}`, 'host');
   return host;
+}
+
+function checkedDisk(choice: DiskChoice): Disk {
+  try {
+    return openDisk(choice);
+  } catch (error) {
+    throw error instanceof DiskError ? new MachineError(`${error.message}.`, 'disk') : error;
+  }
 }
 
 const addressRanges = (memory: number): AddressRange[] =>
@@ -98,18 +114,23 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
     callSites: sites,
     host,
   };
+  const disk = options.disk && checkedDisk(options.disk);
   const kvm = new Kvm();
+  const wishes = { diskSectors: disk?.sectors, changes: options.cpu };
+  let machine: KvmMachine;
   try {
-    const hardware = new MachineHardware(kvm, info, image);
-    const machine = new KvmMachine(hardware, image);
-    try {
-      await machine.ready;
-    } catch (error) {
-      await machine.close();
-      throw error;
-    }
-    return machine;
+    machine = new KvmMachine(new MachineHardware(kvm, info, image, wishes), image, disk);
+  } catch (error) {
+    disk?.close();
+    throw error instanceof CpuFeatureError ? new MachineError(`${error.message}.`, 'cpu') : error;
   } finally {
     kvm.close();
   }
+  try {
+    await machine.ready;
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+  return machine;
 }

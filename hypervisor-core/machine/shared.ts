@@ -32,6 +32,8 @@ export interface WorkerSetup {
   readonly exits: SharedArrayBuffer;
   readonly personality: Personality;
   readonly strategy: DebugStrategy;
+  /** Sectors of the disk; undefined when there is none. */
+  readonly diskSectors: number | undefined;
 }
 
 export const runPageOffset = (index: number): number => index * RUN_PAGE_STRIDE;

@@ -34,4 +34,6 @@ export type WorkerMessage =
   /** There are new bytes in the console ring. */
   | { readonly type: 'console' }
   /** There are new hypercalls in the ring. */
-  | { readonly type: 'hypercalls' };
+  | { readonly type: 'hypercalls' }
+  /** A device has work for the main thread. */
+  | { readonly type: 'work' };

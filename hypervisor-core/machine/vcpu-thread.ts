@@ -17,6 +17,8 @@ export interface VcpuThreadEvents {
   hypercalls(): void;
   /** A breakpoint's command has printed something. */
   printed(text: string): void;
+  /** A device has work for the main thread. */
+  work(): void;
 }
 
 /** dist/vcpu.js: beside the bundle that this is in, or one folder up for a test's bundle. */
@@ -48,6 +50,7 @@ export class VcpuThread {
         else if (message.type === 'console') events.console();
         else if (message.type === 'hypercalls') events.hypercalls();
         else if (message.type === 'printed') events.printed(message.text);
+        else if (message.type === 'work') events.work();
         else this.#park(events, message.report);
       });
     });

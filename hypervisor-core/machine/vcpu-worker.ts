@@ -36,6 +36,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     const events = {
       transmitted: () => send({ type: 'console' }),
       recorded: () => send({ type: 'hypercalls' }),
+      work: () => send({ type: 'work' }),
       ended: (end: GuestEnd) => loop.end(end),
     };
     const { ports, consoles, clock } = attachDevices(setup, events);

@@ -93,6 +93,11 @@ describe('bad launch attributes', { timeout: patience(60_000) }, () => {
     ['bad arguments', { program: SAMPLE, args: [1] }, /"args" must be/],
     ['a bad flag', { program: SAMPLE, stopOnEntry: 'yes' }, /"stopOnEntry" must be true or false/],
     ['a backend that there is not', { program: SAMPLE, backend: 'xen' }, /"backend" must be one of auto, kvm, qemu/],
+    ['a missing disk', { program: SAMPLE, disk: '/no/such/disk' }, /"disk": cannot read/],
+    ['an empty disk', { program: SAMPLE, disk: file('empty.img', '') }, /--disk: .*empty\.img is empty/],
+    ['nothing to persist', { program: SAMPLE, persist: true }, /"persist" needs a "disk"/],
+    ['an unknown feature', { program: SAMPLE, cpu: { hide: ['simd'] } }, /"cpu.hide" holds "simd"/],
+    ['a feature that cannot be had', { program: SAMPLE, cpu: { expose: ['ia64'] } }, /no ia64 to expose/],
     ['missing symbols', { program: SAMPLE, symbols: '/no/such/symbols' }, /"symbols": cannot read/],
   ];
   for (const [name, attributes, message] of cases) {

@@ -1,5 +1,5 @@
 /** The DSDT: how the machine is switched off, and what lies behind the PCI host bridge. */
-import { PCI_LAYOUT } from '../pci-layout.ts';
+import { PCI_LAYOUT } from '../pci/pci-layout.ts';
 import { acpiTable } from './acpi-table.ts';
 import { device, eisaId, integer, ioPorts, name, packageOf, producedRange, resources, scope } from './aml.ts';
 

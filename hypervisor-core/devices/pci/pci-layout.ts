@@ -1,6 +1,6 @@
 /** Where the functions on the PCI bus are and how they are wired; the bus, the DSDT and the memory map follow it. */
 
-interface PciPlace {
+export interface PciPlace {
   /** Device number. */
   readonly device: number;
   /** Interrupt line, the same at PIC and I/O APIC; each function has its own. */
@@ -11,4 +11,7 @@ interface PciPlace {
 
 export const PCI_LAYOUT = {
   rng: { device: 1, irq: 11, bar: 0xfe00_0000 },
+  console: { device: 2, irq: 5, bar: 0xfe01_0000 },
+  /** Only in machines with a disk. */
+  disk: { device: 3, irq: 10, bar: 0xfe02_0000 },
 } as const satisfies Readonly<Record<string, PciPlace>>;

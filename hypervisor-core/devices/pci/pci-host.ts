@@ -2,10 +2,10 @@
  * The way into PCI configuration space, mechanism 1 (PCI Local Bus 3.0, 3.2.2.3.2): CONFIG_ADDRESS and CONFIG_DATA. All
  * functions are function 0 of a device on bus 0. Port 0xcf9 between the two is the reset control register's.
  */
-import { hex } from '../protocol/hex.ts';
-import { byteRegisters } from './byte-registers.ts';
-import type { DeviceHost, DeviceModel, MemoryAccess } from './device.ts';
-import { type PciFunction, type PciRegisters, registersAt } from './pci-function.ts';
+import { hex } from '../../protocol/hex.ts';
+import { byteRegisters } from '../byte-registers.ts';
+import type { DeviceHost, DeviceModel, MemoryAccess, PortHandler } from '../device.ts';
+import { type PciFunction, type PciRegisterHandler, type PciRegisters, registersAt } from './pci-function.ts';
 
 const CONFIG_ADDRESS = 0xcf8;
 const CONFIG_DATA = 0xcfc;
@@ -20,8 +20,13 @@ const AT = { address: 0, functions: 16 };
 const spaceOf = (device: number) => AT.functions + device * CONFIGURATION_BYTES;
 const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
+export interface PciHostHandler extends PortHandler {
+  /** The handler of a function's registers, by the function's name. */
+  registersOf(name: string): PciRegisterHandler | undefined;
+}
+
 /** `functions` by device number. */
-export function pciHost(functions: readonly PciFunction[]): DeviceModel {
+export function pciHost(functions: readonly PciFunction[]): DeviceModel<PciHostHandler> {
   const registerOffsets: number[] = [];
   let end = spaceOf(functions.length);
   for (const { registers } of functions) {
@@ -55,8 +60,14 @@ export function pciHost(functions: readonly PciFunction[]): DeviceModel {
       }
     },
     attach: (state, host) => {
-      const memory = memoryAccess(parts(state), host);
-      return { ...configuration(state, functions), memory };
+      const decoders = decodersOf(parts(state), host);
+      return {
+        ...configuration(state, functions, () => {
+          for (const { handler } of decoders) handler.configured?.();
+        }),
+        memory: (access) => decoders.some((decoder) => memoryAccess(decoder, access)),
+        registersOf: (name) => decoders.find((decoder) => decoder.name === name)?.handler,
+      };
     },
     describe: (state) => [
       { name: 'CONFIG_ADDRESS', value: hex(state.getUint32(AT.address, true)) },
@@ -66,13 +77,13 @@ export function pciHost(functions: readonly PciFunction[]): DeviceModel {
           value: hex(space.getUint32(0, true)),
           text: `${name}, command 0x${space.getUint16(4, true).toString(16)}`,
         },
-        ...(registers?.describe(registerState) ?? []).map((part) => ({ ...part, name: `${name} ${part.name}` })),
+        ...(registers?.describe(registerState, space) ?? []).map((part) => ({ ...part, name: `${name} ${part.name}` })),
       ]),
     ],
   };
 }
 
-function configuration(state: DataView, functions: readonly PciFunction[]) {
+function configuration(state: DataView, functions: readonly PciFunction[], onWritten: () => void) {
   const address = () => state.getUint32(AT.address, true);
   /** The byte that a data port leads to by CONFIG_ADDRESS, and which of its bits are writable. */
   const target = (port: number) => {
@@ -100,37 +111,46 @@ function configuration(state: DataView, functions: readonly PciFunction[]) {
       return size === 4 ? address() : 0xffff_ffff;
     },
     out(port: number, size: number, value: number) {
-      if (port !== CONFIG_ADDRESS) data.out(port, size, value);
-      else if (size === 4) state.setUint32(AT.address, value & ADDRESS_BITS, true);
+      if (port !== CONFIG_ADDRESS) {
+        data.out(port, size, value);
+        onWritten();
+      } else if (size === 4) state.setUint32(AT.address, value & ADDRESS_BITS, true);
     },
   };
 }
 
 interface Part {
+  readonly name: string;
   readonly registers: PciRegisters | undefined;
   readonly space: DataView;
   readonly registerState: DataView;
 }
 
-function memoryAccess(parts: readonly Part[], host: DeviceHost) {
-  const decoders = parts.flatMap(({ space, registers, registerState }) =>
-    registers ? [{ space, registers, handler: registers.attach(registerState, host) }] : [],
+/** A function that decodes memory, on this thread. */
+interface Decoder {
+  readonly name: string;
+  readonly registers: PciRegisters;
+  readonly space: DataView;
+  readonly handler: PciRegisterHandler;
+}
+
+const decodersOf = (parts: readonly Part[], host: DeviceHost): Decoder[] =>
+  parts.flatMap(({ name, space, registers, registerState }) =>
+    registers ? [{ name, space, registers, handler: registers.attach(registerState, host, space) }] : [],
   );
-  return ({ gpa, data, write }: MemoryAccess): boolean => {
-    for (const { space, registers, handler } of decoders) {
-      const start = registersAt(space, registers);
-      if (start === undefined || gpa < start || gpa + data.length > start + registers.size) continue;
-      // A 64-bit access is two of 32 bits (virtio 1.2, 4.1.3.1).
-      for (let at = 0; at < data.length; at += 4) {
-        const size = Math.min(4, data.length - at);
-        const view = new DataView(data.buffer, data.byteOffset + at, size);
-        if (write) handler.write(gpa - start + at, size, readValue(view));
-        else writeValue(view, handler.read(gpa - start + at, size));
-      }
-      return true;
-    }
-    return false;
-  };
+
+/** Carries out an access to the function's registers; false when it is not to them. */
+function memoryAccess({ space, registers, handler }: Decoder, { gpa, data, write }: MemoryAccess): boolean {
+  const start = registersAt(space, registers);
+  if (start === undefined || gpa < start || gpa + data.length > start + registers.size) return false;
+  // A 64-bit access is two of 32 bits (virtio 1.2, 4.1.3.1).
+  for (let at = 0; at < data.length; at += 4) {
+    const size = Math.min(4, data.length - at);
+    const view = new DataView(data.buffer, data.byteOffset + at, size);
+    if (write) handler.write(gpa - start + at, size, readValue(view));
+    else writeValue(view, handler.read(gpa - start + at, size));
+  }
+  return true;
 }
 
 function readValue(view: DataView): number {

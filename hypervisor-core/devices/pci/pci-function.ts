@@ -1,6 +1,6 @@
 /** The configuration space of one PCI function (PCI Local Bus 3.0, chapter 6): what it reads at reset, what is writable. */
-import type { DeviceRegister } from '../protocol/inspect.ts';
-import type { DeviceHost } from './device.ts';
+import type { DeviceRegister } from '../../protocol/inspect.ts';
+import type { DeviceHost } from '../device.ts';
 
 const CONFIGURATION_BYTES = 256;
 const BARS = 0x10;
@@ -14,8 +14,8 @@ const INTERRUPT_PIN = 0x3d;
 /** Bits of the command register that software may set: I/O, memory, bus master, interrupt disable. */
 const COMMAND_BITS = 0x0407;
 const COMMAND_MEMORY = 1 << 1;
+const COMMAND_INTERRUPT_DISABLE = 1 << 10;
 const STATUS_CAPABILITIES = 1 << 4;
-const VENDOR_SPECIFIC = 0x09;
 
 /** Registers in memory that a function decodes at one of its BARs; accesses are of 1, 2 or 4 bytes. */
 export interface PciRegisters {
@@ -24,11 +24,24 @@ export interface PciRegisters {
   readonly size: number;
   readonly stateBytes: number;
   reset(state: DataView): void;
-  attach(
-    state: DataView,
-    host: DeviceHost,
-  ): { read(offset: number, size: number): number; write(offset: number, size: number, value: number): void };
-  describe(state: DataView): readonly DeviceRegister[];
+  /** `space` is the function's configuration space. */
+  attach(state: DataView, host: DeviceHost, space: DataView): PciRegisterHandler;
+  describe(state: DataView, space: DataView): readonly DeviceRegister[];
+}
+
+export interface PciRegisterHandler {
+  read(offset: number, size: number): number;
+  write(offset: number, size: number, value: number): void;
+  /** Configuration space has been written. */
+  configured?(): void;
+}
+
+export interface PciCapability {
+  readonly id: number;
+  /** The capability from its third byte on; the first two are its id and the link to the next. */
+  readonly body: Uint8Array;
+  /** One bits of the body can be written by software; shorter than the body where nothing follows. */
+  readonly writable?: Uint8Array;
 }
 
 interface PciIdentity {
@@ -39,8 +52,7 @@ interface PciIdentity {
   readonly revision?: number;
   /** The line that INTA is wired to. */
   readonly interruptLine?: number;
-  /** Vendor-specific capabilities from their third byte on. */
-  readonly capabilities?: readonly Uint8Array[];
+  readonly capabilities?: readonly PciCapability[];
   /** Registers and where they are at reset, 32-bit and not prefetchable. */
   readonly memory?: { readonly at: number; readonly registers: PciRegisters };
 }
@@ -73,24 +85,37 @@ export function pciFunction(name: string, identity: PciIdentity): PciFunction {
     reset.setUint32(bar, memory.at, true);
     writable.setUint32(bar, -memory.registers.size >>> 0, true);
   }
-  writeCapabilities(reset, capabilities);
+  writeCapabilities(reset, writable, capabilities);
   const bytes = { reset: new Uint8Array(reset.buffer), writable: new Uint8Array(writable.buffer) };
   return { name, ...bytes, ...(memory && { registers: memory.registers }) };
 }
 
-function writeCapabilities(reset: DataView, capabilities: readonly Uint8Array[]): void {
+function writeCapabilities(reset: DataView, writable: DataView, capabilities: readonly PciCapability[]): void {
   if (capabilities.length === 0) return;
   reset.setUint16(STATUS, STATUS_CAPABILITIES, true);
   let link = CAPABILITIES;
   let at = FIRST_CAPABILITY;
-  for (const body of capabilities) {
+  for (const { id, body, writable: bits = [] } of capabilities) {
     reset.setUint8(link, at);
-    reset.setUint8(at, VENDOR_SPECIFIC);
+    reset.setUint8(at, id);
     for (const [offset, byte] of body.entries()) reset.setUint8(at + 2 + offset, byte);
+    for (const [offset, byte] of bits.entries()) writable.setUint8(at + 2 + offset, byte);
     link = at + 1;
     at += Math.ceil((body.length + 2) / 4) * 4;
   }
 }
+
+/** Offset of the first capability with this id in a function's configuration space; undefined when it has none. */
+export function capabilityAt(space: DataView, id: number): number | undefined {
+  for (let at = space.getUint8(CAPABILITIES); at !== 0; at = space.getUint8(at + 1)) {
+    if (space.getUint8(at) === id) return at;
+  }
+  return undefined;
+}
+
+/** True while the function must not drive its interrupt line. */
+export const interruptDisabled = (space: DataView): boolean =>
+  (space.getUint16(COMMAND, true) & COMMAND_INTERRUPT_DISABLE) !== 0;
 
 const barOffset = (bar: number) => BARS + 4 * bar;
 

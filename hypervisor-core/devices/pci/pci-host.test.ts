@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { bench } from './bench.ts';
+import { bench } from '../bench.ts';
 import { hostBridge } from './host-bridge.ts';
 import { type PciRegisters, pciFunction } from './pci-function.ts';
 import { pciHost } from './pci-host.ts';

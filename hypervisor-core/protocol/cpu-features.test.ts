@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cpuFeature, isCpuFeature } from './cpu-features.ts';
+
+test('names are those of Linux', () => {
+  assert.deepEqual(cpuFeature('smap'), { leaf: 7, index: 0, register: 'ebx', bit: 20 });
+  assert.deepEqual(cpuFeature('nx'), { leaf: 0x8000_0001, index: 0, register: 'edx', bit: 20 });
+  assert.deepEqual(cpuFeature('pni'), { leaf: 1, index: 0, register: 'ecx', bit: 0 });
+  for (const none of ['', '-', 'SMAP', 'osxsave', 'constructor']) assert.equal(isCpuFeature(none), false);
+  assert.throws(() => cpuFeature('simd'), RangeError);
+});

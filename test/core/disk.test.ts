@@ -1,0 +1,144 @@
+/** A disk under a guest: requests that the test has laid out in memory, handed over and waited for by a few instructions. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { MachineError } from '../../hypervisor-core/machine/machine.ts';
+import { DATA, imm32, Session, type TinyGuest, withSession } from './tiny-guest.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ringside-disk-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const VECTOR = 0x41;
+const [DESCRIPTORS, AVAILABLE, USED] = [DATA, DATA + 0x1000n, DATA + 0x2000n];
+const [HEADERS, STATUS, READ, WRITTEN] = [DATA + 0x3000n, DATA + 0x3100n, DATA + 0x4000n, DATA + 0x5000n];
+/** The disk's BAR, as the page at 1 GiB shows it, in RBX. */
+const DISK_BAR = 0x4002_0000;
+const [NEXT, WRITABLE] = [1, 2];
+
+/** mov [rbx + offset], value */
+const store = {
+  byte: (offset: number, value: number) => [0xc6, 0x83, ...imm32(offset), value],
+  word: (offset: number, value: number) => [0x66, 0xc7, 0x83, ...imm32(offset), value & 0xff, value >> 8],
+  double: (offset: number, value: number | bigint) => [0xc7, 0x83, ...imm32(offset), ...imm32(value)],
+};
+const outDouble = (port: number, value: number) => [
+  ...[0x66, 0xba, port & 0xff, port >> 8, 0xb8, ...imm32(value)],
+  0xef,
+];
+
+/** Starts the device with MSI-X on, hands the requests over, and sleeps. */
+const program = [
+  // mov eax, 0xfee000f0; mov dword [rax], 0x1ff: the local APIC is on
+  ...[0xb8, ...imm32(0xfee0_00f0), 0xc7, 0x00, ...imm32(0x1ff)],
+  ...[0xbb, ...imm32(DISK_BAR)],
+  ...outDouble(0xcf8, 0x8000_1840),
+  ...outDouble(0xcfc, 0x8000_0000),
+  ...[...store.double(0x4000, 0xfee0_0000), ...store.double(0x4008, VECTOR), ...store.double(0x400c, 0)],
+  ...[...store.byte(0x14, 3), ...store.double(0x08, 1), ...store.double(0x0c, 1), ...store.byte(0x14, 0x0b)],
+  ...[...store.word(0x16, 0), ...store.word(0x18, 8), ...store.word(0x1a, 0)],
+  ...[...store.double(0x20, DESCRIPTORS), ...store.double(0x28, AVAILABLE), ...store.double(0x30, USED)],
+  ...[...store.word(0x1c, 1), ...store.byte(0x14, 0x0f), ...store.word(0x3000, 0)],
+  // again: sti; hlt; jmp again
+  ...[0xfb, 0xf4, 0xeb, 0xfc],
+];
+/** cmp byte [USED + 2], 2; jae done; end of interrupt; iretq; done: xor eax, eax; out 0xf4, al */
+const handler = [
+  ...[0x80, 0x3c, 0x25, ...imm32(USED + 2n), 2, 0x73, 0x0d],
+  ...[0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x48, 0xcf],
+  ...[0x31, 0xc0, 0xe6, 0xf4],
+];
+
+/** Writes 1,024 bytes at sector 2, then reads 1,536 from sector 1. */
+function requests(): TinyGuest {
+  const table = Buffer.alloc(6 * 16);
+  const describeAt = (index: number, gpa: bigint, length: number, flags: number) => {
+    table.writeBigUInt64LE(gpa, 16 * index);
+    table.writeUInt32LE(length, 16 * index + 8);
+    table.writeUInt16LE(flags, 16 * index + 12);
+    table.writeUInt16LE(index + 1, 16 * index + 14);
+  };
+  const headers = Buffer.alloc(32);
+  for (const [index, [type, sector]] of [
+    [1, 2n],
+    [0, 1n],
+  ].entries() as Iterable<[number, [number, bigint]]>) {
+    headers.writeUInt32LE(type, 16 * index);
+    headers.writeBigUInt64LE(sector, 16 * index + 8);
+    describeAt(3 * index, HEADERS + 16n * BigInt(index), 16, NEXT);
+    describeAt(3 * index + 2, STATUS + BigInt(index), 1, WRITABLE);
+  }
+  describeAt(1, WRITTEN, 1024, NEXT);
+  describeAt(4, READ, 1536, NEXT | WRITABLE);
+  const more = (gpa: bigint, bytes: Uint8Array) => ({ gpa, bytes, name: 'test' });
+  return {
+    code: program,
+    handler,
+    vectors: [VECTOR],
+    at1GiB: 0xfe00_0000n | 0x83n,
+    more: [
+      more(DESCRIPTORS, table),
+      more(AVAILABLE, Buffer.from(Uint16Array.of(0, 2, 0, 3).buffer)),
+      more(HEADERS, headers),
+      more(STATUS, Buffer.from([0xee, 0xee])),
+      more(WRITTEN, Buffer.alloc(1024, 0x77)),
+    ],
+  };
+}
+
+describe('a disk', { timeout: 60_000 }, () => {
+  for (const persist of [false, true]) {
+    test(`is read and written by its guest, ${persist ? 'and persists' : 'and the file stays as it was'}`, () => {
+      const path = join(folder, 'image');
+      const before = Buffer.from(Array.from({ length: 8 * 512 }, (_, at) => Math.floor(at / 512)));
+      writeFileSync(path, before);
+      return withSession(
+        requests(),
+        async (session) => {
+          const { cause, exitStatus } = await session.goToEnd();
+          assert.deepEqual({ cause, exitStatus }, { cause: 'debug-exit', exitStatus: 1 });
+          const { memory } = session.machine;
+          assert.deepEqual([...memory.read(STATUS, 2)], [0, 0]);
+          const expected = Buffer.alloc(1536, 0x77).fill(1, 0, 512);
+          assert.deepEqual(Buffer.from(memory.read(READ, 1536)), expected);
+          const after = Buffer.from(before);
+          if (persist) after.fill(0x77, 1024, 2048);
+          assert.deepEqual(readFileSync(path), after);
+          const registers = session.machine.devices().flatMap(({ registers: list }) => list);
+          assert.ok(registers.some(({ name, text }) => name === 'virtio-blk queue 0' && text === '2 chains finished'));
+        },
+        { disk: { path, persist } },
+      );
+    });
+  }
+
+  test('that is not there is an error of its option', async () => {
+    await assert.rejects(
+      Session.start({ code: [0xf4] }, { disk: { path: join(folder, 'none'), persist: false } }),
+      (error) => error instanceof MachineError && error.option === 'disk' && /no such file/.test(error.message),
+    );
+  });
+});
+
+describe('the processor', { timeout: 60_000 }, () => {
+  /** mov eax, 1; cpuid; mov [DATA], ecx; xor eax, eax; out 0xf4, al */
+  const code = [0xb8, ...imm32(1), 0x0f, 0xa2, 0x89, 0x0c, 0x25, ...imm32(DATA), 0x31, 0xc0, 0xe6, 0xf4];
+  const sse3Of = async (session: Session) => {
+    await session.goToEnd();
+    return (session.machine.memory.read(DATA, 1)[0] ?? 0) & 1;
+  };
+
+  test('has no feature that is hidden', async () => {
+    await withSession({ code }, async (session) => assert.equal(await sse3Of(session), 1));
+    await withSession({ code }, async (session) => assert.equal(await sse3Of(session), 0), {
+      cpu: { hide: ['pni'], expose: [] },
+    });
+  });
+
+  test('cannot be given one that KVM lacks', () =>
+    assert.rejects(
+      Session.start({ code }, { cpu: { hide: [], expose: ['ia64'] } }),
+      (error) => error instanceof MachineError && error.option === 'cpu' && /no ia64 to expose/.test(error.message),
+    ));
+});
