@@ -50,13 +50,19 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
       ? undefined
       : 'must be a string or a list of strings',
   initrd: text,
+  disk: text,
+  persist: flag,
+  cpu: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).every(([list, names]) => ['hide', 'expose'].includes(list) && Array.isArray(names))
+      ? undefined
+      : 'must be like { "hide": ["smap"], "expose": [] }',
   boot: (value) =>
     typeof value === 'string' && bootChoice.test(value)
       ? undefined
       : 'must be auto, elf32, elf64, multiboot1, multiboot2, linux, pvh, sector, or flat16, flat32 or flat64 with or ' +
         'without an address, such as flat32@0x100000',
-  disk: text,
-  persist: flag,
   stopOnEntry: flag,
   symbols: text,
   sourceMap: paths,
@@ -66,12 +72,6 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
       ? undefined
       : 'must be "unix:PATH" or "tcp:PORT"',
   personality: oneOf('auto', 'none', 'kvm', 'xen', 'hyperv'),
-  cpu: (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    Object.entries(value).every(([list, names]) => ['hide', 'expose'].includes(list) && Array.isArray(names))
-      ? undefined
-      : 'must be like { "hide": ["smap"], "expose": [] }',
   console: oneOf('integratedTerminal', 'internalConsole'),
 };
 

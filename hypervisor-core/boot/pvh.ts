@@ -10,6 +10,11 @@ import { placeLoaderBlock } from './loader-block.ts';
 import { Placement } from './placement.ts';
 import { pvhInfo } from './pvh-info.ts';
 
+/** What the kernel's note asks for; Linux knows KVM without one. */
+function personalityOf({ personality, isLinux }: ElfFile['notes']): Pick<BootImage, 'personality'> {
+  return personality || isLinux ? { personality: personality ?? 'kvm' } : {};
+}
+
 /** Places a PVH kernel. Throws `BootError` when it has no such note, does not fit, or its entry point is nowhere. */
 export function bootPvh(request: BootRequest, elf: ElfFile): BootImage {
   if (elf.notes.pvhEntry === undefined) {
@@ -30,7 +35,7 @@ export function bootPvh(request: BootRequest, elf: ElfFile): BootImage {
       general: { rip: entry, rsp: block.stackTop, rflags: 2n, rbx: block.info },
       gdt: block.gdt,
     }),
-    ...(elf.notes.personality && { personality: elf.notes.personality }),
+    ...personalityOf(elf.notes),
     description: `PVH, entered in 32-bit protected mode at 0x${entry.toString(16)}`,
   };
 }

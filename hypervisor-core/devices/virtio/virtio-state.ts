@@ -16,7 +16,7 @@ export const QUEUE = { size: 0, enable: 2, finished: 4, vector: 6, descriptors: 
 export const queueAt = (index: number) => AT.queues + index * QUEUE.bytes;
 /** One vector for each queue and one for the configuration. */
 export const vectorsOf = ({ queues }: VirtioDevice) => queues + 1;
-export const msixAt = ({ queues }: VirtioDevice) => queueAt(queues);
+const msixAt = ({ queues }: VirtioDevice) => queueAt(queues);
 export const ownStateAt = (device: VirtioDevice) => msixAt(device) + msixBytes(vectorsOf(device));
 
 export const part = (state: DataView, at: number, bytes: number) =>
