@@ -27,6 +27,9 @@ export async function qemuArguments(options: CoreOptions, folder: string): Promi
       `"personality": QEMU without KVM is no ${options.personality} hypervisor. Leave it out, or set "backend": "kvm"`,
     );
   }
+  if (options.cpu !== '') {
+    throw new TargetError('"cpu": QEMU has a processor of its own. Leave it out, or set "backend": "kvm"');
+  }
   const sockets = qemuSockets(folder);
   const socket = (id: string, path: string) => ['-chardev', `socket,id=${id},server=on,wait=off,path=${path}`];
   return [
@@ -38,8 +41,15 @@ export async function qemuArguments(options: CoreOptions, folder: string): Promi
     ...[...socket('qmp', sockets.qmp), '-mon', 'chardev=qmp,mode=control'],
     ...[...socket('serial', sockets.serial), '-serial', 'chardev:serial'],
     ...['-device', DEBUG_EXIT, '-device', 'virtio-rng-pci'],
+    ...diskArguments(options),
     ...(await bootArguments(options)),
   ];
+}
+
+function diskArguments({ disk, persist }: CoreOptions): readonly string[] {
+  if (disk === undefined) return [];
+  const drive = `file=${disk.replaceAll(',', ',,')},format=raw,if=none,id=disk,snapshot=${persist ? 'off' : 'on'}`;
+  return ['-drive', drive, '-device', 'virtio-blk-pci,drive=disk'];
 }
 
 async function bootArguments({ program, boot, commandLine, initrd }: CoreOptions): Promise<readonly string[]> {
