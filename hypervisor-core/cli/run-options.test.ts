@@ -71,6 +71,10 @@ describe('the command line of run', () => {
 
   test('goes on from a snapshot, which says all about the machine', () => {
     assert.deepEqual(parseRunOptions(['--restore', 'x', '--wait'])?.machine, { restore: 'x' });
+    assert.deepEqual(parseRunOptions(['--restore', 'x', '--disk', 'y'])?.machine, {
+      restore: 'x',
+      disk: { path: 'y', persist: false },
+    });
     assert.throws(() => parseRunOptions(['--restore', 'x', '--cpus', '2']), /--restore and --cpus do not go together/);
     assert.throws(() => parseRunOptions(['--restore', 'x', kernel]), /--restore takes no kernel/);
   });

@@ -6,14 +6,14 @@ import { parseArgs } from 'node:util';
 import type { DiskChoice } from '../devices/disk/open-disk.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import { BOOT_CHOICES, type BootChoice, parseBootChoice } from '../protocol/boot-choice.ts';
-import { type CpuChanges, isCpuFeature } from '../protocol/cpu-features.ts';
+import { type CpuChanges, parseCpuChanges } from '../protocol/cpu-features.ts';
 import type { Personality } from '../protocol/inspect.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface RunOptions {
-  /** A machine to be made, or the path of a snapshot to go on from. */
-  readonly machine: MachineOptions | { readonly restore: string };
+  /** A machine to be made, or the path of a snapshot to go on from and the image of its disk. */
+  readonly machine: MachineOptions | { readonly restore: string; readonly disk?: DiskChoice };
   readonly gdb: readonly Endpoint[];
   readonly inspect: readonly Endpoint[];
   /** Where what the guest sends on COM2, COM3 and COM4 goes, beside the inspect channel. */
@@ -25,7 +25,7 @@ export interface RunOptions {
 }
 
 export const RUN_USAGE = `Usage: ringside run KERNEL [options]
-       ringside run --restore FILE [options]
+       ringside run --restore FILE [--disk FILE] [options]
 
 Boots a guest kernel on KVM. Its first serial port is this terminal: Ctrl-A X ends the guest, Ctrl-A H lists more.
 The exit status is what the guest's debug-exit port gives ((value << 1) | 1, port 0xf4), or 0 at power-off.
@@ -50,8 +50,8 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
   --help                this text
 `;
 
-/** Options that describe a machine, which a snapshot does by itself. */
-const machineFlags = ['append', 'initrd', 'module', 'boot', 'memory', 'cpus', 'cpu', 'disk', 'personality'] as const;
+/** Options that describe a machine, which a snapshot does by itself, but for the disk's image. */
+const machineFlags = ['append', 'initrd', 'module', 'boot', 'memory', 'cpus', 'cpu', 'personality'] as const;
 const PERSONALITIES: readonly Personality[] = ['none', 'kvm', 'xen', 'hyperv'];
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -74,12 +74,12 @@ export function parseRunOptions(args: readonly string[]): RunOptions | undefined
 
 type Parsed = ReturnType<typeof parse>;
 
-/** Everything about the machine is in the snapshot. */
+/** Everything about the machine is in the snapshot; of the disk, what differs from its image. */
 function restored({ restore = '', ...values }: Parsed['values'], positionals: Parsed['positionals']) {
   const given = machineFlags.find((name) => values[name] !== undefined);
   if (given) throw new UsageError(`--restore and --${given} do not go together: the snapshot says it all`);
   if (positionals.length > 0) throw new UsageError(`--restore takes no kernel; what is "${positionals[0]}"?`);
-  return { restore };
+  return { restore, ...(values.disk === undefined ? {} : { disk: parseDisk(values.disk) }) };
 }
 
 function machineOptions(values: Parsed['values'], positionals: Parsed['positionals']): MachineOptions {
@@ -202,16 +202,11 @@ function parseDisk(text: string): DiskChoice {
 }
 
 function parseCpu(text: string): CpuChanges {
-  const changes = text.split(',').map((change) => {
-    const [sign, name] = [change.slice(0, 1), change.slice(1)];
-    if (!['-', '+'].includes(sign)) throw new UsageError(`--cpu: "${change}" must begin with - (hide) or + (expose)`);
-    if (!isCpuFeature(name)) {
-      throw new UsageError(`--cpu: "${name}" is no processor feature; names are those of /proc/cpuinfo, such as smap`);
-    }
-    return { sign, name };
-  });
-  const named = (wanted: string) => changes.filter(({ sign }) => sign === wanted).map(({ name }) => name);
-  return { hide: named('-'), expose: named('+') };
+  try {
+    return parseCpuChanges(text);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(`--cpu: ${error.message}`) : error;
+  }
 }
 
 function parsePersonality(text: string): Personality {

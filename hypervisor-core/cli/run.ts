@@ -30,7 +30,7 @@ export async function run(options: RunOptions): Promise<number> {
 /** What has to be given back is put on `closing`, newest last. */
 async function serve(options: RunOptions, closing: (() => unknown)[]): Promise<number> {
   const { machine: wanted } = options;
-  const machine = 'restore' in wanted ? await restoreMachine(wanted.restore) : await createMachine(wanted);
+  const machine = 'restore' in wanted ? await restoreMachine(wanted.restore, wanted.disk) : await createMachine(wanted);
   closing.push(() => machine.close());
   for (const { port, path } of options.serialFiles) {
     const file = await recordSerial(machine, port, path);

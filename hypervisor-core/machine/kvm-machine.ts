@@ -135,6 +135,7 @@ export class KvmMachine implements Machine {
     }).api;
     this.snapshots = new MachineSnapshots({
       ...{ hardware, image, vcpus: this.vcpus, devices: this.#devices, hypercalls: shared.hypercalls },
+      main: this.#main,
       disarm: () => this.#breakpoints.disarm(),
       exclusively: (anew, body) => this.#run.exclusively(anew, body),
     });

@@ -32,6 +32,7 @@ interface HardwareWishes {
 
 export class MachineHardware {
   readonly info: MachineInfo;
+  readonly wishes: HardwareWishes;
   readonly strategy: DebugStrategy;
   /** Whether this KVM sends accesses to MSRs to user space. */
   readonly filtersMsrs: boolean;
@@ -46,8 +47,10 @@ export class MachineHardware {
   /** How to give back what was made, last first. */
   readonly #undo: (() => void)[] = [];
 
-  constructor(kvm: Kvm, info: MachineInfo, image: BootImage, { diskSectors, changes }: HardwareWishes = {}) {
+  constructor(kvm: Kvm, info: MachineInfo, image: BootImage, wishes: HardwareWishes = {}) {
+    const { diskSectors, changes } = wishes;
     this.info = info;
+    this.wishes = wishes;
     this.strategy = debugStrategy(info.host);
     try {
       const ramWritten = new SharedArrayBuffer(pageSetBytes(info.memory));

@@ -30,11 +30,13 @@ export class MainDevices {
   readonly serialPorts: readonly SerialConsole[];
   /** What a terminal is for. */
   readonly console: Console;
+  readonly disk: Disk | undefined;
   readonly #ports: PortBus;
   readonly #blocks: BlockServer | undefined;
   readonly #xenConsole: MainDevicesParts['xenConsole'];
 
   constructor({ devices: { ports, consoles }, memory, disk, xenConsole }: MainDevicesParts) {
+    this.disk = disk;
     this.#ports = ports;
     this.#xenConsole = xenConsole;
     this.serialPorts = COM_PORTS.map(({ name, console }) => new SerialConsole(ports, name, consoles[console]));
@@ -61,6 +63,16 @@ export class MainDevices {
 
   setRunning(running: boolean): void {
     this.#blocks?.setRunning(running);
+  }
+
+  /** Resolves when a guest that stands still changes nothing any more. */
+  async settled(): Promise<void> {
+    await this.#blocks?.settled();
+  }
+
+  /** To be called when the machine, its memory and its disk have become what they were at another time. */
+  restored(): void {
+    this.#blocks?.restored();
   }
 
   /** Resolves when nothing is under way any more. */

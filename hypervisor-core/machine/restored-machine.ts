@@ -1,17 +1,24 @@
 /** A machine as a snapshot file has it, instead of one that boots a kernel. */
 import type { BootImage } from '../boot/boot-image.ts';
 import { protectedMode } from '../boot/cpu-state.ts';
+import type { DiskChoice } from '../devices/disk/open-disk.ts';
 import { BOOT_PROTOCOLS } from '../protocol/boot-choice.ts';
+import { type CpuChanges, parseCpuChanges } from '../protocol/cpu-features.ts';
 import { type Machine, SnapshotError } from './api.ts';
 import { createMachine } from './machine.ts';
-import { SnapshotReader } from './snapshot-file.ts';
+import { type SnapshotMachine, SnapshotReader } from './snapshot-file.ts';
 
-/** Makes a machine that stands where the one in the file stood. Throws as `createMachine` does, and {@link SnapshotError}. */
-export async function restoreMachine(path: string): Promise<Machine> {
+/**
+ * Makes a machine that stands where the one in the file stood, with the image that its disk began with. Throws as
+ * `createMachine` does, and {@link SnapshotError}.
+ */
+export async function restoreMachine(path: string, disk?: DiskChoice): Promise<Machine> {
   const reader = await SnapshotReader.open(path);
   const { machine: wanted } = await reader.head().finally(() => reader.close());
   const protocol = BOOT_PROTOCOLS.find((name) => name === wanted.bootProtocol);
   if (!protocol) throw new SnapshotError(`${path} cannot be used: its head is damaged.`);
+  if (wanted.disk > 0 && !disk)
+    throw new SnapshotError(`${path} is of a machine with a disk: name its image by --disk.`);
   const nothing: BootImage = {
     protocol,
     description: 'a snapshot',
@@ -20,7 +27,10 @@ export async function restoreMachine(path: string): Promise<Machine> {
     cpu: protectedMode({ general: { rip: 0n, rsp: 0n, rflags: 2n }, gdt: 0n }),
   };
   const { memory, cpus, personality, program: name } = wanted;
-  const machine = await createMachine({ boot: { name, image: nothing }, memory, cpus, personality });
+  const machine = await createMachine({
+    ...{ boot: { name, image: nothing }, memory, cpus, personality, cpu: cpuOf(path, wanted) },
+    ...(disk && { disk }),
+  });
   try {
     const info = await machine.snapshots.load(path);
     await machine.snapshots.startFrom(info.name);
@@ -28,5 +38,15 @@ export async function restoreMachine(path: string): Promise<Machine> {
   } catch (error) {
     await machine.close();
     throw error;
+  }
+}
+
+function cpuOf(path: string, { cpu }: SnapshotMachine): CpuChanges {
+  try {
+    return parseCpuChanges(cpu);
+  } catch (error) {
+    throw new SnapshotError(
+      `${path} cannot be used: ${error instanceof Error ? error.message : 'its head is damaged'}.`,
+    );
   }
 }

@@ -1,14 +1,16 @@
 /**
  * A snapshot as a file: a line that says what it is, the length of the head and the head as JSON, then runs of pages of RAM
- * that are not zero, each with its first page and its number of pages, ended by a run of none. Numbers are 32 bits,
- * little-endian. A file comes from anywhere: everything is checked against the machine that it is to be loaded into.
+ * that are not zero, each with its first page and its number of pages, ended by a run of none, and likewise the blocks of
+ * the disk that are not as in its image. Numbers are 32 bits, little-endian. A file comes from anywhere: everything is checked against the machine that it is to be loaded into.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { formatCpuChanges } from '../protocol/cpu-features.ts';
 import type { MachineInfo, SnapshotInfo } from '../protocol/inspect.ts';
 import { SnapshotError } from './api.ts';
+import type { MachineHardware } from './machine-hardware.ts';
 import { PAGE } from './memory-slots.ts';
 
-const MAGIC = Buffer.from('ringside snapshot 1\n');
+const MAGIC = Buffer.from('ringside snapshot 2\n');
 const MOST_HEAD = 64 << 20;
 /** Pages of one run. */
 const MOST_RUN = 1024;
@@ -17,6 +19,10 @@ const MOST_RUN = 1024;
 export type SnapshotMachine = Pick<MachineInfo, 'program' | 'bootProtocol' | 'cpus' | 'memory' | 'personality'> & {
   /** The KVM module: the state of one processor maker's is not that of another's. */
   readonly kvm: string;
+  /** Processor features that are hidden or exposed, as `--cpu` takes them. */
+  readonly cpu: string;
+  /** Sectors of the disk; 0 when there is none. */
+  readonly disk: number;
 };
 
 export interface SnapshotHead {
@@ -31,33 +37,34 @@ interface Run {
   readonly bytes: Uint8Array;
 }
 
-export const machineOf = ({
-  program,
-  bootProtocol,
-  cpus,
-  memory,
-  personality,
-  host,
-}: MachineInfo): SnapshotMachine => ({
-  ...{ program, bootProtocol, cpus, memory, personality },
-  kvm: host.module,
-});
+export const machineOf = ({ info, wishes }: Pick<MachineHardware, 'info' | 'wishes'>): SnapshotMachine => {
+  const { program, bootProtocol, cpus, memory, personality, host } = info;
+  const cpu = formatCpuChanges(wishes.changes ?? { hide: [], expose: [] });
+  const disk = wishes.diskSectors ?? 0;
+  return { program, bootProtocol, cpus, memory, personality, kvm: host.module, cpu, disk };
+};
 
 const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
 
-/** Writes a file that only this user can read. */
-export async function writeSnapshot(path: string, head: SnapshotHead, contents: Iterable<Run>): Promise<void> {
+/** Writes a file that only this user can read; `contents` is of RAM, and of the disk. */
+export async function writeSnapshot(
+  path: string,
+  head: SnapshotHead,
+  contents: readonly (Iterable<Run> | AsyncIterable<Run>)[],
+): Promise<void> {
   const file = await open(path, 'w', 0o600).catch((error: Error) => {
     throw new SnapshotError(`The snapshot cannot be written: ${error.message}.`);
   });
   try {
     const json = Buffer.from(JSON.stringify(head, encode));
     await file.writeFile(Buffer.concat([MAGIC, words(json.length), json]));
-    for (const { first, bytes } of contents) {
-      await file.writeFile(words(first, bytes.length / PAGE));
-      await file.writeFile(bytes);
+    for (const runs of contents) {
+      for await (const { first, bytes } of runs) {
+        await file.writeFile(words(first, bytes.length / PAGE));
+        await file.writeFile(bytes);
+      }
+      await file.writeFile(words(0, 0));
     }
-    await file.writeFile(words(0, 0));
   } finally {
     await file.close();
   }
@@ -94,6 +101,7 @@ export class SnapshotReader {
     }
   }
 
+  /** The next part: first RAM, then the disk. */
   async *contents(): AsyncGenerator<Run> {
     for (;;) {
       const header = await this.#bytes(8);
@@ -125,7 +133,7 @@ export class SnapshotReader {
 }
 
 function checkedHead({ machine, info, state }: SnapshotHead): SnapshotHead {
-  const shape = { program: '', bootProtocol: '', cpus: 0, memory: 0, personality: '', kvm: '' };
+  const shape = { program: '', bootProtocol: '', cpus: 0, memory: 0, personality: '', kvm: '', cpu: '', disk: 0 };
   if (!sameShape(shape, machine)) throw new TypeError('machine');
   if (!sameShape({ name: '', time: 0, taken: '', bytes: 0 }, info)) throw new TypeError('info');
   return { machine, info, state };

@@ -1,9 +1,10 @@
 /**
- * Snapshots of the whole machine: vCPUs, chips, devices, clocks, RAM. The machine is the same after going back, so that a
+ * Snapshots of the whole machine: vCPUs, chips, devices, clocks, RAM, disk. The machine is the same after going back, so that a
  * guest that depends on nothing else runs the same way again. Times at which something is waited for outside of the guest
  * (a key that is pressed) are not part of it.
  */
 import type { BootImage } from '../boot/boot-image.ts';
+import type { DiskSnapshot, DiskSnapshots } from '../devices/disk/disk.ts';
 import { HYPERCALL_STATE_BYTES } from '../hypercalls/abi.ts';
 import { type ChipState, loadChips, loadVcpu, saveChips, saveVcpu, type VcpuState } from '../kvm/state.ts';
 import type { SnapshotInfo } from '../protocol/inspect.ts';
@@ -11,10 +12,11 @@ import { SnapshotError, type Snapshots } from './api.ts';
 import type { AttachedDevices, DevicesSnapshot } from './attach-devices.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
+import type { MainDevices } from './main-devices.ts';
 import { type RamSnapshot, RamSnapshots } from './ram-snapshots.ts';
 import { machineOf, type SnapshotMachine, SnapshotReader, sameShape, writeSnapshot } from './snapshot-file.ts';
 
-/** Everything but RAM. */
+/** Everything but RAM and disk. */
 export interface SavedState {
   readonly vcpus: readonly VcpuState[];
   readonly chips: ChipState;
@@ -27,6 +29,8 @@ interface Snapshot {
   readonly info: SnapshotInfo;
   readonly state: SavedState;
   readonly ram: RamSnapshot;
+  /** Where there is a disk. */
+  readonly disk: DiskSnapshot | undefined;
 }
 
 export interface SnapshotParts {
@@ -35,6 +39,8 @@ export interface SnapshotParts {
   readonly vcpus: readonly MachineVcpu[];
   readonly devices: AttachedDevices;
   readonly hypercalls: SharedArrayBuffer;
+  /** Whoever works on the disk. */
+  readonly main: Pick<MainDevices, 'disk' | 'settled' | 'restored'>;
   /** Takes all traps out of guest memory. */
   readonly disarm: () => void;
   /** Runs `body` while nothing else can be done to the machine; `changed` when it is another machine afterwards. */
@@ -66,11 +72,14 @@ export class MachineSnapshots implements Snapshots {
 
   async take(name: string): Promise<SnapshotInfo> {
     this.#checkName(name);
+    const disks = this.#disks();
     await this.#parts.exclusively(false, async () => {
       this.#parts.disarm();
+      await this.#parts.main.settled();
       const state = this.#save();
       const before = this.#ram.bytes;
       const ram = await this.#ram.take();
+      const disk = disks?.take();
       const info = {
         name,
         time: state.devices.clock,
@@ -78,17 +87,17 @@ export class MachineSnapshots implements Snapshots {
         bytes: this.#ram.bytes - before,
       };
       this.remove(name);
-      this.#named.set(name, { info, state, ram });
+      this.#named.set(name, { info, state, ram, disk });
     });
     return this.#find(name).info;
   }
 
   async restore(name: string): Promise<void> {
-    const { state, ram } = this.#find(name);
+    const { state, ram, disk } = this.#find(name);
     await this.#parts.exclusively(true, async () => {
       this.#parts.disarm();
       await this.#ram.restore(ram);
-      this.#load(state);
+      await this.#load(state, disk);
     });
   }
 
@@ -100,28 +109,30 @@ export class MachineSnapshots implements Snapshots {
       this.#ram.forgetContents();
       hardware.ram.clear();
       for (const { gpa, bytes } of image.segments) hardware.ram.write(Number(gpa), bytes);
-      this.#load(this.#entry);
+      await this.#load(this.#entry);
     });
   }
 
   async save(name: string, path: string): Promise<void> {
-    const { info, state, ram } = this.#find(name);
-    const machine = machineOf(this.#parts.hardware.info);
-    await this.#parts.exclusively(false, () => writeSnapshot(path, { machine, info, state }, this.#ram.contents(ram)));
+    const { info, state, ram, disk } = this.#find(name);
+    const machine = machineOf(this.#parts.hardware);
+    const contents = [this.#ram.contents(ram), disk ? (this.#disks()?.contents(disk) ?? []) : []];
+    await this.#parts.exclusively(false, () => writeSnapshot(path, { machine, info, state }, contents));
   }
 
   async load(path: string): Promise<SnapshotInfo> {
     const reader = await SnapshotReader.open(path);
     try {
       const { machine, info, state } = await reader.head();
-      const mismatch = misfit(machine, machineOf(this.#parts.hardware.info));
+      const mismatch = misfit(machine, machineOf(this.#parts.hardware));
       if (mismatch) throw new SnapshotError(`${path} is of another machine: ${mismatch}.`);
       if (!sameShape(this.#entry, state)) throw new SnapshotError(`${path} is of another version of the devices.`);
       this.#checkName(info.name);
+      const disks = this.#disks();
       await this.#parts.exclusively(false, async () => {
-        const ram = await this.#ram.adopt(reader.contents());
+        const { ram, disk } = await this.#adopt(reader, disks);
         this.remove(info.name);
-        this.#named.set(info.name, { info, state, ram });
+        this.#named.set(info.name, { info, state, ram, disk });
       });
       return info;
     } finally {
@@ -140,6 +151,7 @@ export class MachineSnapshots implements Snapshots {
     if (!snapshot) return;
     this.#named.delete(name);
     this.#ram.remove(snapshot.ram);
+    if (snapshot.disk) this.#disks()?.remove(snapshot.disk);
   }
 
   close(): void {
@@ -163,6 +175,27 @@ export class MachineSnapshots implements Snapshots {
     throw new SnapshotError(`There is no snapshot "${name}"; ${known}.`);
   }
 
+  /** Undefined where there is no disk. Throws for one that cannot be taken back. */
+  #disks(): DiskSnapshots | undefined {
+    const { disk } = this.#parts.main;
+    if (disk && !disk.snapshots) {
+      throw new SnapshotError(
+        "A snapshot cannot hold the disk, because the guest's writes go to its file: leave out persist to take one.",
+      );
+    }
+    return disk?.snapshots;
+  }
+
+  async #adopt(reader: SnapshotReader, disks: DiskSnapshots | undefined): Promise<Pick<Snapshot, 'ram' | 'disk'>> {
+    const ram = await this.#ram.adopt(reader.contents());
+    try {
+      return { ram, disk: await disks?.adopt(reader.contents()) };
+    } catch (error) {
+      this.#ram.remove(ram);
+      throw error;
+    }
+  }
+
   #save(): SavedState {
     const { hardware, vcpus, devices, hypercalls } = this.#parts;
     return {
@@ -173,8 +206,11 @@ export class MachineSnapshots implements Snapshots {
     };
   }
 
-  #load(state: SavedState): void {
-    const { hardware, vcpus, devices, hypercalls } = this.#parts;
+  /** Without a snapshot of the disk it becomes what its image is. */
+  async #load(state: SavedState, disk?: DiskSnapshot): Promise<void> {
+    const { hardware, vcpus, devices, hypercalls, main } = this.#parts;
+    await main.settled();
+    main.disk?.snapshots?.restore(disk);
     devices.load(state.devices);
     loadChips(hardware.vm, state.chips);
     for (const [index, vcpu] of vcpus.entries()) {
@@ -183,12 +219,20 @@ export class MachineSnapshots implements Snapshots {
       vcpu.registers.forget();
     }
     new Uint8Array(hypercalls, 0, HYPERCALL_STATE_BYTES).set(state.hypercalls);
+    main.restored();
   }
 }
 
 /** What of a snapshot's machine is not as this one is, in words. */
 function misfit(theirs: SnapshotMachine, ours: SnapshotMachine): string | undefined {
-  const names = { cpus: 'vCPUs', memory: 'bytes of RAM', personality: 'personality', kvm: 'KVM module' } as const;
+  const names = {
+    cpus: 'vCPUs',
+    memory: 'bytes of RAM',
+    personality: 'personality',
+    kvm: 'KVM module',
+    cpu: 'processor features',
+    disk: 'sectors of the disk',
+  } as const;
   const differs = (Object.keys(names) as (keyof typeof names)[]).find((key) => theirs[key] !== ours[key]);
   return differs && `its ${names[differs]}: ${theirs[differs]}, not ${ours[differs]}`;
 }

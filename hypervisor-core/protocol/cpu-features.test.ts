@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cpuFeature, isCpuFeature } from './cpu-features.ts';
+import { cpuFeature, formatCpuChanges, isCpuFeature, parseCpuChanges } from './cpu-features.ts';
 
 test('names are those of Linux', () => {
   assert.deepEqual(cpuFeature('smap'), { leaf: 7, index: 0, register: 'ebx', bit: 20 });
@@ -8,4 +8,12 @@ test('names are those of Linux', () => {
   assert.deepEqual(cpuFeature('pni'), { leaf: 1, index: 0, register: 'ecx', bit: 0 });
   for (const none of ['', '-', 'SMAP', 'osxsave', 'constructor']) assert.equal(isCpuFeature(none), false);
   assert.throws(() => cpuFeature('simd'), RangeError);
+});
+
+test('changes are written as they are read', () => {
+  assert.deepEqual(parseCpuChanges('-smap,+popcnt,-avx2'), { hide: ['smap', 'avx2'], expose: ['popcnt'] });
+  assert.equal(formatCpuChanges(parseCpuChanges('-smap,+popcnt,-avx2')), '-smap,-avx2,+popcnt');
+  assert.equal(formatCpuChanges(parseCpuChanges('')), '');
+  assert.throws(() => parseCpuChanges('smap'), /"smap" must begin with -/);
+  assert.throws(() => parseCpuChanges('-smap,'), /"" must begin with -/);
 });

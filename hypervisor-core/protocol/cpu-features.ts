@@ -96,3 +96,21 @@ export function cpuFeature(name: string): CpuFeature {
   if (!feature) throw new RangeError(`"${name}" is no processor feature`);
   return feature;
 }
+
+/** Reads `-smap,+popcnt`, or nothing. Throws a `RangeError` that says what is wrong. */
+export function parseCpuChanges(text: string): CpuChanges {
+  const changes =
+    text === '' ? [] : text.split(',').map((change) => ({ sign: change[0] ?? '', name: change.slice(1) }));
+  for (const { sign, name } of changes) {
+    if (!['-', '+'].includes(sign)) throw new RangeError(`"${sign}${name}" must begin with - (hide) or + (expose)`);
+    if (!isCpuFeature(name)) {
+      throw new RangeError(`"${name}" is no processor feature; names are those of /proc/cpuinfo, such as smap`);
+    }
+  }
+  const named = (wanted: string) => changes.filter(({ sign }) => sign === wanted).map(({ name }) => name);
+  return { hide: named('-'), expose: named('+') };
+}
+
+/** What {@link parseCpuChanges} reads. */
+export const formatCpuChanges = ({ hide, expose }: CpuChanges): string =>
+  [...hide.map((name) => `-${name}`), ...expose.map((name) => `+${name}`)].join(',');

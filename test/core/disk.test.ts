@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { MachineError } from '../../hypervisor-core/machine/machine.ts';
-import { DATA, imm32, Session, type TinyGuest, withSession } from './tiny-guest.ts';
+import { restoreMachine } from '../../hypervisor-core/machine/restored-machine.ts';
+import { CODE, DATA, HANDLER, imm32, Session, type TinyGuest, withSession } from './tiny-guest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-disk-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -39,16 +40,23 @@ const program = [
   ...[...store.byte(0x14, 3), ...store.double(0x08, 1), ...store.double(0x0c, 1), ...store.byte(0x14, 0x0b)],
   ...[...store.word(0x16, 0), ...store.word(0x18, 8), ...store.word(0x1a, 0)],
   ...[...store.double(0x20, DESCRIPTORS), ...store.double(0x28, AVAILABLE), ...store.double(0x30, USED)],
-  ...[...store.word(0x1c, 1), ...store.byte(0x14, 0x0f), ...store.word(0x3000, 0)],
+  ...[...store.word(0x1c, 1), ...store.byte(0x14, 0x0f)],
+  ...store.word(0x3000, 0),
   // again: sti; hlt; jmp again
   ...[0xfb, 0xf4, 0xeb, 0xfc],
 ];
+/** Where the device is told of requests, and where the guest waits. */
+const ASLEEP = CODE + BigInt(program.length - 4);
+const NOTIFY = ASLEEP - BigInt(store.word(0, 0).length);
 /** cmp byte [USED + 2], 2; jae done; end of interrupt; iretq; done: xor eax, eax; out 0xf4, al */
 const handler = [
   ...[0x80, 0x3c, 0x25, ...imm32(USED + 2n), 2, 0x73, 0x0d],
   ...[0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x48, 0xcf],
   ...[0x31, 0xc0, 0xe6, 0xf4],
 ];
+/** Places in the handler: how many answers are enough, the end of an interrupt, and what comes after the last. */
+const [WANTED, END_OF_INTERRUPT] = [7n, 10n];
+const DONE = HANDLER + BigInt(handler.length - 4);
 
 /** Writes 1,024 bytes at sector 2, then reads 1,536 from sector 1. */
 function requests(): TinyGuest {
@@ -119,6 +127,124 @@ describe('a disk', { timeout: 60_000 }, () => {
       (error) => error instanceof MachineError && error.option === 'disk' && /no such file/.test(error.message),
     );
   });
+});
+
+describe('a snapshot', { timeout: 60_000 }, () => {
+  const path = join(folder, 'snapshotted');
+  const disk = { path, persist: false };
+  const image = Buffer.from(Array.from({ length: 8 * 512 }, (_, at) => Math.floor(at / 512)));
+  before(() => writeFileSync(path, image));
+
+  /** Sectors 1 to 3, each of one byte, as the guest has read them. */
+  const sectorsRead = ({ machine }: Session) => [0n, 512n, 1024n].map((at) => machine.memory.read(READ + at, 1)[0]);
+
+  /** Has a guest that stands at {@link DONE} ask for more and wait for it; `ring` is all that it ever asked for. */
+  async function ask(session: Session, ring: readonly number[]): Promise<void> {
+    const { memory } = session.machine;
+    memory.write(AVAILABLE, Buffer.from(Uint16Array.of(0, ring.length, ...ring).buffer));
+    memory.write(HANDLER + WANTED, Uint8Array.of(ring.length));
+    memory.write(session.register('rsp'), Buffer.from(BigUint64Array.of(NOTIFY).buffer));
+    session.setRegister('rip', HANDLER + END_OF_INTERRUPT);
+    assert.equal((await session.go()).kind, 'breakpoint');
+  }
+
+  async function goBack(session: Session, body: Promise<unknown>): Promise<void> {
+    await body;
+    assert.deepEqual(await session.next(), { vcpu: 0, reason: { kind: 'entry' } });
+  }
+
+  test('holds the disk as the guest has written it', () =>
+    withSession(
+      requests(),
+      async (session) => {
+        const { snapshots, memory } = session.machine;
+        session.machine.insertBreakpoint('software', DONE, 1);
+        await session.go();
+        await snapshots.take('first');
+        memory.write(WRITTEN, Buffer.alloc(1024, 0x55));
+        await ask(session, [0, 3, 0, 3]);
+        assert.deepEqual(sectorsRead(session), [1, 0x55, 0x55]);
+        await snapshots.take('second');
+        for (const [name, ring, byte] of [
+          ['first', [0, 3, 3], 0x77],
+          ['second', [0, 3, 0, 3, 3], 0x55],
+        ] as const) {
+          await goBack(session, snapshots.restore(name));
+          memory.write(READ, new Uint8Array(1536));
+          await ask(session, ring);
+          assert.deepEqual(sectorsRead(session), [1, byte, byte], name);
+        }
+        await goBack(session, snapshots.restart());
+        // The first request, a write, becomes a flush.
+        memory.write(HEADERS, Uint8Array.of(4));
+        assert.equal((await session.go()).kind, 'breakpoint');
+        assert.deepEqual(sectorsRead(session), [1, 2, 3]);
+        assert.deepEqual(readFileSync(path), image);
+      },
+      { disk },
+    ));
+
+  test('of a guest that waits for its disk is answered after each way back', () =>
+    withSession(
+      requests(),
+      async (session) => {
+        const { snapshots, memory } = session.machine;
+        session.machine.insertBreakpoint('software', ASLEEP, 1);
+        await session.go();
+        await snapshots.take('asked');
+        assert.deepEqual([...memory.read(USED + 2n, 1), ...memory.read(STATUS, 2)], [0, 0xee, 0xee]);
+        session.machine.removeBreakpoint('software', ASLEEP, 1);
+        for (let turn = 0; turn < 3; turn++) {
+          assert.equal((await session.goToEnd()).cause, 'debug-exit');
+          assert.deepEqual([...memory.read(STATUS, 2)], [0, 0]);
+          assert.deepEqual(sectorsRead(session), [1, 0x77, 0x77]);
+          await goBack(session, snapshots.restore('asked'));
+          assert.deepEqual([...memory.read(STATUS, 2)], [0xee, 0xee]);
+        }
+      },
+      { disk },
+    ));
+
+  test('in a file holds what differs from the image, which another machine is given again', async () => {
+    const file = join(folder, 'snapshot');
+    await withSession(
+      requests(),
+      async (session) => {
+        session.machine.insertBreakpoint('software', DONE, 1);
+        await session.go();
+        await session.machine.snapshots.take('written');
+        await session.machine.snapshots.save('written', file);
+      },
+      { disk, cpu: { hide: ['pni'], expose: [] } },
+    );
+    await assert.rejects(restoreMachine(file), /is of a machine with a disk: name its image by --disk/);
+    const larger = join(folder, 'larger');
+    writeFileSync(larger, Buffer.alloc(9 * 512));
+    await assert.rejects(restoreMachine(file, { path: larger, persist: false }), /sectors of the disk: 8, not 9/);
+    const session = Session.over(await restoreMachine(file, disk));
+    try {
+      session.machine.insertBreakpoint('software', DONE, 1);
+      session.machine.memory.write(READ, new Uint8Array(1536));
+      await ask(session, [0, 3, 3]);
+      assert.deepEqual(sectorsRead(session), [1, 0x77, 0x77]);
+    } finally {
+      await session.machine.close();
+    }
+    assert.deepEqual(readFileSync(path), image);
+  });
+
+  test('is refused where the disk is the file itself, which can be started anew', () =>
+    withSession(
+      requests(),
+      async (session) => {
+        const { snapshots } = session.machine;
+        await assert.rejects(snapshots.take('none'), /cannot hold the disk.*leave out persist/);
+        await session.goToEnd();
+        await goBack(session, snapshots.restart());
+        await session.goToEnd();
+      },
+      { disk: { path: join(folder, 'image'), persist: true } },
+    ));
 });
 
 describe('the processor', { timeout: 60_000 }, () => {

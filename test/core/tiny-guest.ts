@@ -117,6 +117,11 @@ export class Session {
     });
   }
 
+  /** Over a machine that stands still. */
+  static over(machine: Machine): Session {
+    return new Session(machine);
+  }
+
   static start(guest: TinyGuest, options: Partial<MachineOptions> = {}): Promise<Session> {
     return Session.startImage(tinyImage(guest), options);
   }

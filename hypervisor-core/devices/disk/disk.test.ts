@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { SECTOR } from './disk.ts';
+import { BLOCK, type DiskSnapshot, SECTOR } from './disk.ts';
 import { DiskError, openDisk } from './open-disk.ts';
-import { SectorSet } from './sector-set.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-disk-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -21,23 +20,56 @@ const pattern = (sectors: number) =>
   Buffer.from(Array.from({ length: sectors * SECTOR }, (_, at) => Math.floor(at / SECTOR)));
 
 describe('a raw disk image', () => {
-  test('with a throw-away overlay, equals an array of bytes that the file never sees', async () => {
+  test('with a throw-away overlay, equals an array of bytes that the file never sees, at every snapshot', async () => {
     const SECTORS = 40;
-    const step = fc.record({
-      write: fc.boolean(),
-      sector: fc.nat(SECTORS - 1),
-      count: fc.integer({ min: 1, max: 12 }),
-      byte: fc.nat(255),
-    });
+    const name = fc.constantFrom('a', 'b', 'c');
+    const part = { sector: fc.nat(SECTORS - 1), count: fc.integer({ min: 1, max: 12 }), byte: fc.nat(255) };
+    const step = fc.oneof(
+      fc.record({ kind: fc.constantFrom('read', 'write'), ...part }),
+      fc.record({ kind: fc.constantFrom('take', 'restore', 'remove', 'copy'), name }),
+    );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const path = image(pattern(SECTORS));
         const disk = openDisk({ path, persist: false });
-        const expected = pattern(SECTORS);
-        for (const { write, sector, count, byte } of steps) {
+        const { snapshots } = disk;
+        assert.ok(snapshots);
+        let expected = pattern(SECTORS);
+        const taken = new Map<string, { snapshot: DiskSnapshot; bytes: Buffer }>();
+        const remove = (name: string) => {
+          const old = taken.get(name);
+          if (old) snapshots.remove(old.snapshot);
+          taken.delete(name);
+        };
+        const changes: Record<string, (name: string) => void | Promise<void>> = {
+          remove,
+          take: (name) => {
+            remove(name);
+            taken.set(name, { snapshot: snapshots.take(), bytes: Buffer.from(expected) });
+          },
+          restore: (name) => {
+            const old = taken.get(name);
+            snapshots.restore(old?.snapshot);
+            expected = Buffer.from(old?.bytes ?? pattern(SECTORS));
+          },
+          // As through a file.
+          copy: async (name) => {
+            const old = taken.get(name);
+            if (!old) return;
+            const snapshot = await snapshots.adopt(snapshots.contents(old.snapshot));
+            snapshots.remove(old.snapshot);
+            taken.set(name, { ...old, snapshot });
+          },
+        };
+        for (const step of steps) {
+          if ('name' in step) {
+            await changes[step.kind]?.(step.name);
+            continue;
+          }
+          const { kind, sector, count, byte } = step;
           const end = Math.min(sector + count, SECTORS) * SECTOR;
           const bytes = Buffer.alloc(end - sector * SECTOR, byte);
-          if (write) {
+          if (kind === 'write') {
             await disk.write(sector, bytes);
             bytes.copy(expected, sector * SECTOR);
           } else {
@@ -45,15 +77,33 @@ describe('a raw disk image', () => {
             assert.deepEqual(bytes, expected.subarray(sector * SECTOR, end));
           }
         }
+        const all = Buffer.alloc(SECTORS * SECTOR);
+        await disk.read(0, all);
+        assert.deepEqual(all, expected);
         disk.close();
         assert.deepEqual(readFileSync(path), pattern(SECTORS));
       }),
-      { numRuns: 50 },
+      { numRuns: 200 },
     );
     assert.deepEqual(
       readdirSync(tmpdir()).filter((name) => name.startsWith('ringside-overlay-')),
       [],
     );
+  });
+
+  test('takes no block from a snapshot file that it does not have, nor one twice', async () => {
+    const disk = openDisk({ path: image(pattern(9)), persist: false });
+    async function* runs(...firsts: readonly number[]) {
+      for (const first of firsts) yield { first, bytes: new Uint8Array(BLOCK) };
+    }
+    await assert.rejects(async () => disk.snapshots?.adopt(runs(2)), /block 2 is not expected/);
+    await assert.rejects(async () => disk.snapshots?.adopt(runs(1, 1)), /block 1 is not expected/);
+    const snapshot = await disk.snapshots?.adopt(runs(1));
+    disk.snapshots?.restore(snapshot);
+    const bytes = Buffer.alloc(9 * SECTOR);
+    await disk.read(0, bytes);
+    disk.close();
+    assert.deepEqual([bytes[7 * SECTOR], bytes[8 * SECTOR]], [7, 0]);
   });
 
   test('persistent, is the file', async () => {
@@ -62,6 +112,7 @@ describe('a raw disk image', () => {
     await disk.write(2, Buffer.alloc(SECTOR, 0xee));
     await disk.flush();
     disk.close();
+    assert.equal(disk.snapshots, undefined);
     const file = readFileSync(path);
     assert.deepEqual([file[1023], file[1024], file[1535], file[1536]], [1, 0xee, 0xee, 3]);
   });
@@ -85,16 +136,4 @@ describe('a raw disk image', () => {
     mkdirSync(join(folder, 'sub'));
     refused(join(folder, 'sub'), /is not a file/);
   });
-});
-
-test('a set of sectors tells runs of members and of others', () => {
-  const set = new SectorSet();
-  set.add(2046, 2050);
-  set.add(5_000_000_000, 5_000_000_001);
-  assert.deepEqual(
-    [2045, 2046, 2049, 2050].map((sector) => set.has(sector)),
-    [false, true, true, false],
-  );
-  assert.deepEqual([set.alike(0, 4096), set.alike(2046, 4096), set.alike(2050, 4096)], [2046, 4, 2046]);
-  assert.equal(set.has(5_000_000_000), true);
 });

@@ -1,7 +1,7 @@
 /**
  * Carries out the requests to a block device, on the main thread and one after the other. A request stays the oldest of
- * its queue until it is done, so a machine that is saved meanwhile has it still to do. While the guest stands still its
- * memory does, too: what was done then is told when it goes on.
+ * its queue until it is done, so a machine that is saved meanwhile has it still to do. While the guest stands still no
+ * request is begun, and its memory stands still, too: what was done then is told when it goes on.
  */
 import type { GuestMemory } from '../device.ts';
 import { type Disk, SECTOR } from '../disk/disk.ts';
@@ -30,6 +30,10 @@ interface Answer {
 export class BlockServer {
   readonly #parts: BlockServerParts;
   #working: Promise<void> | undefined;
+  /** What is being done to the disk. */
+  #performing: Promise<unknown> | undefined;
+  /** How often the machine has become another one. */
+  #machines = 0;
   #closed = false;
   /** Resolves when the guest runs; undefined while it does. */
   #standing: { readonly over: Promise<void>; readonly end: () => void } | undefined;
@@ -67,12 +71,33 @@ export class BlockServer {
     }
   }
 
+  /** Resolves when nothing is being done to the disk any more, while the guest stands still. */
+  async settled(): Promise<void> {
+    await this.#performing;
+  }
+
+  /** Memory, queue and disk are those of another moment: what was asked for until now is no matter, what they say is. */
+  restored(): void {
+    this.#machines++;
+    this.kick();
+  }
+
   async #work(): Promise<void> {
-    for (let work = this.#next(); work; work = this.#next()) {
-      const answer = await this.#perform(work.request).catch((): Answer => ({ status: STATUS.ioError }));
-      while (this.#standing) await this.#standing.over;
-      this.#finish(work.request, work.resets, answer);
+    for (;;) {
+      await this.#untilRunning();
+      const work = this.#next();
+      if (!work) return;
+      const machine = this.#machines;
+      const performing = this.#perform(work.request).catch((): Answer => ({ status: STATUS.ioError }));
+      this.#performing = performing;
+      const answer = await performing;
+      await this.#untilRunning();
+      if (machine === this.#machines) this.#finish(work.request, work.resets, answer);
     }
+  }
+
+  async #untilRunning(): Promise<void> {
+    while (this.#standing) await this.#standing.over;
   }
 
   #next(): { readonly request: BlockRequest; readonly resets: number } | undefined {
