@@ -114,11 +114,12 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
     callSites: sites,
     host,
   };
-  const disk = options.disk && checkedDisk(options.disk);
   const kvm = new Kvm();
-  const wishes = { diskSectors: disk?.sectors, changes: options.cpu };
   let machine: KvmMachine;
+  let disk: Disk | undefined;
   try {
+    disk = options.disk && checkedDisk(options.disk);
+    const wishes = { diskSectors: disk?.sectors, changes: options.cpu };
     machine = new KvmMachine(new MachineHardware(kvm, info, image, wishes), image, disk);
   } catch (error) {
     disk?.close();

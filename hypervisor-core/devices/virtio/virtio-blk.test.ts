@@ -171,6 +171,31 @@ describe('virtio-blk', () => {
     assert.deepEqual([ram[TARGET], ram[STATUS]], [0, 0xee]);
   });
 
+  test('a machine that is saved while the disk is busy has the request still to do', async () => {
+    const { ram, disk, server, start, request, settle, answer } = powered();
+    start();
+    let open = () => {};
+    disk.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    request(IN, 1, [{ gpa: TARGET, length: 512, flags: WRITE }]);
+    await settle();
+    server.setRunning(false);
+    const settled = server.settled();
+    const saved = Buffer.from(ram);
+    open();
+    await settled;
+    // The disk of the machine that is gone back to holds something else.
+    disk.bytes.fill(0x55, 512, 1024);
+    ram.set(saved);
+    server.restored();
+    await settle();
+    assert.deepEqual([ram[TARGET], ram[STATUS], disk.done], [0, 0xee, ['read 1']]);
+    server.setRunning(true);
+    await settle();
+    assert.deepEqual([answer(), ram[TARGET], disk.done], [[OK, 513], 0x55, ['read 1', 'read 1']]);
+  });
+
   test('a failing disk is an error of the request, and closing waits for it', async () => {
     const { disk, server, start, request, settle, answer } = powered();
     start();
