@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { MachineError } from '../../hypervisor-core/machine/machine.ts';
 import { restoreMachine } from '../../hypervisor-core/machine/restored-machine.ts';
+import { patience } from '../patience.ts';
 import { CODE, DATA, HANDLER, imm32, Session, type TinyGuest, withSession } from './tiny-guest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-disk-'));
@@ -95,7 +96,7 @@ function requests(): TinyGuest {
   };
 }
 
-describe('a disk', { timeout: 60_000 }, () => {
+describe('a disk', { timeout: patience(120_000) }, () => {
   for (const persist of [false, true]) {
     test(`is read and written by its guest, ${persist ? 'and persists' : 'and the file stays as it was'}`, () => {
       const path = join(folder, 'image');
@@ -129,7 +130,7 @@ describe('a disk', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a snapshot', { timeout: 60_000 }, () => {
+describe('a snapshot', { timeout: patience(120_000) }, () => {
   const path = join(folder, 'snapshotted');
   const disk = { path, persist: false };
   const image = Buffer.from(Array.from({ length: 8 * 512 }, (_, at) => Math.floor(at / 512)));
@@ -247,7 +248,7 @@ describe('a snapshot', { timeout: 60_000 }, () => {
     ));
 });
 
-describe('the processor', { timeout: 60_000 }, () => {
+describe('the processor', { timeout: patience(120_000) }, () => {
   /** mov eax, 1; cpuid; mov [DATA], ecx; xor eax, eax; out 0xf4, al */
   const code = [0xb8, ...imm32(1), 0x0f, 0xa2, 0x89, 0x0c, 0x25, ...imm32(DATA), 0x31, 0xc0, 0xe6, 0xf4];
   const sse3Of = async (session: Session) => {
