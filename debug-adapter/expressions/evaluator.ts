@@ -80,7 +80,7 @@ export class Evaluator {
 
   /** The type that a node would have, found without touching memory or registers. */
   private async typeOf(node: Node): Promise<Type> {
-    const dry = { ...this.environment, context: untouched(this.environment.context) };
+    const dry = { ...this.environment, context: untouched(this.environment.context), typeOnly: true };
     return (await new Evaluator(dry).evaluate(node)).type;
   }
 
@@ -131,7 +131,8 @@ export class Evaluator {
   }
 
   private compute(operator: ArithmeticOperator, left: Scalar, right: Scalar, at: number): Scalar {
-    const { model } = this.environment;
+    const { model, typeOnly } = this.environment;
+    if (typeOnly && right.value === 0n) return this.compute(operator, left, { ...right, value: 1n }, at);
     const pointers = strip(left.type).kind === 'pointer' || strip(right.type).kind === 'pointer';
     return (pointers ? pointerArithmetic : arithmetic)(operator, left, right, model, at);
   }

@@ -12,6 +12,8 @@ export type Operand = Value & { readonly enumerator?: true };
 export interface Environment {
   readonly context: EvaluationContext;
   readonly model: DataModel;
+  /** Only the type is asked for: what the values are must not matter. */
+  readonly typeOnly?: boolean;
 }
 
 export function environmentOf(context: EvaluationContext): Environment {

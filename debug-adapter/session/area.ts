@@ -41,6 +41,9 @@ interface StandardRequests {
   next: Request<DebugProtocol.NextArguments, DebugProtocol.NextResponse>;
   stepIn: Request<DebugProtocol.StepInArguments, DebugProtocol.StepInResponse>;
   stepOut: Request<DebugProtocol.StepOutArguments, DebugProtocol.StepOutResponse>;
+  stepInTargets: Request<DebugProtocol.StepInTargetsArguments, DebugProtocol.StepInTargetsResponse>;
+  gotoTargets: Request<DebugProtocol.GotoTargetsArguments, DebugProtocol.GotoTargetsResponse>;
+  goto: Request<DebugProtocol.GotoArguments, DebugProtocol.GotoResponse>;
   threads: Request<Record<string, never>, DebugProtocol.ThreadsResponse>;
   stackTrace: Request<DebugProtocol.StackTraceArguments, DebugProtocol.StackTraceResponse>;
   scopes: Request<DebugProtocol.ScopesArguments, DebugProtocol.ScopesResponse>;

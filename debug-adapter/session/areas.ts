@@ -7,6 +7,7 @@ import { dataBreakpoints } from './data-breakpoints.ts';
 import { disassembly } from './disassembly.ts';
 import { evaluate } from './evaluate.ts';
 import { exceptions } from './exceptions.ts';
+import { jumps } from './jumps.ts';
 import { lifecycle } from './lifecycle.ts';
 import { memory } from './memory.ts';
 import { runControl } from './run-control.ts';
@@ -20,6 +21,7 @@ export const areas: readonly Area[] = [
   breakpoints,
   dataBreakpoints,
   runControl,
+  jumps,
   stacks,
   variables,
   evaluate,

@@ -64,7 +64,8 @@ export const disassembly: Area = {
   },
 };
 
-async function codeSize(state: StopState, thread: number): Promise<16 | 32 | 64> {
+/** Of the code that a vCPU runs. */
+export async function codeSize(state: StopState, thread: number): Promise<16 | 32 | 64> {
   const values = await state.values(thread);
   const attributes = values.get('cs_attr');
   // A stub without hidden segment parts (QEMU) is taken to run 64-bit code.

@@ -26,6 +26,8 @@ export interface InstructionDecoder {
   /** The instruction at an offset from the block's start. */
   boundaryAt(offset: number): Boundary;
   textAt(offset: number, symbol: (address: bigint) => string | undefined): string;
+  /** Whether it is a call, and where to, unless that is found in a register or in memory. */
+  callAt(offset: number): { readonly target?: bigint } | undefined;
   dispose(): void;
 }
 
@@ -59,6 +61,12 @@ export async function decoderFor(
       if (instruction.isInvalid) return '(bad)';
       const segmentSymbol = (target: bigint) => symbol(BigInt.asUintN(64, target + segment));
       return formatter.format(instruction) + reference(loaded, instruction, segmentSymbol);
+    },
+    callAt(offset) {
+      decode(offset);
+      const { FlowControl } = loaded;
+      if (instruction.flowControl === FlowControl.IndirectCall) return {};
+      return instruction.flowControl === FlowControl.Call ? { target: instruction.nearBranchTarget } : undefined;
     },
     dispose() {
       for (const each of [decoder, instruction, formatter] as readonly (Decoder | Instruction | Formatter)[])

@@ -2,7 +2,8 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Area } from './area.ts';
 import { optionalInteger } from './arguments.ts';
-import { guestStopped, noCaller } from './errors.ts';
+import { upcomingCalls } from './calls.ts';
+import { guestStopped, noCaller, staleReference } from './errors.ts';
 import type { Operation, Session } from './session.ts';
 import { Stepper } from './stepper.ts';
 
@@ -16,6 +17,7 @@ export const runControl: Area = {
   capabilities: {
     supportsSteppingGranularity: true,
     supportsSingleThreadExecutionRequests: true,
+    supportsStepInTargetsRequest: true,
   },
   handlers: {
     continue: async (session, args) => {
@@ -29,7 +31,23 @@ export const runControl: Area = {
       await session.guest.runner.pause();
     },
     next: (session, args) => step(session, args, 'over'),
-    stepIn: (session, args) => step(session, args, 'into'),
+    stepIn: (session, args) => {
+      if (args.targetId === undefined || args.targetId === null) return step(session, args, 'into');
+      const call = session.offered.get(args.targetId);
+      if (call === undefined) throw staleReference('call');
+      return step(session, args, 'into', call);
+    },
+    stepInTargets: async (session, args) => {
+      const { thread, index } = await session.frame(args.frameId);
+      const calls = index === 0 ? await upcomingCalls(session.stopped, thread) : [];
+      return {
+        targets: calls.map(({ address, label }) => ({
+          id: session.offered.add(address),
+          label,
+          line: session.stopped.symbols?.lineAt(address)?.line ?? 0,
+        })),
+      };
+    },
     stepOut: (session, args) => step(session, args, 'out'),
 
     'ringside/runAlone': async (session, { threadId, how }) => {
@@ -49,7 +67,8 @@ async function resume(session: Session, threadId: unknown, others: 'continue' | 
   await session.move('continue', (go) => go(thread, { kind: 'continue' }, others));
 }
 
-async function step(session: Session, args: StepArguments, way: Way): Promise<void> {
+/** `call`: where the call is that a step into is meant for. */
+async function step(session: Session, args: StepArguments, way: Way, call?: bigint): Promise<void> {
   const { state, thread } = await session.stoppedThread(args.threadId);
   const { breakpoints, guest } = session;
   const others = args.singleThread === true ? 'stay' : 'continue';
@@ -68,6 +87,7 @@ async function step(session: Session, args: StepArguments, way: Way): Promise<vo
   }
   await session.move(byInstruction ? 'step-instruction' : 'step', (...how) => {
     const steps = stepper(...how);
+    if (call !== undefined) return steps.intoCall(state, call);
     if (!byInstruction) return steps.line(state, way === 'into');
     return way === 'into' ? steps.instruction() : steps.overInstruction(state);
   });

@@ -53,6 +53,8 @@ export class Session {
   readonly exceptions = new ExceptionFilters(this.expressions, this.stopRequests);
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
+  /** Addresses that the client was offered at this stop: lines to jump to, calls to step into. */
+  readonly offered = new Handles<bigint>();
   readonly last = new LastState();
   /** Page tables as they were at earlier stops of this guest. */
   readonly pageScans = new PageScans();
@@ -222,6 +224,16 @@ export class Session {
     }
   }
 
+  /** The vCPU's instruction pointer was set by the user: for the client this is another stop. */
+  standsElsewhere(thread: number): void {
+    const { guest } = this;
+    this.forgetStop();
+    const stop: TargetStop = { thread, reason: { kind: 'pause' } };
+    // Until it is told, requests are answered from there already.
+    this.stop = new StopState(guest.target, guest.symbols, stop);
+    setImmediate(() => void this.report(guest, stop, 'goto'));
+  }
+
   /** Tells the client that the guest stands at `stop`. */
   async report(guest: Guest, stop: TargetStop, movement: Movement, error?: unknown): Promise<void> {
     if (guest !== this.present || this.ended) return;
@@ -275,6 +287,7 @@ export class Session {
     this.stop = undefined;
     this.frames.clear();
     this.references.clear();
+    this.offered.clear();
   }
 
   private async guestGone(guest: Guest, { exitStatus, message }: TargetEnd, lost = false): Promise<void> {

@@ -79,13 +79,12 @@ export const stateRequests: Area = {
 
     'ringside/vcpus': (session) => vcpusPart(session),
 
-    'ringside/stopOn': async ({ guest }, args) => {
+    'ringside/stopOn': async ({ guest, stopRequests }, args) => {
       if (!Array.isArray(args.stops) || args.stops.length > MOST_STOPS) throw badArgument('stops', 'must be a list');
       const stops = args.stops.map((one) => text('stops', one, 128));
-      const { inspect: core } = guest.target;
-      if (!core) throw onlyOurCore('What else the guest stops on');
+      if (!guest.target.inspect) throw onlyOurCore('What else the guest stops on');
       await guest.runner.whileStopped(() =>
-        core.sendRequest(inspect.stopOn, { stops }).catch((error: Error) => {
+        stopRequests.replace(guest.target, 'views', stops).catch((error: Error) => {
           throw targetRefused(error.message);
         }),
       );

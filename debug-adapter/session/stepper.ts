@@ -2,7 +2,7 @@
  * Steps: what `next`, `stepIn` and `stepOut` do to one vCPU. The core steps through ranges of instructions by itself;
  * here it is decided, each time one is left, whether that was a call, a return, an interruption or the next line.
  */
-import type { Frame, LineRange } from '../symbols/api.ts';
+import type { Frame, LineRange, SymbolIndex } from '../symbols/api.ts';
 import type { TargetStop } from '../target/target.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
 import type { Go } from './runner.ts';
@@ -54,16 +54,26 @@ export class Stepper {
     const pc = await from.pc(this.thread);
     const start = from.symbols?.lineAt(pc);
     if (!from.symbols || !start) return into ? this.instruction() : this.overInstruction(from);
-    const { symbols } = from;
-    const levels = symbols.inlineLevels(pc);
-    return this.through(from, start, into, (now, line, returned) => {
-      if (returned || !line) return undefined;
-      const sameLine = line.line === start.line && line.file === start.file;
-      const inner = symbols.inlineLevels(now);
-      const deeper = inner.length > levels.length && inner.at(-1)?.function.low === levels.at(-1)?.function.low;
-      const between = line.line === 0 || !line.isStatement;
-      return sameLine || between || (deeper && !into) ? line : undefined;
-    });
+    return this.through(from, start, into, staysOnLine(from.symbols, pc, start, into));
+  }
+
+  /** As {@link Stepper.line} over calls, but into the one at `call`, if the guest comes there. */
+  async intoCall(from: StopState, call: bigint): Promise<TargetStop> {
+    const pc = await from.pc(this.thread);
+    const start = from.symbols?.lineAt(pc);
+    if (pc !== call && from.symbols && start) {
+      const stays = staysOnLine(from.symbols, pc, start, false);
+      const stop = await this.through(from, upTo(start, call, pc), false, (now, line, returned) => {
+        const range = now === call ? undefined : stays(now, line, returned);
+        return range && upTo(range, call, now);
+      });
+      if (stop.reason.kind !== 'step' || (await this.look(stop).pc(this.thread)) !== call) return stop;
+    }
+    const stop = await this.instruction();
+    if (stop.reason.kind !== 'step') return stop;
+    const entered = this.look(stop);
+    const place = afterPrologue(entered, await entered.pc(this.thread));
+    return place === undefined ? stop : this.enter(entered, place);
   }
 
   /** Until the innermost function has returned to `caller`, or is left when it was inlined. */
@@ -193,6 +203,25 @@ export class Stepper {
   private async sp(state: StopState): Promise<bigint> {
     return (await state.values(this.thread)).get('rsp') ?? 0n;
   }
+}
+
+/** A step over one line goes on at places that still are of that line, or of what was inlined there. */
+function staysOnLine(symbols: SymbolIndex, pc: bigint, start: LineRange, into: boolean): GoesOn {
+  const levels = symbols.inlineLevels(pc);
+  return (now, line, returned) => {
+    if (returned || !line) return undefined;
+    const sameLine = line.line === start.line && line.file === start.file;
+    const inner = symbols.inlineLevels(now);
+    const deeper = inner.length > levels.length && inner.at(-1)?.function.low === levels.at(-1)?.function.low;
+    const between = line.line === 0 || !line.isStatement;
+    return sameLine || between || (deeper && !into) ? line : undefined;
+  };
+}
+
+/** The part of a range around `pc` that ends before the instruction at `address`, or begins behind its start. */
+function upTo(range: LineRange, address: bigint, pc: bigint): LineRange {
+  if (address <= range.low || address >= range.high) return range;
+  return pc < address ? { ...range, high: address } : { ...range, low: address + 1n };
 }
 
 /** Where a function that begins at `pc` has set up its frame; undefined for one without lines. */

@@ -147,7 +147,7 @@ export function fromLittleEndian(bytes: Uint8Array): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
-function toLittleEndian(value: bigint, size: number): Uint8Array {
+export function toLittleEndian(value: bigint, size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, n) => Number((value >> BigInt(8 * n)) & 0xffn));
 }
 

@@ -7,7 +7,7 @@ import type { Guest } from './guest.ts';
 import type { StopState } from './stop-state.ts';
 
 /** What the user asked for before the stop. */
-export type Movement = 'entry' | 'continue' | 'step' | 'step-instruction';
+export type Movement = 'entry' | 'goto' | 'continue' | 'step' | 'step-instruction';
 
 type Body = DebugProtocol.StoppedEvent['body'];
 
@@ -40,6 +40,7 @@ export async function describeStop(
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   entry: 'Paused on entry',
+  goto: 'Paused after a jump',
   pause: 'Paused',
   step: 'Paused on step',
   breakpoint: 'Paused on breakpoint',
@@ -58,7 +59,7 @@ function describeReason(state: StopState, hit: readonly UserBreakpoint[], moveme
   const ids = hit.length > 0 ? { hitBreakpointIds: hit.map(({ id }) => id) } : {};
   switch (reason.kind) {
     case 'pause':
-      return { reason: movement === 'entry' ? 'entry' : 'pause' };
+      return { reason: movement === 'entry' || movement === 'goto' ? movement : 'pause' };
     case 'step':
       return { reason: 'step' };
     case 'watchpoint':

@@ -39,6 +39,7 @@ export function debuggingSuite(
     breakpointTests(open);
     breakpointTermTests(open, watchpoints);
     stepTests(open);
+    targetTests(open);
     valueTests(open, controlRegisters);
     memoryTests(open);
   });
@@ -219,6 +220,54 @@ function stepTests(open: () => Adapter): void {
         assert.equal((await topFrame(client)).name, 'showcase_visit');
       }
       assert.notEqual((await topFrame(client)).line, line);
+    }));
+}
+
+function targetTests(open: () => Adapter): void {
+  test('a step into one of several calls of a line', () =>
+    withAdapter(open, async (client) => {
+      await launch(client);
+      const { path, line } = marker('tree-sum');
+      await client.request('setBreakpoints', { source: { path }, breakpoints: [{ line: line - 1 }] });
+      await runToStop(client);
+      await clearAt(client, 'tree-sum');
+      const frameId = (await topFrame(client)).id;
+      const { targets } = await client.request('stepInTargets', { frameId });
+      assert.deepEqual(
+        targets.map((target) => [target.label, target.line]),
+        [
+          ['tree_sum', line - 1],
+          ['tree_sum', line - 1],
+        ],
+      );
+      const right = await evaluate(client, '(long)node->right', frameId);
+      assert.equal((await move(client, 'stepIn', { targetId: targets[1]?.id ?? 0 })).reason, 'step');
+      const [inside, caller] = await stack(client);
+      assert.deepEqual([inside?.name, caller?.name], ['tree_sum', 'tree_sum']);
+      assert.equal(await evaluate(client, '(long)node', inside?.id), right);
+      await assert.rejects(client.request('stepIn', { threadId: 1, targetId: targets[0]?.id ?? 0 }), /earlier stop/);
+    }));
+
+  test('a jump to another line of the function', () =>
+    withAdapter(open, async (client) => {
+      await stopAt(client, 'showcase-loop');
+      await clearAt(client, 'showcase-loop');
+      const { path, line } = marker('showcase-end');
+      const source = { path };
+      const pass = await evaluate(client, 'pass');
+      const elsewhere = await client.request('gotoTargets', { source, line: marker('tree-sum').line });
+      assert.deepEqual(elsewhere.targets, [], 'another function would have no frame');
+      const { targets } = await client.request('gotoTargets', { source, line });
+      const [target] = targets;
+      assert.deepEqual([target?.label, target?.line], [`showcase_visit, line ${line}`, line]);
+      await client.request('goto', { threadId: 1, targetId: target?.id ?? 0 });
+      assert.equal((await client.stopped()).reason, 'goto');
+      const frame = await topFrame(client);
+      assert.deepEqual([frame.name, frame.line], ['showcase_visit', line]);
+      assert.equal(frame.instructionPointerReference, target?.instructionPointerReference);
+      assert.equal(await evaluate(client, 'pass'), pass);
+      await move(client, 'stepIn');
+      assert.equal((await topFrame(client)).name, 'record_event');
     }));
 }
 

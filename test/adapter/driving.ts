@@ -87,7 +87,7 @@ export async function topFrame(client: DapClient, threadId = 1) {
 type StepName = 'next' | 'stepIn' | 'stepOut' | 'continue';
 
 /** One movement to the stop that ends it. */
-export async function move(client: DapClient, name: StepName, args: Partial<Requests['next']['arguments']> = {}) {
+export async function move(client: DapClient, name: StepName, args: Partial<Requests['stepIn']['arguments']> = {}) {
   await client.request(name, { threadId: 1, ...args });
   return client.stopped();
 }
