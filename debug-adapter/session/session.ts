@@ -130,6 +130,8 @@ export class Session {
     }
     this.present = guest;
     this.ended = false;
+    // Views ask anew when a guest has started.
+    this.stopRequests.forget('views');
     await this.standsAtEntry(guest);
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));

@@ -27,6 +27,11 @@ export class StopRequests {
     this.told.set(target, stops.join('\n'));
   }
 
+  /** Nobody is told of this list any more, as after a new guest was booted for who asked. */
+  forget(asker: string): void {
+    this.lists.delete(asker);
+  }
+
   private with(asker: string, lines: readonly string[]): readonly string[] {
     return [...new Map(this.lists).set(asker, lines).values()].flat();
   }

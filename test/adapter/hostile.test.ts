@@ -39,6 +39,18 @@ const names = [
   ...['threadId', 'frameId', 'variablesReference', 'name', 'value', 'expression', 'context', 'memoryReference'],
   ...['offset', 'count', 'instructionCount', 'instructionOffset', 'data', 'source', 'breakpoints', 'line', 'text'],
   ...['column', 'parts', 'path', 'address', 'from', 'limit', 'on', 'startFrame', 'levels', 'start', 'granularity'],
+  ...[
+    'filters',
+    'filterOptions',
+    'targetId',
+    'condition',
+    'hitCondition',
+    'logMessage',
+    'dataId',
+    'asAddress',
+    'bytes',
+    'mode',
+  ],
 ];
 const request = fc.record({
   command: fc.oneof(fc.constantFrom(...COMMANDS), fc.string()),
