@@ -1,4 +1,7 @@
-import { coreAdapter, noKvm } from './core-adapter.ts';
+import { coreAdapter, hostAnswers, noKvm } from './core-adapter.ts';
 import { debuggingSuite } from './debugging-suite.ts';
 
-debuggingSuite('debugging on our own core', coreAdapter, { skip: noKvm });
+debuggingSuite('debugging on our own core', coreAdapter, {
+  skip: noKvm,
+  hardwareBreakpoints: hostAnswers('execute-registers', 'yes'),
+});

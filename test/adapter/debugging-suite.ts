@@ -28,16 +28,18 @@ export interface SuiteOptions {
   readonly controlRegisters?: boolean;
   /** False for a stub that has none. */
   readonly watchpoints?: boolean;
+  /** False where debug registers do not fire on execution. */
+  readonly hardwareBreakpoints?: boolean;
 }
 
 export function debuggingSuite(
   name: string,
   open: () => Adapter,
-  { skip, controlRegisters = true, watchpoints = true }: SuiteOptions,
+  { skip, controlRegisters = true, watchpoints = true, hardwareBreakpoints = true }: SuiteOptions,
 ): void {
   describe(name, { skip, timeout: patience(400_000) }, () => {
     breakpointTests(open);
-    breakpointTermTests(open, watchpoints);
+    breakpointTermTests(open, { watchpoints, hardwareBreakpoints });
     stepTests(open);
     targetTests(open);
     valueTests(open, controlRegisters);

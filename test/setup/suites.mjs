@@ -95,11 +95,14 @@ const isStory = (source) => source.endsWith('/debugging.test.ts');
 
 const endToEndTests = (story) => findTests(['test/e2e']).filter((source) => isStory(source) === story);
 
-const endToEndHere = (story) => async () => {
-  mkdirSync(artifacts, { recursive: true });
-  const bundles = await bundleTests(endToEndTests(story));
-  return runBundles(root, bundles, 900, { RINGSIDE_VSCODE_DIR: installVscode(), RINGSIDE_ARTIFACTS: artifacts });
-};
+const endToEndHere =
+  (story, environment = {}) =>
+  async () => {
+    mkdirSync(artifacts, { recursive: true });
+    const bundles = await bundleTests(endToEndTests(story));
+    const places = { RINGSIDE_VSCODE_DIR: installVscode(), RINGSIDE_ARTIFACTS: artifacts };
+    return runBundles(root, bundles, 900, { ...places, ...environment });
+  };
 
 /** VS Code's server, the tests and KVM are on the emulated host; the browser, which is the window, stays here. */
 async function storyOnAmd() {
@@ -153,6 +156,12 @@ export const suites = [
   // Where KVM is not here, `core` has run there already.
   ...(kvmHere ? [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1200) }] : []),
   { name: 'e2e', needs: ['vscode'], run: endToEndHere(false), alone: true },
+  {
+    name: 'story-qemu',
+    needs: ['vscode', 'clients'],
+    run: endToEndHere(true, { RINGSIDE_BACKEND: 'qemu' }),
+    alone: true,
+  },
   {
     ...onKvm('story', ['vscode'], endToEndHere(true), storyOnAmd),
     alone: true,
