@@ -45,6 +45,8 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
   #host: WebviewHost<In, Out> | undefined;
   #session: DebugSession | undefined;
   #taken: object | undefined;
+  /** Why the running guest does not tell. */
+  #refusal: string | undefined;
   readonly #follower: Follower;
   readonly #disposables: Disposable[];
 
@@ -67,8 +69,9 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
     return this.#session;
   }
 
-  /** Why there is nothing to see of the last stop, when something was wrong. */
+  /** Why there is nothing to see of the running guest or of the last stop, when something was wrong. */
   get error(): string | undefined {
+    if (this.store.phase === 'running' && this.#refusal !== undefined) return this.#refusal;
     const kept = this.store.part(this.options.part);
     return kept && 'error' in kept.value ? kept.value.error : undefined;
   }
@@ -129,13 +132,19 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
   async #fetch(): Promise<boolean> {
     const session = this.#session;
     if (!session) return false;
-    const more = await this.options.fetch(session);
+    const more = await this.options.fetch(session).catch((error: Error) => {
+      this.#refusal = error.message;
+      this.update();
+      throw error;
+    });
+    this.#refusal = undefined;
     if (!this.#mayFetch) this.#follower.on = false;
     return more;
   }
 
   #forget(): void {
     this.#taken = undefined;
+    this.#refusal = undefined;
     this.options.forget();
   }
 }
