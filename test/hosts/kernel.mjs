@@ -1,6 +1,6 @@
 // Debian's kernels with some of their modules, downloaded once by apt and unpacked, not installed.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -26,25 +26,25 @@ function download(name, work) {
   );
 }
 
+/** Adds the kernel and these modules to `target`, which another run may be reading from. */
 function downloadKernel(name, moduleNames, target) {
   const work = mkdtempSync(`${target}-`);
   try {
     output('dpkg-deb', ['-x', download(name, work), 'unpacked'], work);
-    const ready = join(work, 'ready');
-    mkdirSync(ready);
+    mkdirSync(target, { recursive: true });
     for (const entry of readdirSync(join(work, 'unpacked'), { recursive: true })) {
       const file = basename(entry);
       const wanted = moduleNames.some((module) => file === `${module}.ko`);
-      if (wanted) copyFileSync(join(work, 'unpacked', entry), join(ready, file));
-      if (file.startsWith('vmlinuz-')) copyFileSync(join(work, 'unpacked', entry), join(ready, 'vmlinuz'));
+      if (wanted) renameSync(join(work, 'unpacked', entry), join(target, file));
+      if (file.startsWith('vmlinuz-')) renameSync(join(work, 'unpacked', entry), join(target, 'vmlinuz'));
     }
-    renameSync(ready, target);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ringside');
+/** Where what was downloaded or built stays. */
+export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ringside');
 
 /**
  * Debian's cloud kernel with its debug information, 590 MB, and one of its modules: a download of 280 MB, once, of which
@@ -86,7 +86,6 @@ export function debianKernel(metaPackage, moduleNames) {
   const modules = moduleNames.map((module) => join(directory, `${module}.ko`));
   const files = [join(directory, 'vmlinuz'), ...modules];
   if (!files.every((file) => existsSync(file))) {
-    rmSync(directory, { recursive: true, force: true });
     mkdirSync(cache, { recursive: true });
     downloadKernel(name, moduleNames, directory);
   }

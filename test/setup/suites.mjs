@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { linuxGuest } from '../guests/linux/guest.mjs';
 import { debianVmlinux } from '../hosts/kernel.mjs';
 import { serveBrowser } from './browser.mjs';
 import { bundleTests, findTests } from './bundle-tests.mjs';
@@ -54,6 +55,10 @@ const emulated = (kind, seconds, directory, command, flags = []) =>
     { cwd: root, seconds: seconds + 60 },
   );
 
+/** The shell line that runs `command` with these variables set. */
+const withEnvironment = (environment, command) =>
+  [...Object.entries(environment).map(([name, value]) => `${name}='${value}'`), command].join(' ');
+
 const nodeCommand = (bundles) => ['node', ...nodeTestFlags(reporter, bundles)].join(' ');
 
 /** Test files below `folders`, on the emulated AMD host, which sees the files of this checkout. */
@@ -88,6 +93,15 @@ async function onVmlinux() {
   return runBundles(root, bundles, 1200, { RINGSIDE_VMLINUX: vmlinux, RINGSIDE_MODULE: module });
 }
 
+const linuxTests = async () => bundleTests(findTests(['test/linux']));
+
+const linuxHere = async () => runBundles(root, await linuxTests(), 600, linuxGuest());
+
+async function linuxOnAmd() {
+  const command = withEnvironment(linuxGuest(), nodeCommand(await linuxTests()));
+  return emulated('svm', 900, root, command, ['-m', '4096']);
+}
+
 const artifacts = join(root, 'test/artifacts');
 
 /** The test that debugs a real guest; the others have an adapter with canned answers. */
@@ -118,8 +132,7 @@ async function storyOnAmd() {
       RINGSIDE_BROWSER: browser.endpoint,
       RINGSIDE_SERVER_PORT: port,
     };
-    const settings = Object.entries(environment).map(([name, value]) => `${name}='${value}'`);
-    const command = [...settings, nodeCommand(bundles)].join(' ');
+    const command = withEnvironment(environment, nodeCommand(bundles));
     return await emulated('svm', 2400, root, command, ['-m', '6144', '-w', artifacts, '-p', String(port)]);
   } finally {
     await browser.close();
@@ -150,6 +163,7 @@ export const suites = [
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
+  onKvm('linux', ['linux'], linuxHere, linuxOnAmd),
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 2700)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),

@@ -1,0 +1,27 @@
+// What the Linux tests boot: Debian's kernel, a first file system with its virtio drivers, and a disk.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cache, debianKernel } from '../../hosts/kernel.mjs';
+import { makeGuestInitramfs } from './initramfs.mjs';
+
+const SECTORS = 64;
+const MODULES = [
+  ...['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'],
+  ...['virtio_blk', 'virtio_console', 'virtio-rng'],
+];
+
+/** Makes what is missing, and gives the environment in which the tests find it. */
+export function linuxGuest() {
+  const { kernel, modules } = debianKernel('linux-image-cloud-amd64', MODULES);
+  const folder = join(cache, 'linux-guest');
+  mkdirSync(folder, { recursive: true });
+  const files = { kernel, initramfs: join(folder, 'initramfs'), disk: join(folder, 'disk') };
+  makeGuestInitramfs(files.initramfs, modules);
+  // Sector n is full of the byte n.
+  writeFileSync(files.disk, Buffer.from(Array.from({ length: SECTORS * 512 }, (_, byte) => byte >> 9)));
+  return {
+    RINGSIDE_LINUX_KERNEL: files.kernel,
+    RINGSIDE_LINUX_INITRAMFS: files.initramfs,
+    RINGSIDE_LINUX_DISK: files.disk,
+  };
+}
