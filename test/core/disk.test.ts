@@ -234,8 +234,10 @@ describe('a snapshot', { timeout: patience(120_000) }, () => {
     assert.deepEqual(readFileSync(path), image);
   });
 
-  test('is refused where the disk is the file itself, which can be started anew', () =>
-    withSession(
+  test('is refused where the disk is the file itself, which can be started anew', () => {
+    const own = join(folder, 'own');
+    writeFileSync(own, image);
+    return withSession(
       requests(),
       async (session) => {
         const { snapshots } = session.machine;
@@ -244,8 +246,9 @@ describe('a snapshot', { timeout: patience(120_000) }, () => {
         await goBack(session, snapshots.restart());
         await session.goToEnd();
       },
-      { disk: { path: join(folder, 'image'), persist: true } },
-    ));
+      { disk: { path: own, persist: true } },
+    );
+  });
 });
 
 describe('the processor', { timeout: patience(120_000) }, () => {
