@@ -21,8 +21,6 @@ const MAX_MESSAGE = 4 << 20;
 const MAX_CONSOLE = 1 << 20;
 const MAX_CALLS = 10_000;
 const MAX_EXITS = 10_000;
-/** Hypercalls in one notification: small enough to be encoded in a few milliseconds. */
-const CALLS_AT_ONCE = 1_000;
 
 /** Remembers when the last message was out, so that a reply is not lost when the connection is closed after it. */
 class Writer extends StreamMessageWriter {
@@ -44,8 +42,6 @@ export class InspectClient {
   readonly #connection: MessageConnection;
   readonly #subscriptions: Disposable[] = [];
   readonly #console = new Backlog(MAX_CONSOLE);
-  /** Sequence number of the next hypercall to send; undefined while the client does not watch. */
-  #nextCall: number | undefined;
   /** While the client wants exits to be written down. */
   #exitTrace: ReturnType<Machine['exits']['trace']> | undefined;
 
@@ -162,20 +158,6 @@ export class InspectClient {
       if (data.length === 0) return undefined;
       return send.sendNotification(inspect.onConsole, { data: Buffer.from(data).toString('base64') });
     });
-    const calls = new Flow(() => {
-      if (this.#nextCall === undefined) return undefined;
-      const batch = machine.hypercalls.read(this.#nextCall, CALLS_AT_ONCE);
-      const last = batch.records.at(-1);
-      if (!last) return undefined;
-      this.#nextCall = last.sequence + 1;
-      if (this.#nextCall < batch.total) calls.poke();
-      return send.sendNotification(inspect.onHypercalls, batch);
-    });
-    send.onRequest(inspect.watchHypercalls, (params) => {
-      const wanted = flag(params, 'on');
-      if (!wanted) this.#nextCall = undefined;
-      else this.#nextCall ??= machine.hypercalls.read(0, 0).total;
-    });
     this.#subscriptions.push(
       machine.onState((state) => {
         send.sendNotification(inspect.onState, state).catch(() => this.#socket.destroy());
@@ -184,7 +166,6 @@ export class InspectClient {
         this.#console.add(data);
         console.poke();
       }),
-      machine.hypercalls.onRecorded(() => calls.poke()),
     );
   }
 

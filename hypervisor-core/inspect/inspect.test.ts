@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { createMessageConnection, type MessageConnection } from 'vscode-jsonrpc/node';
 import { FakeMachine } from '../../test/core/fake-machine.ts';
 import type { Hex } from '../protocol/hex.ts';
-import { type HypercallBatch, inspect, type MachineState } from '../protocol/inspect.ts';
+import { inspect, type MachineState } from '../protocol/inspect.ts';
 import { Backlog } from './flow.ts';
 import { InspectServer } from './server.ts';
 
@@ -111,7 +111,7 @@ describe('requests', () => {
       /no RAM at physical address 0x10000/,
     );
     await refused('vcpu/writeMsr', { vcpu: 0, index: 1, value: '0x0' }, /no MSR 0x1/);
-    await refused('trace/watchHypercalls', { on: 1 }, /"on" must be true or false/);
+    await refused('trace/traceExits', { on: 1 }, /"on" must be true or false/);
     await refused('machine/explode', {}, /Unhandled method/);
     machine.resume([]);
     await refused('vcpu/msrs', { vcpu: 0 }, /the guest is running; pause it first/);
@@ -148,18 +148,8 @@ describe('requests', () => {
 });
 
 describe('notifications', () => {
-  test('state and console go to everyone, hypercalls to those who asked', async () => {
+  test('state and console go to everyone', async () => {
     const [watcher, other] = [await open(), await open()];
-    let calls = 0;
-    let uncalled = 0;
-    watcher.onNotification(inspect.onHypercalls, ({ records }) => {
-      calls += records.length;
-    });
-    other.onNotification(inspect.onHypercalls, () => {
-      uncalled++;
-    });
-    machine.call('before anyone watched');
-    await watcher.sendRequest(inspect.watchHypercalls, { on: true });
     const texts = [watcher, other].map(
       (client) =>
         new Promise<string>((resolve) => client.onNotification(inspect.onConsole, ({ data }) => resolve(plain(data)))),
@@ -167,20 +157,23 @@ describe('notifications', () => {
     const states = [watcher, other].map(
       (client) => new Promise<string>((resolve) => client.onNotification(inspect.onState, ({ kind }) => resolve(kind))),
     );
-    machine.call('one');
-    machine.call('two');
     machine.resume([]);
     machine.print('hello');
     assert.deepEqual(await Promise.all(texts), ['hello', 'hello']);
     assert.deepEqual(await Promise.all(states), ['running', 'running']);
-    const batch: HypercallBatch = await watcher.sendRequest(inspect.hypercalls, { from: 0, limit: 1e9 });
-    assert.deepEqual([batch.records.length, batch.total, calls, uncalled], [3, 3, 2, 0]);
-    await watcher.sendRequest(inspect.watchHypercalls, { on: false });
-    machine.call('unwatched');
-    await watcher.sendRequest(inspect.state);
-    assert.equal(calls, 2);
     watcher.end();
     other.end();
+  });
+
+  test('hypercalls are read from where the reader stands', async () => {
+    const client = await open();
+    const before = await client.sendRequest(inspect.hypercalls, { from: 0, limit: 0 });
+    machine.call('one');
+    machine.call('two');
+    const from = before.total + 1;
+    const { records, total } = await client.sendRequest(inspect.hypercalls, { from, limit: 1e9 });
+    assert.deepEqual([records.map(({ name }) => name), total], [['two'], before.total + 2]);
+    client.end();
   });
 
   test('history and output join without a gap or a repeat', async () => {

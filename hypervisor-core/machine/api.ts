@@ -187,8 +187,6 @@ export interface Machine {
   readonly hypercalls: {
     /** Records from sequence number `from` on, oldest first; `dropped` counts those already overwritten. */
     read(from: number, limit: number): { records: HypercallRecord[]; dropped: number; total: number };
-    /** Called, at most every 50 ms, when new records are there. */
-    onRecorded(listener: () => void): Disposable;
   };
 }
 

@@ -27,7 +27,7 @@ export interface HypercallParts extends PlatformParts {
   readonly ring: HypercallRing;
   /** The devices' lock, which the state and the console are under. */
   readonly lock: SharedLock;
-  readonly events: { transmitted(): void; recorded(): void; ended(end: GuestEnd): void };
+  readonly events: { transmitted(): void; ended(end: GuestEnd): void };
 }
 
 export class HypercallServer {
@@ -83,8 +83,7 @@ export class HypercallServer {
   #record(common: Omit<HypercallEvent, 'number' | 'arguments' | 'result'>, made: { call: Call; answer: Answer }): void {
     const { number, arguments: values } = made.call;
     const { result, text } = made.answer;
-    const event = { ...common, number, arguments: values, result, ...(text !== undefined && { text }) };
-    if (this.#parts.ring.add(event)) this.#parts.events.recorded();
+    this.#parts.ring.add({ ...common, number, arguments: values, result, ...(text !== undefined && { text }) });
   }
 
   /** Answers KVM_EXIT_X86_RDMSR. */

@@ -16,7 +16,7 @@ import { Breakpoints } from './breakpoints.ts';
 import { judge } from './conditions.ts';
 import { ExitTrace } from './exit-trace.ts';
 import { platformOf } from './hypercall-platform.ts';
-import { HypercallTrace, hypercallState } from './hypercall-trace.ts';
+import { hypercallReader, hypercallState } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineHardware } from './machine-hardware.ts';
@@ -52,7 +52,6 @@ export class KvmMachine implements Machine {
   readonly #breakpoints: Breakpoints;
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
-  readonly #trace: HypercallTrace;
   readonly #stops: StopsOnDemand;
   readonly #printed = new Listeners<string>();
   readonly #bits: RamBits;
@@ -68,7 +67,6 @@ export class KvmMachine implements Machine {
       const events = {
         parked: (report: Parameters<RunControl['parked']>[1]) => this.#run.parked(this.#vcpu(kvm.index), report),
         console: () => this.#main.drainConsoles(),
-        hypercalls: () => this.#trace.recorded(),
         printed: (text: string) => this.#printed.emit(text),
         work: () => this.#main.work(),
       };
@@ -126,8 +124,7 @@ export class KvmMachine implements Machine {
       host: (gpa) => hardware.ram.host(Number(gpa)),
     };
     this.#run.onState.add(({ kind }) => this.#main.setRunning(kind === 'running'));
-    this.#trace = new HypercallTrace(shared.hypercalls);
-    this.hypercalls = this.#trace.api;
+    this.hypercalls = hypercallReader(shared.hypercalls);
     this.exits = new ExitTrace({
       ...{ memory: shared.exits, cpus: this.vcpus.length, stats: hardware.stats },
       threadId: (vcpu) => this.#vcpu(vcpu).thread.tid,
@@ -223,7 +220,6 @@ export class KvmMachine implements Machine {
   async #close(): Promise<void> {
     await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
     await this.#main.close();
-    this.#trace.dispose();
     this.#bits.close();
     this.snapshots.close();
     this.#hardware.close();

@@ -33,7 +33,5 @@ export type WorkerMessage =
   | { readonly type: 'printed'; readonly text: string }
   /** There are new bytes in the console ring. */
   | { readonly type: 'console' }
-  /** There are new hypercalls in the ring. */
-  | { readonly type: 'hypercalls' }
   /** A device has work for the main thread. */
   | { readonly type: 'work' };

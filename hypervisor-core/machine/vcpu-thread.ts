@@ -13,8 +13,6 @@ export interface VcpuThreadEvents {
   parked(report: VcpuReport): void;
   /** There are new bytes in the console ring. */
   console(): void;
-  /** There are new hypercalls in the ring. */
-  hypercalls(): void;
   /** A breakpoint's command has printed something. */
   printed(text: string): void;
   /** A device has work for the main thread. */
@@ -48,7 +46,6 @@ export class VcpuThread {
       this.#worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
         else if (message.type === 'console') events.console();
-        else if (message.type === 'hypercalls') events.hypercalls();
         else if (message.type === 'printed') events.printed(message.text);
         else if (message.type === 'work') events.work();
         else this.#park(events, message.report);

@@ -35,7 +35,6 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     const ram = new RamFile(setup.ramFd, setup.ramSize, setup.ramWritten);
     const events = {
       transmitted: () => send({ type: 'console' }),
-      recorded: () => send({ type: 'hypercalls' }),
       work: () => send({ type: 'work' }),
       ended: (end: GuestEnd) => loop.end(end),
     };

@@ -434,8 +434,6 @@ export const inspect = {
   hypercalls: new RequestType<{ readonly from: number; readonly limit: number }, HypercallBatch, void>(
     'trace/hypercalls',
   ),
-  /** Starts or stops the {@link inspect.onHypercalls} flow to this client. */
-  watchHypercalls: new RequestType<{ readonly on: boolean }, void, void>('trace/watchHypercalls'),
   /** Has exits written down for as long as this client wants it, and says from which on; they are counted always. */
   traceExits: new RequestType<{ readonly on: boolean }, { readonly from: readonly number[] }, void>('trace/traceExits'),
   /** Traced exits from `from` (one number per vCPU) on, oldest first, at most `limit` (the core caps it at 10,000). */
@@ -455,5 +453,4 @@ export const inspect = {
 
   onState: new NotificationType<MachineState>('machine/onState'),
   onConsole: new NotificationType<{ readonly data: string }>('console/onOutput'),
-  onHypercalls: new NotificationType<HypercallBatch>('trace/onHypercalls'),
 } as const;

@@ -58,13 +58,6 @@ if (!isMainThread) {
       assert.equal(ring.read(1000, 3).dropped, 0);
     });
 
-    test('announces once until the reader looks', () => {
-      const { ring } = make();
-      assert.deepEqual([ring.add(event(0, 0)), ring.add(event(0, 1))], [true, false]);
-      ring.acknowledge();
-      assert.equal(ring.add(event(0, 2)), true);
-    });
-
     test('cuts long text between characters', () => {
       const { ring } = make();
       ring.add({ ...event(0, 0), text: `${'x'.repeat(63)}…and more` });

@@ -8,7 +8,7 @@ import { type HypercallAbiName, type HypercallEvent, MAX_ARGUMENTS } from '../pr
 /** Records kept. */
 const HYPERCALL_CAPACITY = 1 << 17;
 
-const HEADER_BYTES = 16;
+const HEADER_BYTES = 8;
 const TEXT_BYTES = 64;
 /** Layout of a record; `complete` is the sequence number plus 1. */
 const AT = {
@@ -48,7 +48,6 @@ export interface HypercallReading {
 /** One view of the ring; any thread may write, each reader keeps its own place. */
 export class HypercallRing {
   readonly #next: BigInt64Array;
-  readonly #announced: Int32Array;
   readonly #complete: BigInt64Array;
   readonly #view: DataView;
   readonly #bytes: Uint8Array;
@@ -60,7 +59,6 @@ export class HypercallRing {
     private readonly capacity = HYPERCALL_CAPACITY,
   ) {
     this.#next = new BigInt64Array(memory, offset, 1);
-    this.#announced = new Int32Array(memory, offset + 8, 1);
     const records = offset + HEADER_BYTES;
     this.#complete = new BigInt64Array(memory, records, (capacity * RECORD_BYTES) / 8);
     this.#view = new DataView(memory, records, capacity * RECORD_BYTES);
@@ -72,19 +70,12 @@ export class HypercallRing {
     return Number(Atomics.load(this.#next, 0));
   }
 
-  /** Adds a record; true when the reader must be told, because it has not been since it last looked. */
-  add(event: HypercallEvent): boolean {
+  add(event: HypercallEvent): void {
     const sequence = Atomics.add(this.#next, 0, 1n);
     const at = Number(sequence % BigInt(this.capacity)) * RECORD_BYTES;
     Atomics.store(this.#complete, at / 8, 0n);
     this.#write(at, event);
     Atomics.store(this.#complete, at / 8, sequence + 1n);
-    return Atomics.exchange(this.#announced, 0, 1) === 0;
-  }
-
-  /** To be called by the reader before it reads, so that records after it are announced again. */
-  acknowledge(): void {
-    Atomics.store(this.#announced, 0, 0);
   }
 
   /** Complete records with sequence numbers from `from` on, oldest first, at most `limit`. */

@@ -69,7 +69,6 @@ export class FakeMachine implements Machine {
   readonly #stops = new Listeners<Stop>();
   readonly #states = new Listeners<MachineState>();
   readonly #output = new Listeners<Uint8Array>();
-  readonly #recorded = new Listeners<void>();
   readonly #printed = new Listeners<string>();
   readonly variables = new AgentVariables(new SharedArrayBuffer(VARIABLE_BYTES));
   readonly onPrint = this.#printed.add;
@@ -199,7 +198,6 @@ export class FakeMachine implements Machine {
       dropped: 0,
       total: this.calls.length,
     }),
-    onRecorded: this.#recorded.add as (listener: () => void) => Disposable,
   };
 
   /** The guest stops. */
@@ -235,7 +233,6 @@ export class FakeMachine implements Machine {
       result: '0x4000a',
       duration: 1,
     });
-    this.#recorded.fire();
   }
 
   #enter(state: MachineState): void {
