@@ -3,6 +3,7 @@ import { commands, DebugConfigurationProviderTriggerKind, debug, type ExtensionC
 import type { Hex } from '../debug-adapter/protocol/custom.ts';
 import { HostReport } from './commands/check-host.ts';
 import { goToCode } from './commands/go-to-code.ts';
+import { injectInterrupt } from './commands/inject-interrupt.ts';
 import { MemoryDocuments } from './commands/memory-document.ts';
 import { openSample } from './commands/open-sample.ts';
 import { SerialTerminals } from './console/serial-terminal.ts';
@@ -66,6 +67,7 @@ export function activate(context: ExtensionContext): void {
     command('dropWalk', (node) => node && pageTables.dropWalk(node)),
     command('setRegister', (node) => setRegister(store, node)),
     command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
+    command('injectInterrupt', (node) => injectInterrupt(store, node?.vector)),
     command('refresh', () => store.refresh()),
     commands.registerCommand('ringside.showMemory', (from?: StateNode | Hex) =>
       memory.show('virtual', typeof from === 'string' ? from : from?.address),

@@ -425,6 +425,8 @@ export interface RingsideRequests {
   'ringside/runAlone': { arguments: { threadId: number; how: 'continue' | 'step' }; body: Record<string, never> };
   /** What the guest stops on besides breakpoints, in place of what was asked for before; as `monitor stop-on` takes it. */
   'ringside/stopOn': { arguments: { stops: readonly string[] }; body: Record<string, never> };
+  /** Sends the vCPU an interrupt of a vector from 16 to 255, or without one an NMI. */
+  'ringside/inject': { arguments: { threadId: number; vector?: number }; body: Record<string, never> };
   /** Bytes for the guest's serial port, base64. */
   'ringside/consoleInput': { arguments: { data: string }; body: Record<string, never> };
 }

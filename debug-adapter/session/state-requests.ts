@@ -58,6 +58,16 @@ export const stateRequests: Area = {
     },
 
     'ringside/inlineScope': async (session, args) => inlineScope(await session.frame(args.frameId)),
+    'ringside/inject': async (session, args) => {
+      const { thread } = await session.stoppedThread(args.threadId);
+      const core = session.guest.target.inspect;
+      if (!core) throw onlyOurCore('Injecting interrupts');
+      const vector = args.vector === undefined ? {} : { vector: integer('vector', args.vector, 16, 255) };
+      await core.sendRequest(inspect.inject, { vcpu: thread - 1, ...vector }).catch((error: Error) => {
+        throw targetRefused(error.message);
+      });
+      return {};
+    },
 
     'ringside/hypercalls': (session, args) =>
       hypercallsFrom(

@@ -6,7 +6,7 @@ import type {
   LapicState,
   PicState,
 } from '../../debug-adapter/protocol/custom.ts';
-import { byte } from './format.ts';
+import { byte, duration } from './format.ts';
 import type { StateNode } from './state-node.ts';
 
 type Idt = ReadonlyMap<number, IdtEntry>;
@@ -118,6 +118,7 @@ function lapicNode(lapic: LapicState, idt: Idt): StateNode {
   const id = 'interrupts/lapic';
   const { timer } = lapic;
   const count = `count ${timer.currentCount} of ${timer.initialCount}, divided by ${timer.divide}`;
+  const left = timer.left === undefined ? '' : `, ${duration(timer.left / 1000)} left`;
   return {
     id,
     label: 'Local APIC',
@@ -134,7 +135,7 @@ function lapicNode(lapic: LapicState, idt: Idt): StateNode {
       row(id, 'TMR', vectors(lapic.tmr, idt), { tooltip: 'Level-triggered vectors' }),
       row(id, 'TPR', `${byte(lapic.tpr)}  lets through classes above ${lapic.tpr >> 4}`),
       row(id, 'PPR', byte(lapic.ppr)),
-      row(id, 'timer', `${timer.mode}, ${timer.initialCount === 0 ? 'stopped' : count}`),
+      row(id, 'timer', `${timer.mode}, ${timer.initialCount === 0 ? 'stopped' : count}${left}`),
       ...lapic.lvt.map((entry) =>
         row(
           id,
@@ -235,6 +236,7 @@ function idtNode(entries: readonly IdtEntry[]): StateNode {
       copy: entry.handler,
       address: entry.handler,
       code: true,
+      vector: entry.vector,
     })),
   };
 }

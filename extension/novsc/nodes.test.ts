@@ -100,6 +100,7 @@ test('interrupts name vectors by their handlers', () => {
     '  interrupt: 0x20 timer_entry',
     '  IRR: 0x20 timer_entry',
     '  ISR: none',
+    '  timer: periodic, count 4242 of 100000, divided by 16, 67.9 µs left',
     '  LVT Timer: 0x20 timer_entry, fixed',
     '  LVT LINT0: 0x00, ExtINT, masked',
     'I/O APIC: id 0, 1 of 24 pins unmasked',

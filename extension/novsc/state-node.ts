@@ -20,6 +20,8 @@ export interface StateNode {
   readonly address?: Hex;
   /** A guest-physical address that this row is about. */
   readonly physical?: Hex;
+  /** An interrupt vector that this row is about. */
+  readonly vector?: number;
   /** True when `address` is code. */
   readonly code?: boolean;
   /** Set when the row is a register that can be set. */

@@ -140,6 +140,7 @@ function contextWords(node: StateNode): string {
     node.address !== undefined && 'address',
     node.physical !== undefined && 'physical',
     node.code && 'code',
+    node.vector !== undefined && 'vector',
     node.register !== undefined && 'writable',
     node.walk && 'walk',
   ];

@@ -20,6 +20,8 @@ import { bytes, flag, MAX_TRANSFER, path, text, texts, wholeNumber, wholeNumbers
 const MAX_MESSAGE = 4 << 20;
 const MAX_CONSOLE = 1 << 20;
 const MAX_CALLS = 10_000;
+/** Vectors that a local APIC takes, Intel SDM vol. 3A 11.5.2. */
+const [FIRST_VECTOR, LAST_VECTOR] = [16, 255];
 const MAX_EXITS = 10_000;
 
 /** Remembers when the last message was out, so that a reply is not lost when the connection is closed after it. */
@@ -97,6 +99,11 @@ export class InspectClient {
     on.onRequest(inspect.memoryMap, () => machine.memoryMap());
     on.onRequest(inspect.devices, () => machine.devices());
     on.onRequest(inspect.interrupts, (params) => this.#stopped(params).interrupts());
+    on.onRequest(inspect.inject, (params) =>
+      this.#stopped(params).inject(
+        params.vector === undefined ? undefined : wholeNumber(params, 'vector', FIRST_VECTOR, LAST_VECTOR),
+      ),
+    );
     on.onRequest(inspect.msrs, (params) => this.#stopped(params).msrs());
     on.onRequest(inspect.writeMsr, (params) => {
       this.#stopped(params).writeMsr(wholeNumber(params, 'index', 0, 0xffff_ffff), wideNumber(params, 'value'));

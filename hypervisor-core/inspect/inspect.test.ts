@@ -111,6 +111,8 @@ describe('requests', () => {
       /no RAM at physical address 0x10000/,
     );
     await refused('vcpu/writeMsr', { vcpu: 0, index: 1, value: '0x0' }, /no MSR 0x1/);
+    await refused('vcpu/inject', { vcpu: 0, vector: 15 }, /"vector" must be a whole number from 16 to 255/);
+    await refused('vcpu/inject', { vcpu: 0, vector: 0x66 }, /takes no interrupts/);
     await refused('trace/traceExits', { on: 1 }, /"on" must be true or false/);
     await refused('machine/explode', {}, /Unhandled method/);
     machine.resume([]);

@@ -164,7 +164,13 @@ describe('local APIC', () => {
     assert.deepEqual([lapic.version, lapic.tpr, lapic.ppr, lapic.ldr], [0x14, 0x20, 0x30, 2]);
     assert.deepEqual([lapic.isr, lapic.irr, lapic.tmr], [[48], [31, 255], []]);
     assert.equal(lapic.icr, '0x1000000000c08fb');
-    assert.deepEqual(lapic.timer, { mode: 'periodic', initialCount: 1_000_000, currentCount: 999, divide: 1 });
+    assert.deepEqual(lapic.timer, {
+      mode: 'periodic',
+      initialCount: 1_000_000,
+      currentCount: 999,
+      divide: 1,
+      left: 999,
+    });
     const lvt = new Map(lapic.lvt.map((entry) => [entry.name, entry]));
     assert.equal(lvt.get('CMCI')?.masked, true);
     assert.deepEqual(lvt.get('Timer'), {

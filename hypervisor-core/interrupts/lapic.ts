@@ -37,6 +37,8 @@ const CMCI_ENTRY = 6;
 
 /** Delivery modes of the ICR, LVT and I/O APIC. */
 export const deliveryModes = ['fixed', 'lowest priority', 'SMI', 'reserved', 'NMI', 'INIT', 'SIPI', 'ExtINT'];
+/** What an undivided count takes, in nanoseconds: KVM's and QEMU's local APIC have a bus of 1 GHz. */
+const BUS_CYCLE = 1;
 const timerModes = ['one-shot', 'periodic', 'tsc-deadline', 'one-shot'] as const;
 
 const BASE_ENABLED = 1n << 11n;
@@ -51,6 +53,8 @@ export function decodeLapic(page: Uint8Array, apicBase: bigint): LapicState {
   const x2apic = (apicBase & BASE_ENABLED) !== 0n && (apicBase & BASE_X2APIC) !== 0n;
   const version = read(LAPIC_REGISTER.version);
   const timer = read(LAPIC_REGISTER.timer);
+  const currentCount = read(LAPIC_REGISTER.currentCount);
+  const divide = timerDivide(read(LAPIC_REGISTER.divide));
   return {
     base: hex(apicBase & 0xf_ffff_ffff_f000n),
     mode: apicBase & BASE_ENABLED ? (x2apic ? 'x2apic' : 'xapic') : 'disabled',
@@ -74,8 +78,9 @@ export function decodeLapic(page: Uint8Array, apicBase: bigint): LapicState {
     timer: {
       mode: timerModes[(timer >>> 17) & 3] ?? 'one-shot',
       initialCount: read(LAPIC_REGISTER.initialCount),
-      currentCount: read(LAPIC_REGISTER.currentCount),
-      divide: timerDivide(read(LAPIC_REGISTER.divide)),
+      currentCount,
+      divide,
+      ...(currentCount > 0 && { left: currentCount * divide * BUS_CYCLE }),
     },
   };
 }

@@ -86,6 +86,8 @@ export interface Vcpu {
   readonly registers: VcpuRegisters;
   /** Registers of a stopped vCPU only; throws while it runs. */
   interrupts(): InterruptState;
+  /** Has its local APIC receive an interrupt, or without a vector an NMI; a `RangeError` says why it cannot. */
+  inject(vector?: number): void;
   msrs(): readonly Msr[];
   writeMsr(index: number, value: bigint): void;
   /** Walks the guest's page tables as the MMU would; undefined where nothing is mapped. */

@@ -1,9 +1,10 @@
 /** One vCPU as the servers see it. */
 
 import { decodeInterruptState } from '../interrupts/interrupt-state.ts';
+import { deliveryModes } from '../interrupts/lapic.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
-import type { KvmVm } from '../kvm/vm.ts';
+import { type KvmVm, signalMsi } from '../kvm/vm.ts';
 import { hex } from '../protocol/hex.ts';
 import type { InterruptState, Msr } from '../protocol/inspect.ts';
 import { msrName } from '../protocol/msr-names.ts';
@@ -56,6 +57,16 @@ export class MachineVcpu implements Vcpu {
       events: new Uint8Array(events.buffer, events.byteOffset, events.byteLength),
       mpState: this.kvm.mpState,
     });
+  }
+
+  inject(vector?: number): void {
+    const { lapic } = this.interrupts();
+    const deliveryMode = deliveryModes.indexOf(vector === undefined ? 'NMI' : 'fixed');
+    const taken = signalMsi(this.#vm.fd, { apicId: lapic?.id ?? this.index, vector: vector ?? 0, deliveryMode });
+    this.#registers.forget();
+    if (taken === 0) {
+      throw new RangeError(`the local APIC of vCPU ${this.index} takes no interrupts: the guest has not enabled it`);
+    }
   }
 
   msrs(): readonly Msr[] {

@@ -118,6 +118,8 @@ export interface LapicState {
     readonly initialCount: number;
     readonly currentCount: number;
     readonly divide: number;
+    /** Nanoseconds until it fires; absent where it stands, and in mode `tsc-deadline`. */
+    readonly left?: number;
   };
 }
 
@@ -405,6 +407,8 @@ export const inspect = {
   devices: new RequestType0<readonly DeviceState[], void>('devices/state'),
   /** Interrupt controllers and pending events; the machine must be stopped. */
   interrupts: new RequestType<VcpuParams, InterruptState, void>('vcpu/interrupts'),
+  /** Sends a stopped vCPU's local APIC an interrupt: a vector from 16 to 255, edge-triggered, or without one an NMI. */
+  inject: new RequestType<VcpuParams & { readonly vector?: number }, void, void>('vcpu/inject'),
   /** The MSRs that this KVM saves, with names; the machine must be stopped. */
   msrs: new RequestType<VcpuParams, readonly Msr[], void>('vcpu/msrs'),
   writeMsr: new RequestType<VcpuParams & { readonly index: number; readonly value: Hex }, void, void>('vcpu/writeMsr'),

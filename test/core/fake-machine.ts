@@ -256,6 +256,9 @@ function fakeVcpu(index: number): Vcpu {
     index,
     registers: { read: (name) => value(name).slice(), write: (name, bytes) => value(name).set(bytes) },
     interrupts: () => interrupts(index),
+    inject: (vector) => {
+      if (vector === 0x66) throw new RangeError('the local APIC of vCPU 0 takes no interrupts');
+    },
     msrs: () => [{ index: 0xc0000082, name: 'LSTAR', value: '0xffffffff81000000' }],
     writeMsr: (msr) => {
       if (msr !== 0xc0000082) throw new Error(`no MSR 0x${msr.toString(16)}`);

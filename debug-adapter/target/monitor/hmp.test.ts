@@ -26,7 +26,10 @@ test('info lapic', () => {
   assert.ok(lapic);
   assert.deepEqual([lapic.id, lapic.tpr, lapic.ppr, lapic.svr], [2, 0x20, 0x40, 0x1ff]);
   assert.deepEqual([lapic.isr, lapic.irr, lapic.tmr], [[64], [49, 52], [52]]);
-  assert.deepEqual(lapic.timer, { mode: 'periodic', initialCount: 6250000, currentCount: 3558945, divide: 16 });
+  assert.deepEqual(lapic.timer, {
+    ...{ mode: 'periodic', initialCount: 6250000, currentCount: 3558945, divide: 16 },
+    left: 16 * 3558945,
+  });
   assert.deepEqual([lapic.ldr, lapic.dfr >>> 0], [4, 0xffffffff]);
   assert.equal(BigInt(lapic.icr), 0x0100_0000_000c_4608n);
 });

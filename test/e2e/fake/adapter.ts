@@ -188,6 +188,7 @@ class FakeAdapter extends DebugSession {
       return {};
     },
     'ringside/stopOn': () => ({}),
+    'ringside/inject': () => ({}),
     'ringside/consoleInput': ({ data }) => {
       this.#send('ringside/console', { data });
       return {};

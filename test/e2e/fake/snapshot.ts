@@ -254,7 +254,7 @@ export const interrupts: InterruptsPart = {
       { name: 'Timer', raw: 0x20020, vector: 0x20, delivery: 'fixed', masked: false, pending: false },
       { name: 'LINT0', raw: 0x10700, vector: 0, delivery: 'ExtINT', masked: true, pending: false },
     ],
-    timer: { mode: 'periodic', initialCount: 100000, currentCount: 4242, divide: 16 },
+    timer: { mode: 'periodic', initialCount: 100000, currentCount: 4242, divide: 16, left: 67_872 },
   },
   ioapic: {
     id: 0,
