@@ -19,7 +19,7 @@ import { ExitsView } from './views/exits.ts';
 import { HypercallsView } from './views/hypercalls.ts';
 import { interruptsView } from './views/interrupts.ts';
 import { registerMarks } from './views/marks.ts';
-import { memoryMapView } from './views/memory-map.ts';
+import { memoryMapPanel, memoryMapView } from './views/memory-map.ts';
 import { PageTablesView } from './views/page-tables.ts';
 import { registersView, setRegister } from './views/registers.ts';
 import { VcpusView } from './views/vcpus.ts';
@@ -29,6 +29,7 @@ export function activate(context: ExtensionContext): void {
   const stopsOn = new StopsOn();
   const pageTables = new PageTablesView(store);
   const addressSpace = new AddressSpaceView(context, store);
+  const memoryMap = memoryMapPanel(context, store);
   const memory = new MemoryDocuments(store);
   const hostReport = new HostReport(context);
   const configurations = new KvmConfigurationProvider();
@@ -56,6 +57,7 @@ export function activate(context: ExtensionContext): void {
     memoryMapView(store),
     new ExitsView(context, store, stopsOn),
     new VcpusView(context, store),
+    memoryMap,
     memory,
     hostReport,
     command('checkHost', () => hostReport.show()),
@@ -63,6 +65,7 @@ export function activate(context: ExtensionContext): void {
     command('pickKernel', () => chooseKernel(workspace.workspaceFolders?.[0])),
     commands.registerCommand('ringside.walk', (from?: StateNode | Hex) => pageTables.walk(from)),
     command('showAddressSpace', () => addressSpace.show()),
+    command('showMemoryMap', () => memoryMap.show()),
     command('chooseCr3', () => chooseCr3(store)),
     command('dropWalk', (node) => node && pageTables.dropWalk(node)),
     command('setRegister', (node) => setRegister(store, node)),

@@ -289,6 +289,8 @@ export interface InterruptsPart extends InterruptState {
 export interface MemoryMapPart {
   readonly regions: readonly MemoryRegion[];
   readonly ports: readonly PortRegion[];
+  /** Pages that hold the page tables of the vCPU's CR3, in runs. */
+  readonly pageTables: readonly MemoryRegion[];
 }
 
 export interface HypercallsPart extends HypercallBatch {

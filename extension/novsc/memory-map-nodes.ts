@@ -1,41 +1,35 @@
 /** Rows of the Memory Map view: guest-physical regions, what lies inside another below it, and the I/O ports. */
 import type { MemoryMapPart } from '../../debug-adapter/protocol/custom.ts';
-import { address, byte, size } from './format.ts';
+import { byte } from './format.ts';
+import { kindNames, type Placed, placeRegions, type Region, rangeText, sizeText } from './memory-regions.ts';
 import type { StateNode } from './state-node.ts';
 
-type Region = MemoryMapPart['regions'][number];
-type Kind = Region['kind'];
-
-const icons: Readonly<Record<Kind, string>> = {
+const icons: Readonly<Record<Region['kind'], string>> = {
   ram: 'database',
   rom: 'lock',
   mmio: 'chip',
   hole: 'dash',
   reserved: 'circle-slash',
+  told: 'comment',
+  tables: 'type-hierarchy',
   image: 'file-binary',
 };
 
-const kindNames: Readonly<Record<Kind, string>> = {
-  ram: 'RAM',
-  rom: 'ROM',
-  mmio: 'device',
-  hole: 'hole',
-  reserved: 'reserved',
-  image: 'loaded image',
-};
-
-interface Placed {
-  readonly region: Region;
-  readonly start: bigint;
-  readonly end: bigint;
-  readonly inside: Placed[];
-}
-
 export function memoryMapNodes(part: MemoryMapPart): StateNode[] {
-  const top: Placed[] = [];
-  for (const placed of part.regions.map(place).sort(outerFirst)) insert(top, placed);
+  const tables = placeRegions(part.pageTables);
   return [
-    ...top.map(regionNode),
+    ...placeRegions(part.regions).map(regionNode),
+    ...(tables.length === 0
+      ? []
+      : [
+          {
+            id: 'map/tables',
+            label: 'Page tables',
+            description: `${tables.length} ${tables.length === 1 ? 'range' : 'ranges'}`,
+            icon: icons.tables,
+            children: tables.map(regionNode),
+          },
+        ]),
     {
       id: 'map/ports',
       label: 'I/O ports',
@@ -54,37 +48,20 @@ export function memoryMapNodes(part: MemoryMapPart): StateNode[] {
   ];
 }
 
-const place = (region: Region): Placed => ({
-  region,
-  start: BigInt(region.start),
-  end: BigInt(region.end),
-  inside: [],
-});
-
-/** By address; of two that start together the larger comes first, so that the smaller can go inside it. */
-function outerFirst(a: Placed, b: Placed): number {
-  if (a.start !== b.start) return a.start < b.start ? -1 : 1;
-  return a.end === b.end ? 0 : a.end > b.end ? -1 : 1;
-}
-
-function insert(level: Placed[], placed: Placed): void {
-  const last = level.at(-1);
-  if (last && placed.start >= last.start && placed.end <= last.end) insert(last.inside, placed);
-  else level.push(placed);
-}
-
-function regionNode({ region, start, end, inside }: Placed): StateNode {
-  const range = `${address(region.start)}–${address(`0x${(end - 1n).toString(16)}`)}`;
+function regionNode(placed: Placed): StateNode {
+  const { id, region, inside } = placed;
+  const [range, size] = [rangeText(placed), sizeText(placed)];
   return {
-    id: `map/${region.kind}/${region.start}/${region.name}`,
+    id: `map/${id}`,
     label: region.name,
-    description: [range, size(end - start), region.detail].filter(Boolean).join('  '),
-    tooltip: [`${kindNames[region.kind]}: ${region.name}`, `${range}, ${size(end - start)}`, region.detail]
+    description: [range, size, region.detail].filter(Boolean).join('  '),
+    tooltip: [`${kindNames[region.kind]}: ${region.name}`, `${range}, ${size}`, region.detail]
       .filter(Boolean)
       .join('\n'),
     icon: icons[region.kind],
     value: `${region.end} ${region.detail ?? ''}`,
     copy: region.start,
+    ...(region.virtual === undefined ? {} : { address: region.virtual, code: true }),
     ...(region.kind === 'hole' ? {} : { physical: region.start }),
     ...(inside.length > 0 ? { expanded: true, children: inside.map(regionNode) } : {}),
   };

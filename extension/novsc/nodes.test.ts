@@ -117,9 +117,12 @@ test('the memory map puts images inside the RAM that holds them', () => {
   assert.deepEqual(outline(memoryMapNodes(memoryMap)), [
     'low RAM: 0x00000000–0x0009ffff  640 KiB',
     'RAM: 0x00100000–0x0fffffff  255 MiB',
-    '  kernel.elf: 0x00100000–0x0011bfff  112 KiB  .text .rodata .data',
+    '  usable: 0x00100000–0x0fffffff  255 MiB  e820',
+    '    kernel.elf: 0x00100000–0x0011bfff  112 KiB  .text .rodata .data',
     'I/O APIC: 0xfec00000–0xfec00fff  4 KiB',
     'Local APIC: 0xfee00000–0xfee00fff  4 KiB',
+    'Page tables: 1 range',
+    '  page tables: 0x00103000–0x00108fff  24 KiB  6 tables',
     'I/O ports: 2 ranges',
     '  debug exit: 0xf4',
     '  16550 serial port COM1: 0x3f8–0x3ff',

@@ -11,6 +11,11 @@ export interface AddressRange {
   readonly end: bigint;
 }
 
+/** An entry of the memory map that a kernel is handed. `usable` false: RAM that it must leave alone. */
+export interface MemoryEntry extends AddressRange {
+  readonly usable: boolean;
+}
+
 export interface BootRequest {
   /** For messages and the command line: the file's name without its folders. */
   readonly name: string;
@@ -92,6 +97,8 @@ export interface BootImage {
   readonly protocol: BootProtocol;
   readonly segments: readonly BootSegment[];
   readonly zeroed: readonly ZeroedRange[];
+  /** What the kernel is told of RAM, where its boot protocol tells it. */
+  readonly memory?: readonly MemoryEntry[];
   readonly cpu: InitialCpu;
   /** Asked for by an ELF note with owner `Ringside`, see elf-file.ts. */
   readonly personality?: Personality;

@@ -25,11 +25,12 @@ export function enterDirectly(
   { segments, zeroed }: Placed,
   entry: bigint,
   wish: Omit<LoaderWish, 'format'>,
-): Placed & Pick<BootImage, 'cpu'> {
+): Placed & Pick<BootImage, 'cpu' | 'memory'> {
   const block = placeLoaderBlock(request, placement, { ...wish, format: multiboot1Info });
   const general = { rip: entry, rsp: block.stackTop, rflags: 2n, rdi: block.commandLine, rsi: block.info };
   return {
     segments: [...segments, ...block.segments],
+    memory: block.memory,
     zeroed,
     cpu:
       wish.mode === 'long'

@@ -1,12 +1,7 @@
 /** The memory map that every boot protocol hands over, each in its own format. */
-import type { AddressRange } from './boot-image.ts';
+import type { AddressRange, MemoryEntry } from './boot-image.ts';
 import { LOW_MEMORY_END, type Placement } from './placement.ts';
 import { lower, subtract } from './ranges.ts';
-
-/** `usable` false: RAM that the kernel must leave alone. */
-export interface MemoryEntry extends AddressRange {
-  readonly usable: boolean;
-}
 
 /** Most entries of a map: fewer than the 128 of Linux, more than RAM in two runs can need. */
 export const MAX_MEMORY_ENTRIES = 96;

@@ -1,6 +1,6 @@
 /** What a loader tells a kernel, apart from the format in which a boot protocol says it. */
-import type { AddressRange } from './boot-image.ts';
-import { MAX_MEMORY_ENTRIES, type MemoryEntry } from './guest-memory.ts';
+import type { AddressRange, MemoryEntry } from './boot-image.ts';
+import { MAX_MEMORY_ENTRIES } from './guest-memory.ts';
 
 export const LOADER_NAME = 'Ringside';
 

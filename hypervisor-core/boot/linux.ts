@@ -77,6 +77,7 @@ function start(
     return {
       ...image,
       segments: [...segments, ...block.segments],
+      memory: block.memory,
       cpu: protectedMode({ general, gdt: block.gdt, codeSelector }),
       description: `Linux ${kind}, entered in 32-bit protected mode at ${at}`,
     };
@@ -88,6 +89,7 @@ function start(
   return {
     ...image,
     segments: [...segments, ...block.segments],
+    memory: block.memory,
     cpu: longMode({ general, gdt: block.gdt, cr3: block.cr3, codeSelector }),
     description: `Linux ${kind}, entered in long mode at ${at}`,
   };

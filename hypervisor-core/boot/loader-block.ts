@@ -3,7 +3,7 @@
  * descriptor table, the information structure and, for long mode, page tables. The block lies as high as possible below
  * 0x9f000 and is marked as reserved in the memory map. Modules lie above 1 MiB.
  */
-import { BootError, type BootRequest, type BootSegment } from './boot-image.ts';
+import { BootError, type BootRequest, type BootSegment, type MemoryEntry } from './boot-image.ts';
 import { CODE_SELECTOR, GDT_SIZE, gdtBytes } from './cpu-state.ts';
 import type { ElfFile } from './elf-file.ts';
 import { placeSections } from './elf-sections.ts';
@@ -30,6 +30,8 @@ export interface LoaderBlock {
   readonly cr3: bigint;
   /** The block, the modules and the symbol tables. */
   readonly segments: readonly BootSegment[];
+  /** What the kernel is told of RAM. */
+  readonly memory: readonly MemoryEntry[];
 }
 
 export interface LoaderWish {
@@ -66,13 +68,15 @@ export function placeLoaderBlock(request: BootRequest, placement: Placement, wis
   const cr3 = wish.tables ? base + tablesAt : 0n;
   const kept = [...placement.taken.filter(({ start }) => start === base), ...(sections?.segments ?? []).map(extent)];
   const info = new InfoBytes(gdt + BigInt(GDT_SIZE), size, wish.format.structureSize);
-  const commandLine = wish.format.write(info, { ...known, memory: bootMemoryMap(placement, kept) });
+  const memory = bootMemoryMap(placement, kept);
+  const commandLine = wish.format.write(info, { ...known, memory });
   return {
     stackTop: gdt,
     gdt,
     info: info.base,
     commandLine,
     cr3,
+    memory,
     segments: [
       ...segments,
       ...(sections?.segments ?? []),

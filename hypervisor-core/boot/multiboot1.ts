@@ -59,6 +59,7 @@ export function bootMultiboot1(request: BootRequest, header: MultibootHeader): B
   return {
     protocol: 'multiboot1',
     segments: [...segments, ...block.segments],
+    memory: block.memory,
     zeroed,
     cpu: protectedMode({
       general: { rip: entry, rsp: block.stackTop, rflags: 2n, rax: BOOTLOADER_MAGIC, rbx: block.info },

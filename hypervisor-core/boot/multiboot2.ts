@@ -40,6 +40,7 @@ export function bootMultiboot2(request: BootRequest, header: Multiboot2Header): 
   return {
     protocol: 'multiboot2',
     segments: [...segments, ...block.segments],
+    memory: block.memory,
     zeroed,
     cpu: protectedMode({
       general: { rip: entry, rsp: block.stackTop, rflags: 2n, rax: BOOTLOADER_MAGIC2, rbx: block.info },

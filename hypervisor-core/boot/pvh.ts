@@ -30,6 +30,7 @@ export function bootPvh(request: BootRequest, elf: ElfFile): BootImage {
   return {
     protocol: 'pvh',
     segments: [...segments, ...block.segments],
+    memory: block.memory,
     zeroed,
     cpu: protectedMode({
       general: { rip: entry, rsp: block.stackTop, rflags: 2n, rbx: block.info },

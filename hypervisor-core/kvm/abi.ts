@@ -31,6 +31,7 @@ export const KVM = {
   SET_CLOCK: 0x4030ae7b,
   GET_DIRTY_LOG: 0x4010ae42,
   // vCPU ioctls
+  NMI: 0xae9a,
   RUN: 0xae80,
   GET_REGS: 0x8090ae81,
   SET_REGS: 0x4090ae82,

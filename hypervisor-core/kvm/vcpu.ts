@@ -132,6 +132,11 @@ export class KvmVcpu {
     ioctl(`KVM_SET_LAPIC on vCPU ${this.index}`, this.fd, KVM.SET_LAPIC, page);
   }
 
+  /** Queues a non-maskable interrupt. */
+  nmi(): void {
+    ioctlValue('KVM_NMI', this.fd, KVM.NMI, 0);
+  }
+
   /** KVM_MP_STATE_... */
   get mpState(): number {
     const buffer = Buffer.alloc(SIZE.kvm_mp_state);

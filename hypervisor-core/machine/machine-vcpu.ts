@@ -1,7 +1,6 @@
 /** One vCPU as the servers see it. */
 
 import { decodeInterruptState } from '../interrupts/interrupt-state.ts';
-import { deliveryModes } from '../interrupts/lapic.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
 import { type KvmVm, signalMsi } from '../kvm/vm.ts';
@@ -12,6 +11,9 @@ import type { Vcpu } from './api.ts';
 import { linearPc } from './linear-pc.ts';
 import { RegisterAccess } from './register-access.ts';
 import type { VcpuThread } from './vcpu-thread.ts';
+
+/** Delivery mode of a message, Intel SDM vol. 3A table 11-3. */
+const FIXED = 0;
 
 export class MachineVcpu implements Vcpu {
   readonly index: number;
@@ -61,10 +63,9 @@ export class MachineVcpu implements Vcpu {
 
   inject(vector?: number): void {
     const { lapic } = this.interrupts();
-    const deliveryMode = deliveryModes.indexOf(vector === undefined ? 'NMI' : 'fixed');
-    const taken = signalMsi(this.#vm.fd, { apicId: lapic?.id ?? this.index, vector: vector ?? 0, deliveryMode });
     this.#registers.forget();
-    if (taken === 0) {
+    if (vector === undefined) this.kvm.nmi();
+    else if (signalMsi(this.#vm.fd, { apicId: lapic?.id ?? this.index, vector, deliveryMode: FIXED }) <= 0) {
       throw new RangeError(`the local APIC of vCPU ${this.index} takes no interrupts: the guest has not enabled it`);
     }
   }

@@ -11,6 +11,7 @@ interface Span {
   readonly kind: MemoryRegion['kind'];
   readonly name: string;
   readonly detail?: string;
+  readonly gva?: bigint | undefined;
 }
 
 /** Register windows of the chips in the kernel, and the pages that KVM on Intel keeps for itself. */
@@ -33,21 +34,30 @@ const FOUR_GIB = 1n << 32n;
 
 export function memoryMap(
   ranges: readonly RamRange[],
-  { segments }: BootImage,
+  { segments, zeroed, memory = [] }: BootImage,
   models: readonly DeviceModel[],
 ): MemoryMap {
   const ram = ranges.map(
     ({ gpa, size }): Span => ({ start: BigInt(gpa), end: BigInt(gpa + size), kind: 'ram', name: 'RAM' }),
   );
   const images = segments.map(
-    ({ gpa, bytes, name }): Span => ({ start: gpa, end: gpa + BigInt(bytes.length), kind: 'image', name }),
+    ({ gpa, gva, bytes, name }): Span => ({ start: gpa, end: gpa + BigInt(bytes.length), kind: 'image', name, gva }),
+  );
+  const cleared = zeroed.map(({ start, end, name }): Span => ({ start, end, kind: 'image', name }));
+  const told = memory.map(
+    ({ usable, ...range }): Span => ({ ...range, kind: 'told', name: usable ? 'usable' : 'reserved', detail: 'e820' }),
   );
   const [low] = ram;
   const hole: Span = { start: low?.end ?? 0n, end: FOUR_GIB, kind: 'hole', name: 'device hole' };
-  const spans = [...ram, hole, ...chips, ...images].sort((a, b) => Number(a.start - b.start) || Number(b.end - a.end));
+  const spans = [...ram, hole, ...chips, ...told, ...images, ...cleared].sort(
+    (a, b) => Number(a.start - b.start) || Number(b.end - a.end),
+  );
   const ports = models.flatMap(({ name, ports: list }) => list.map((range) => ({ ...range, device: name })));
   return {
-    regions: spans.map(({ start, end, ...rest }) => ({ ...rest, start: hex(start), end: hex(end) })),
+    regions: spans.map(({ start, end, gva, ...rest }) => ({
+      ...{ ...rest, start: hex(start), end: hex(end) },
+      ...(gva !== undefined && { virtual: hex(gva) }),
+    })),
     ports: [...chipPorts, ...ports].sort((a, b) => a.first - b.first),
   };
 }

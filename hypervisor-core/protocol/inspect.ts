@@ -216,8 +216,11 @@ export interface MemoryRegion {
   readonly start: Hex;
   /** First address after the region. */
   readonly end: Hex;
-  readonly kind: 'ram' | 'rom' | 'mmio' | 'hole' | 'reserved' | 'image';
+  /** `tables`: pages that hold page tables, which the map of a core does not have. `told`: RAM as the kernel is told of it (e820, or what its boot protocol has instead). */
+  readonly kind: 'ram' | 'rom' | 'mmio' | 'hole' | 'reserved' | 'told' | 'tables' | 'image';
   readonly name: string;
+  /** Guest-virtual address of the first byte, where the kernel's file says it. */
+  readonly virtual?: Hex;
   readonly detail?: string;
 }
 

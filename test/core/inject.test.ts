@@ -31,7 +31,7 @@ describe('injected interrupts', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm'
       await spun(session);
       assert.notEqual(session.register('rip'), HANDLER, 'interrupts are off');
       machine.insertBreakpoint('software', HANDLER, 1);
-      session.setRegister('eflags', session.register('eflags') | 0x200n);
+      vcpu.registers.write('eflags', Uint8Array.of(...imm32(session.register('eflags') | 0x200n)));
       assert.equal((await session.go()).kind, 'breakpoint');
       assert.equal(session.register('rip'), HANDLER);
       assert.deepEqual([vcpu.interrupts().lapic?.irr, vcpu.interrupts().lapic?.isr], [[], [VECTOR]]);

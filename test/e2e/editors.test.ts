@@ -166,4 +166,31 @@ describe('editors', () => {
         }
       }
     }));
+
+  test('the memory map is drawn to scale, and readable in every theme', () =>
+    pictured(workbench, 'memory-map', async () => {
+      await workbench.command('View: Close Editor');
+      await workbench.command('Ringside: Show Memory Map');
+      const region = (name: string) => page.getByRole('option', { name });
+      await region('RAM (RAM): 0x00100000').click();
+      await region('usable').click();
+      await region('kernel.elf').click();
+      const details = page.getByRole('region', { name: 'Details of the chosen region' });
+      await details.getByText('0x00100000–0x0011bfff, 112 KiB').waitFor();
+      const [ram, hole] = [await region('RAM (RAM): 0x00100000').boundingBox(), await region('I/O APIC').boundingBox()];
+      assert.ok(ram && hole && ram.width > hole.width);
+      for (const action of ['Physical memory', 'Memory', 'Disassembly', 'Page walk']) {
+        await details.getByRole('button', { name: action, exact: true }).waitFor();
+      }
+      for (const [theme, style, webview] of themes) {
+        await workbench.theme(theme, style);
+        await page.locator(`body.${webview}`).waitFor();
+        for (const name of ['Picture', 'Regions', 'I/O ports']) {
+          await tab(name);
+          if (name === 'Picture') await region('RAM (RAM): 0x00100000').click();
+          await screenshot(workbench, `memory-map-${name.slice(-5).toLowerCase()}-${style}`);
+          assert.deepEqual(await accessibilityViolations(page), [], `${name} in ${theme}`);
+        }
+      }
+    }));
 });

@@ -133,6 +133,16 @@ describe('views', () => {
     await workbench.row(map, 'kernel.elf').waitFor();
   });
 
+  test('an interrupt is injected by hand', async () => {
+    await workbench.command('Ringside: Inject Interrupt');
+    await workbench.answer('0x31');
+    await workbench.until(
+      () => requests('ringside/inject').length > 0,
+      () => 'nothing was injected',
+    );
+    assert.deepEqual(requests('ringside/inject')[0]?.arguments, { threadId: 1, vector: 0x31 });
+  });
+
   test('hypercalls flow while the guest runs, and only while the view is visible', async () => {
     for (const title of ['Interrupts', 'Memory Map']) await workbench.collapse(title);
     assert.equal(requests('ringside/hypercalls').length, 0);

@@ -3,12 +3,9 @@ import { heatMap } from '../../../hypervisor-core/paging/heat.ts';
 import { pageFlagNames } from '../../../hypervisor-core/paging/page-flags.ts';
 import { type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
 import { addressOf, mappingsOf, pageRanges } from '../../../hypervisor-core/paging/ranges.ts';
-import { withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
-import { type PageScan, scanPages } from '../../../hypervisor-core/paging/scan.ts';
-import { unpackScan } from '../../../hypervisor-core/paging/scan-codec.ts';
+import type { PageScan } from '../../../hypervisor-core/paging/scan.ts';
 import { diffScans, type PageState } from '../../../hypervisor-core/paging/scan-diff.ts';
 import { type Hex, hex, parseHex } from '../../../hypervisor-core/protocol/hex.ts';
-import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
 import type {
   AddressChange,
   AddressMapping,
@@ -18,7 +15,8 @@ import type {
 } from '../../protocol/custom.ts';
 import type { Session } from '../session.ts';
 import type { StopState } from '../stop-state.ts';
-import { pagingState, physicalReader } from './page-tables-part.ts';
+import { scan } from './page-scan.ts';
+import { pagingState } from './page-tables-part.ts';
 import { regionName } from './region-name.ts';
 import { symbolName } from './symbol-name.ts';
 
@@ -96,13 +94,6 @@ export async function addressMappings(state: StopState, thread: number, physical
     ),
     truncated: truncated || found.length > MOST_MAPPINGS,
   };
-}
-
-/** Our core reads its guest's tables itself; of any other target they are read one by one. */
-async function scan(state: StopState, thread: number, paging: PagingState): Promise<PageScan> {
-  const { inspect: connection } = state.target;
-  if (!connection) return withAsyncReads(scanPages(paging), physicalReader(state));
-  return unpackScan(await connection.sendRequest(inspect.scanPages, { vcpu: thread - 1, cr3: hex(paging.cr3) }));
 }
 
 function changes(state: StopState, before: PageScan['runs'], after: PageScan['runs']) {

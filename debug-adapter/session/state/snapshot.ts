@@ -21,9 +21,9 @@ const MAKERS = {
   addressSpace: (session, thread, pages) => addressSpacePart(session, session.stopped, thread, pages),
   interrupts: (session, thread) => interruptsPart(session.stopped, thread),
   hypercalls: (session) => hypercallsPart(session.guest),
-  memoryMap: (session) => memoryMapPart(session.guest),
   exits: (session) => exitsPart(session.guest),
   vcpus: (session) => vcpusPart(session),
+  memoryMap: (session, thread) => memoryMapPart(session.guest, { session, thread }),
 } satisfies {
   readonly [Name in StatePart]: (session: Session, thread: number, pages: PagesChoice) => Promise<Part<Name>>;
 };

@@ -328,7 +328,11 @@ export const memoryMap: MemoryMapPart = {
   regions: [
     { start: '0x0', end: '0xa0000', kind: 'ram', name: 'low RAM' },
     { start: '0x100000', end: '0x10000000', kind: 'ram', name: 'RAM' },
-    { start: '0x100000', end: '0x11c000', kind: 'image', name: 'kernel.elf', detail: '.text .rodata .data' },
+    { start: '0x100000', end: '0x10000000', kind: 'told', name: 'usable', detail: 'e820' },
+    {
+      ...{ start: '0x100000', end: '0x11c000', kind: 'image', name: 'kernel.elf', detail: '.text .rodata .data' },
+      virtual: hex(KERNEL),
+    },
     { start: '0xfec00000', end: '0xfec01000', kind: 'mmio', name: 'I/O APIC' },
     { start: '0xfee00000', end: '0xfee01000', kind: 'mmio', name: 'Local APIC' },
   ],
@@ -336,6 +340,7 @@ export const memoryMap: MemoryMapPart = {
     { first: 0x3f8, last: 0x3ff, device: '16550 serial port COM1' },
     { first: 0xf4, last: 0xf4, device: 'debug exit' },
   ],
+  pageTables: [{ start: '0x103000', end: '0x109000', kind: 'tables', name: 'page tables', detail: '6 tables' }],
 };
 
 /** Calls `from` up to, not including, `to`, of `total`. */
