@@ -48,6 +48,10 @@ describe('state of the machine', { skip: noKvm, timeout: patience(120_000) }, ()
       assert.ok(lapic);
       const map = given<MemoryMapPart>(all.memoryMap);
       assert.ok(map.regions.some(({ kind, start }) => kind === 'ram' && start === '0x0'));
+      const top = BigInt(root.cr3);
+      assert.ok(map.pageTables.some(({ start, end }) => BigInt(start) <= top && top < BigInt(end)));
+      assert.ok(map.regions.some(({ kind, name }) => kind === 'told' && name === 'usable'));
+      assert.ok(map.regions.some(({ kind, virtual }) => kind === 'image' && virtual !== undefined));
       const some: MachineSnapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['memoryMap'] });
       assert.deepEqual(Object.keys(some).sort(), ['memoryMap', 'threadId']);
     }));

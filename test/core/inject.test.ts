@@ -12,11 +12,12 @@ const spins = [0xfa, 0xf3, 0x90, 0xeb, 0xfc];
 const enablesApic = [0xb8, ...imm32(0xfee000f0), 0xc7, 0x00, ...imm32(0x1ff)];
 const sti = [0xfb];
 
-/** Lets the guest go and stops it where it spins. */
-async function spun(session: Session): Promise<void> {
-  session.machine.resume([{ vcpu: 0, action: { kind: 'continue' } }]);
-  setTimeout(() => session.machine.interrupt(), 100);
-  await session.next();
+/** Lets the guest run to its loop, or once round it. */
+async function spun(session: Session, loop: bigint): Promise<void> {
+  session.machine.insertBreakpoint('software', loop, 1);
+  assert.equal((await session.go()).kind, 'breakpoint');
+  assert.equal(session.register('rip'), loop);
+  session.machine.removeBreakpoint('software', loop, 1);
 }
 
 describe('injected interrupts', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm', timeout: 120_000 }, () => {
@@ -25,11 +26,13 @@ describe('injected interrupts', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm'
   test('an interrupt waits in the IRR and is taken when interrupts are on', async () => {
     await withSession({ code: [...enablesApic, ...spins], vectors }, async (session) => {
       const { machine, vcpu } = session;
-      await spun(session);
+      const loop = CODE + BigInt(enablesApic.length + 1);
+      await spun(session, loop);
       vcpu.inject(VECTOR);
       assert.deepEqual(vcpu.interrupts().lapic?.irr, [VECTOR]);
-      await spun(session);
-      assert.notEqual(session.register('rip'), HANDLER, 'interrupts are off');
+      // Interrupts are off.
+      await spun(session, loop);
+      assert.deepEqual(vcpu.interrupts().lapic?.irr, [VECTOR]);
       machine.insertBreakpoint('software', HANDLER, 1);
       vcpu.registers.write('eflags', Uint8Array.of(...imm32(session.register('eflags') | 0x200n)));
       assert.equal((await session.go()).kind, 'breakpoint');
@@ -40,7 +43,7 @@ describe('injected interrupts', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm'
 
   test('an NMI is taken with interrupts off', async () => {
     await withSession({ code: spins, vectors }, async (session) => {
-      await spun(session);
+      await spun(session, CODE + 1n);
       session.vcpu.inject();
       assert.equal(session.vcpu.interrupts().pending.nmi.pending, true);
       session.machine.insertBreakpoint('software', HANDLER, 1);
