@@ -18,6 +18,7 @@ const expected = [
   /^dist\/(koffi|iced-x86|@koromix\/koffi-linux-x64)\/[^.][^ ]*$/,
   /^media\/(ringside\.svg|icon\.png)$/,
   /^media\/images\/[a-z-]+\.png$/,
+  /^media\/docs\/[a-z-]+\.(md|png)$/,
   /^media\/sample\/ringside-sample\.elf$/,
   /^test\/guests\/sample\/([a-z_-]+\.(c|h|S|ld)|Makefile)$/,
 ];
@@ -72,6 +73,13 @@ describe('the vsix', () => {
     const manifest = JSON.parse(readFileSync(join(unpacked, 'extension/package.json'), 'utf8'));
     const named = [manifest.main, manifest.icon, ...Object.values(manifest.bin)];
     named.push(...manifest.contributes.views.debug.map((view: { icon: string }) => view.icon));
+    for (const { steps } of manifest.contributes.walkthroughs) {
+      named.push(...steps.map((step: { media: { markdown: string } }) => step.media.markdown));
+    }
+    for (const page of files.filter((file) => /^media\/docs\/.*\.md$/.test(file))) {
+      const text = readFileSync(join(unpacked, 'extension', page), 'utf8');
+      named.push(...[...text.matchAll(/\]\(([a-z-]+\.png)\)/g)].map(([, picture]) => `media/docs/${picture}`));
+    }
     for (const file of named) assert.ok(files.includes(file.replace(/^\.\//, '')), file);
   });
 
