@@ -3,7 +3,7 @@
 import { decodeInterruptState } from '../interrupts/interrupt-state.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
-import { type KvmVm, signalMsi } from '../kvm/vm.ts';
+import { type KvmVm, messageAddress, signalMsi } from '../kvm/vm.ts';
 import { hex } from '../protocol/hex.ts';
 import type { InterruptState, Msr } from '../protocol/inspect.ts';
 import { msrName } from '../protocol/msr-names.ts';
@@ -11,9 +11,6 @@ import type { Vcpu } from './api.ts';
 import { linearPc } from './linear-pc.ts';
 import { RegisterAccess } from './register-access.ts';
 import type { VcpuThread } from './vcpu-thread.ts';
-
-/** Delivery mode of a message, Intel SDM vol. 3A table 11-3. */
-const FIXED = 0;
 
 export class MachineVcpu implements Vcpu {
   readonly index: number;
@@ -65,7 +62,8 @@ export class MachineVcpu implements Vcpu {
     const { lapic } = this.interrupts();
     this.#registers.forget();
     if (vector === undefined) this.kvm.nmi();
-    else if (signalMsi(this.#vm.fd, { apicId: lapic?.id ?? this.index, vector, deliveryMode: FIXED }) <= 0) {
+    // The data of a message with fixed delivery, edge-triggered, is the vector alone: SDM vol. 3A 11.11.2.
+    else if (signalMsi(this.#vm.fd, messageAddress(lapic?.id ?? this.index), vector) <= 0) {
       throw new RangeError(`the local APIC of vCPU ${this.index} takes no interrupts: the guest has not enabled it`);
     }
   }
