@@ -94,7 +94,7 @@ function Strip({ title, from, to, level, chosen, target, onChoose }: StripProps)
               aria-selected={placed === target}
               aria-label={describe(placed)}
               title={describe(placed)}
-              style={{ left: `${left}%`, width: `max(3px, ${width}%)` }}
+              style={{ left: `min(${left}%, 100% - 3px)`, width: `max(3px, ${width}%)` }}
               onClick={() => onChoose(placed.id)}
             >
               {placed.region.name}
