@@ -73,6 +73,7 @@ export async function showMachine(client: DapClient, threadId: number, part: Sta
 const PRINTERS: Readonly<Record<StatePart, (snapshot: MachineSnapshot) => void>> = {
   registers: ({ registers }) => showRegisters(registers as readonly RegisterGroup[]),
   pageTables: () => undefined,
+  tasks: () => undefined,
   addressSpace: () => undefined,
   interrupts: ({ interrupts }) => showInterrupts(interrupts as InterruptsPart),
   hypercalls: ({ hypercalls }) => {

@@ -91,7 +91,8 @@ export type StatePart =
   | 'hypercalls'
   | 'memoryMap'
   | 'exits'
-  | 'vcpus';
+  | 'vcpus'
+  | 'tasks';
 
 export interface RegisterField {
   /** Name in the manual: `IF`, `WP`, `LME`. */
@@ -367,6 +368,40 @@ export interface VcpusPart {
   readonly vcpus: readonly VcpuState[];
 }
 
+/** One task of a Linux guest. */
+export interface LinuxTask {
+  /** Of its `task_struct`. */
+  readonly address: Hex;
+  readonly pid: number;
+  /** The process that it is a thread of. */
+  readonly tgid: number;
+  readonly parent: number;
+  readonly comm: string;
+  /** The letter that `ps` shows. */
+  readonly state: string;
+  readonly cpu: number;
+  readonly flags: number;
+  /** Lowest address of its kernel stack. */
+  readonly stack: Hex;
+  /** The vCPU that runs it now. */
+  readonly threadId?: number;
+}
+
+export interface TasksPart {
+  readonly tasks: readonly LinuxTask[];
+  /** Why there may be more than were read. */
+  readonly problem?: string;
+}
+
+/** A function on the call stack of a task. */
+export interface TaskFrame {
+  readonly address: Hex;
+  /** `function`, or `symbol+0x10`. */
+  readonly name: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
 /** A part is absent when it was not asked for; `{ error }` says why it cannot be had from this target. */
 export interface MachineSnapshot {
   readonly threadId: number;
@@ -378,6 +413,7 @@ export interface MachineSnapshot {
   readonly memoryMap?: MemoryMapPart | PartError;
   readonly exits?: ExitsPart | PartError;
   readonly vcpus?: VcpusPart | PartError;
+  readonly tasks?: TasksPart | PartError;
 }
 
 export interface PartError {
@@ -429,6 +465,12 @@ export interface RingsideRequests {
   'ringside/stopOn': { arguments: { stops: readonly string[] }; body: Record<string, never> };
   /** Sends the vCPU an interrupt of a vector from 16 to 255, or without one an NMI. */
   'ringside/inject': { arguments: { threadId: number; vector?: number }; body: Record<string, never> };
+  /** The kernel's log as dmesg prints it. */
+  'ringside/kernelLog': { arguments: Record<string, never>; body: { text: string; problem?: string } };
+  /** The call stack of a task, running or not, by the address of its `task_struct`; innermost frame first. */
+  'ringside/taskStack': { arguments: { address: Hex }; body: { frames: readonly TaskFrame[] } };
+  /** Writes the stopped guest to a file of this machine, as an ELF core that drgn and crash open. Size in bytes. */
+  'ringside/writeVmcore': { arguments: { path: string }; body: { size: number } };
   /** Bytes for the guest's serial port, base64. */
   'ringside/consoleInput': { arguments: { data: string }; body: Record<string, never> };
 }

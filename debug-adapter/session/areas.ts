@@ -9,6 +9,7 @@ import { evaluate } from './evaluate.ts';
 import { exceptions } from './exceptions.ts';
 import { jumps } from './jumps.ts';
 import { lifecycle } from './lifecycle.ts';
+import { linux } from './linux.ts';
 import { memory } from './memory.ts';
 import { runControl } from './run-control.ts';
 import { sources } from './sources.ts';
@@ -32,4 +33,5 @@ export const areas: readonly Area[] = [
   exceptions,
   consoleInput,
   stateRequests,
+  linux,
 ];

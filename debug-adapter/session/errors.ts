@@ -4,6 +4,7 @@
  */
 import { ConnectionError, ResponseError } from 'vscode-jsonrpc';
 import { ExpressionError } from '../expressions/api.ts';
+import { LinuxError } from '../linux/linux-error.ts';
 import { SymbolFileError } from '../symbols/api.ts';
 import { TargetError } from '../target/target.ts';
 
@@ -77,6 +78,8 @@ export const onlyOurCore = (what: string) => quiet(1309, `${what} can only be se
 const badExpression = (message: string) => quiet(1310, message);
 export const targetRefused = (message: string) => shown(1311, message);
 const coreRefused = (message: string) => quiet(1313, message);
+export const fileNotWritten = (path: string, reason: string) => shown(1315, `${path} was not written: ${reason}.`);
+const linuxUnread = (message: string) => quiet(1314, message);
 export const disassemblyFailed = (reason: string) => quiet(1312, `Cannot disassemble here: ${reason}`);
 
 /** A defect of ours; the message carries what a bug report needs. */
@@ -86,6 +89,7 @@ const internalError = (error: unknown) =>
 export function describeError(error: unknown): UserError {
   if (error instanceof UserError) return error;
   if (error instanceof ExpressionError) return badExpression(error.message);
+  if (error instanceof LinuxError) return linuxUnread(error.message);
   if (error instanceof TargetError) return targetRefused(error.message);
   if (error instanceof ResponseError) return coreRefused(error.message);
   if (error instanceof ConnectionError || error instanceof GuestGone) return guestEnded();

@@ -97,6 +97,11 @@ export class Session {
     return this.stop;
   }
 
+  /** The present stop, unless there is none. */
+  get presentStop(): StopState | undefined {
+    return this.living?.runner.running ? undefined : this.stop;
+  }
+
   /** The stop of a vCPU; throws for one that does not exist. */
   async stoppedThread(thread: unknown): Promise<{ state: StopState; thread: number }> {
     const state = this.stopped;

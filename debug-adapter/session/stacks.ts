@@ -5,6 +5,7 @@ import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import type { Frame } from '../symbols/api.ts';
 import type { Area } from './area.ts';
 import { optionalInteger } from './arguments.ts';
+import { namedThreads } from './named-threads.ts';
 import type { Session } from './session.ts';
 import type { SourcePaths } from './source-paths.ts';
 
@@ -13,7 +14,7 @@ const MOST_FRAMES = 10_000;
 export const stacks: Area = {
   capabilities: { supportsDelayedStackTraceLoading: true },
   handlers: {
-    threads: async (session) => ({ threads: [...(await session.guest.threads())] }),
+    threads: async (session) => ({ threads: [...(await namedThreads(session))] }),
 
     stackTrace: async (session, args) => {
       const { state, thread } = await session.stoppedThread(args.threadId);
@@ -44,7 +45,7 @@ function describeFrame(session: Session, thread: number, frame: Frame, index: nu
 }
 
 /** `function`, `symbol+0x10` where there is no source, or the bare address. */
-function frameName({ function: known, symbol, address }: Frame): string {
+export function frameName({ function: known, symbol, address }: Frame): string {
   return known?.name ?? (symbol ? symbolOffset(symbol, address) : hex(address));
 }
 

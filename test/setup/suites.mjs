@@ -4,7 +4,8 @@ import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { linuxGuest } from '../guests/linux/guest.mjs';
-import { debianVmlinux } from '../hosts/kernel.mjs';
+import { makeInitramfs } from '../hosts/initramfs.mjs';
+import { debianKernel, debianVmlinux } from '../hosts/kernel.mjs';
 import { serveBrowser } from './browser.mjs';
 import { bundleTests, findTests } from './bundle-tests.mjs';
 import { freePort } from './free-port.mjs';
@@ -102,6 +103,31 @@ async function linuxOnAmd() {
   return emulated('svm', 900, root, command, ['-m', '4096']);
 }
 
+/** Debian's kernel boots under QEMU with a small root and two of its modules, and is then looked into. */
+async function inLinux() {
+  const { vmlinux } = debianVmlinux();
+  const { kernel, modules } = debianKernel('linux-image-cloud-amd64', ['irqbypass', 'kvm', 'kvm-intel']);
+  const scratch = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
+  try {
+    const initramfs = makeInitramfs({ scratch, modules: modules.slice(0, 2), patience: 1, root: sleepyRoot });
+    const bundles = await bundleTests(findTests(['test/in-linux']));
+    return await runBundles(root, bundles, 600, {
+      RINGSIDE_VMLINUX: vmlinux,
+      RINGSIDE_VMLINUZ: kernel,
+      RINGSIDE_INITRAMFS: initramfs,
+    });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A root in which a few programs sleep. */
+const sleepyRoot = {
+  addTo: () => undefined,
+  enter: 'sleep 10001 & sleep 10002 & cat /dev/zero | sleep 10003 &',
+  command: 'echo ready for the debugger; sleep 10004',
+};
+
 const artifacts = join(root, 'test/artifacts');
 
 /** The test that debugs a real guest; the others have an adapter with canned answers. */
@@ -162,6 +188,7 @@ export const suites = [
   onKvm('guests', ['guests'], here(['test/guests'], 180), onAmd(['test/guests'], 900)),
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
+  { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
   onKvm('linux', ['linux'], linuxHere, linuxOnAmd),
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },

@@ -10,6 +10,7 @@ import { interruptsPart } from './interrupts-part.ts';
 import { memoryMapPart } from './memory-map-part.ts';
 import { pageTablesPart } from './page-tables-part.ts';
 import { registersPart } from './registers-part.ts';
+import { tasksPart } from './tasks-part.ts';
 import { vcpusPart } from './vcpus-part.ts';
 
 type Part<Name extends StatePart> = NonNullable<MachineSnapshot[Name]>;
@@ -24,6 +25,7 @@ const MAKERS = {
   exits: (session) => exitsPart(session.guest),
   vcpus: (session) => vcpusPart(session),
   memoryMap: (session, thread) => memoryMapPart(session.guest, { session, thread }),
+  tasks: (session) => tasksPart(session.guest, session.stopped),
 } satisfies {
   readonly [Name in StatePart]: (session: Session, thread: number, pages: PagesChoice) => Promise<Part<Name>>;
 };

@@ -29,11 +29,14 @@ import {
   exitTrace,
   hypercalls,
   interrupts,
+  kernelLog,
   mappings,
   memoryMap,
   pageTable,
   pageTables,
   registers,
+  taskFrames,
+  tasks,
   vcpus,
   walk,
 } from './snapshot.ts';
@@ -189,6 +192,9 @@ class FakeAdapter extends DebugSession {
     },
     'ringside/stopOn': () => ({}),
     'ringside/inject': () => ({}),
+    'ringside/kernelLog': () => ({ text: kernelLog }),
+    'ringside/taskStack': () => ({ frames: taskFrames }),
+    'ringside/writeVmcore': () => ({ size: 0 }),
     'ringside/consoleInput': ({ data }) => {
       this.#send('ringside/console', { data });
       return {};
@@ -220,6 +226,7 @@ class FakeAdapter extends DebugSession {
       memoryMap,
       exits: exits(this.#ran),
       vcpus: vcpus(this.#ran, false),
+      tasks,
     };
     return Object.fromEntries(parts.map((part) => [part, all[part]]));
   }

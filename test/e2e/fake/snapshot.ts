@@ -16,6 +16,8 @@ import type {
   PageTableEntry,
   PageTableRoot,
   RegisterGroup,
+  TaskFrame,
+  TasksPart,
   VcpusPart,
   Walk,
 } from '../../../debug-adapter/protocol/custom.ts';
@@ -342,6 +344,25 @@ export const memoryMap: MemoryMapPart = {
   ],
   pageTables: [{ start: '0x103000', end: '0x109000', kind: 'tables', name: 'page tables', detail: '6 tables' }],
 };
+
+export const tasks: TasksPart = {
+  tasks: [
+    { pid: 0, tgid: 0, parent: 0, comm: 'swapper/0', state: 'R', cpu: 0, flags: 0x200002, threadId: 1 },
+    { pid: 1, tgid: 1, parent: 0, comm: 'init', state: 'S', cpu: 0, flags: 0x400100 },
+    { pid: 7, tgid: 1, parent: 0, comm: 'init-worker', state: 'D', cpu: 0, flags: 0x400140 },
+  ].map((task, index) => ({
+    ...task,
+    address: hex(KERNEL + 0x10000n * BigInt(index + 1)),
+    stack: hex(KERNEL + 0x80000n + 0x4000n * BigInt(index)),
+  })),
+};
+
+export const taskFrames: readonly TaskFrame[] = [
+  { address: hex(KERNEL + 0x500n), name: '__schedule', file: 'kernel/sched/core.c', line: 5300 },
+  { address: hex(KERNEL + 0x600n), name: 'ret_from_fork+0x22' },
+];
+
+export const kernelLog = '[    0.000000] Linux version 6.1.0\n[    0.250000] Run /init as init process\n';
 
 /** Calls `from` up to, not including, `to`, of `total`. */
 export function hypercalls(from: number, to: number, total = to): HypercallsPart {

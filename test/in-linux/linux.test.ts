@@ -1,0 +1,124 @@
+/** Debian's kernel under QEMU, stopped: its tasks, stacks, log and modules, beside what drgn reads of our vmcore of it. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { LinuxTask, TasksPart } from '../../debug-adapter/protocol/custom.ts';
+import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
+import { drgn } from './drgn.ts';
+
+const setting = (name: string) => process.env[name] ?? '';
+const vmlinux = setting('RINGSIDE_VMLINUX');
+const READY = 'ready for the debugger';
+const CPUS = 2;
+
+let adapter: CoreAdapter;
+let folder: string;
+let theirs: ReturnType<typeof drgn>;
+let shown: TasksPart;
+
+/** Reads the guest's console until it has said `words`. */
+async function saidOnConsole(words: string): Promise<void> {
+  let text = '';
+  while (!text.includes(words)) {
+    const { data } = await adapter.client.event<{ data: string }>('ringside/console');
+    text += Buffer.from(data, 'base64').toString('latin1');
+    if (process.env['RINGSIDE_DEBUG']) process.stderr.write(Buffer.from(data, 'base64'));
+  }
+}
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
+  adapter = coreAdapter();
+  const { client } = adapter;
+  await client.request('initialize', { adapterID: 'kvm' });
+  await client.request('launch', {
+    backend: 'qemu',
+    program: setting('RINGSIDE_VMLINUZ'),
+    symbols: vmlinux,
+    initrd: setting('RINGSIDE_INITRAMFS'),
+    args: 'console=ttyS0 nokaslr',
+    memory: '256M',
+    cpus: CPUS,
+  });
+  await client.event('initialized');
+  await client.request('configurationDone');
+  await saidOnConsole(READY);
+  await client.request('pause', { threadId: 1 });
+  await client.stopped();
+  const snapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
+  assert.ok(snapshot.tasks && 'tasks' in snapshot.tasks, JSON.stringify(snapshot.tasks));
+  shown = snapshot.tasks;
+  const path = join(folder, 'vmcore');
+  const { size } = await client.request('ringside/writeVmcore', { path });
+  assert.ok(size > 200 << 20, `${size} bytes`);
+  theirs = drgn(path, vmlinux, CPUS);
+});
+
+after(async () => {
+  await adapter.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const line = ({ pid, tgid, parent, state, cpu, flags, stack, address, comm }: LinuxTask) =>
+  `${pid} ${tgid} ${parent} ${state} ${cpu} 0x${flags.toString(16)} ${stack} ${address} ${comm}`;
+
+describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout: 300_000 }, () => {
+  test('every task', () => {
+    const idle = new Set(theirs('idle'));
+    const ours = shown.tasks.map(line);
+    assert.equal(shown.problem, undefined);
+    assert.ok(ours.length > 40, `${ours.length} tasks`);
+    assert.deepEqual(ours.filter((each) => !idle.has(each)).sort(), theirs('task').sort());
+    assert.deepEqual(ours.filter((each) => idle.has(each)).length, CPUS);
+    assert.ok(shown.tasks.some(({ comm, tgid, pid }) => comm === 'sleep' && tgid === pid));
+  });
+
+  test('what each vCPU runs, and its name in the Call Stack', async () => {
+    const running = Array.from({ length: CPUS }, (_, n) => shown.tasks.find(({ threadId }) => threadId === n + 1));
+    assert.deepEqual(
+      running.map((task) => task && line(task)),
+      theirs('current'),
+    );
+    const { threads } = await adapter.client.request('threads');
+    assert.deepEqual(
+      threads.map(({ name }) => name.replace(/^.*?: /, '')),
+      running.map((task) => `${task?.comm} (${task?.pid})`),
+    );
+  });
+
+  test('call stacks of all tasks that sleep', async () => {
+    const differences: string[] = [];
+    const stacks = theirs('stack');
+    assert.ok(stacks.length > 40);
+    for (const stack of stacks) {
+      const [address = '', ...names] = stack.split(' ');
+      const { frames } = await adapter.client.request('ringside/taskStack', { address: address as `0x${string}` });
+      const ours = frames.map(({ name }) => name.replace(/\+0x.*/, ''));
+      // drgn tells of inlined functions apart; ours has them as frames.
+      const missing = names.filter((name) => name !== '' && !ours.includes(name));
+      if (ours[0] === undefined || missing.length > 0) differences.push(`${names.join(' ')} is ${ours.join(' ')}`);
+    }
+    assert.deepEqual(differences, []);
+  });
+
+  test('the log', async () => {
+    const { text, problem } = await adapter.client.request('ringside/kernelLog', {});
+    assert.equal(problem, undefined);
+    const wanted = theirs('log').flatMap((record) => {
+      const [, time = '', body = ''] = /^(\d+) (.*)$/.exec(record) ?? [];
+      const seconds = `${Math.floor(Number(time) / 1e6)}`.padStart(5);
+      return `[${seconds}.${time.padStart(6, '0').slice(-6)}] ${body}`;
+    });
+    assert.ok(wanted.length > 100);
+    assert.deepEqual(text.trimEnd().split('\n'), wanted);
+  });
+
+  test('modules', async () => {
+    const { modules } = await adapter.client.request('modules', {});
+    const ours = modules.map(({ name, addressRange }) => `${name} ${addressRange?.replace('-', ' ')}`);
+    assert.ok(ours.length >= 2, ours.join());
+    assert.deepEqual(ours, theirs('module'));
+  });
+});
