@@ -4,6 +4,7 @@ import type { Hex } from '../debug-adapter/protocol/custom.ts';
 import { HostReport } from './commands/check-host.ts';
 import { goToCode } from './commands/go-to-code.ts';
 import { injectInterrupt } from './commands/inject-interrupt.ts';
+import { showKernelLog, writeVmcore } from './commands/linux.ts';
 import { MemoryDocuments } from './commands/memory-document.ts';
 import { openSample } from './commands/open-sample.ts';
 import { SerialTerminals } from './console/serial-terminal.ts';
@@ -22,6 +23,7 @@ import { registerMarks } from './views/marks.ts';
 import { memoryMapPanel, memoryMapView } from './views/memory-map.ts';
 import { PageTablesView } from './views/page-tables.ts';
 import { registersView, setRegister } from './views/registers.ts';
+import { tasksView } from './views/tasks.ts';
 import { VcpusView } from './views/vcpus.ts';
 
 export function activate(context: ExtensionContext): void {
@@ -58,6 +60,7 @@ export function activate(context: ExtensionContext): void {
     new ExitsView(context, store, stopsOn),
     new VcpusView(context, store),
     memoryMap,
+    tasksView(store),
     memory,
     hostReport,
     command('checkHost', () => hostReport.show()),
@@ -71,6 +74,8 @@ export function activate(context: ExtensionContext): void {
     command('setRegister', (node) => setRegister(store, node)),
     command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
     command('injectInterrupt', (node) => injectInterrupt(store, node?.vector)),
+    command('showKernelLog', () => showKernelLog(store)),
+    command('writeVmcore', () => writeVmcore(store)),
     command('refresh', () => store.refresh()),
     commands.registerCommand('ringside.showMemory', (from?: StateNode | Hex) =>
       memory.show('virtual', typeof from === 'string' ? from : from?.address),

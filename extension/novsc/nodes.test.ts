@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { interrupts, memoryMap, pageTable, pageTables, registers, walk } from '../../test/e2e/fake/snapshot.ts';
+import {
+  interrupts,
+  memoryMap,
+  pageTable,
+  pageTables,
+  registers,
+  taskFrames,
+  tasks,
+  walk,
+} from '../../test/e2e/fake/snapshot.ts';
 import { interruptsNodes } from './interrupts-nodes.ts';
 import { memoryMapNodes } from './memory-map-nodes.ts';
 import { pageTablesNodes, walkNode } from './page-tables-nodes.ts';
 import { registersNodes } from './registers-nodes.ts';
 import { changedBelow, isChanged, type StateNode, valuesOf } from './state-node.ts';
+import { tasksNodes } from './tasks-nodes.ts';
 
 /** Indented labels and descriptions of all rows that are there without being read. */
 function outline(nodes: readonly StateNode[], indent = ''): string[] {
@@ -127,6 +137,20 @@ test('the memory map puts images inside the RAM that holds them', () => {
     '  debug exit: 0xf4',
     '  16550 serial port COM1: 0x3f8–0x3ff',
   ]);
+});
+
+test('tasks with their call stacks, read when they are asked for', async () => {
+  const rows = tasksNodes({ ...tasks, problem: 'The list runs into itself' }, async () => taskFrames);
+  assert.deepEqual(outline(rows), [
+    'The list runs into itself: ',
+    'swapper/0: 0  R  CPU 0, on vCPU 0',
+    'init: 1  S  CPU 0',
+    'init-worker: 7 of 1  D  CPU 0',
+  ]);
+  assert.match(rows[1]?.tooltip ?? '', /flags 0x200002: idle, kernel thread/);
+  const children = rows[2]?.children;
+  assert.ok(typeof children === 'function');
+  assert.deepEqual(outline(await children()), ['__schedule: core.c:5300', 'ret_from_fork+0x22: 0xffffffff80000600']);
 });
 
 test('rows that stand for the same thing have the same id at every stop, and no two rows share one', () => {

@@ -1,0 +1,49 @@
+/** Commands for Linux guests: the kernel's log as a document, and the guest as a vmcore. */
+import { ProgressLocation, Uri, window, workspace } from 'vscode';
+import { request } from '../debug/ringside-session.ts';
+import { size } from '../novsc/format.ts';
+import type { StopStore } from '../state/stop-store.ts';
+
+/** The session of a stopped guest; says what to do where there is none. */
+async function stoppedSession({ phase, session }: StopStore) {
+  if (session && phase === 'stopped') return session;
+  await window.showInformationMessage('Pause the guest to look into its kernel.');
+  return undefined;
+}
+
+const say = (what: string, error: unknown) =>
+  window.showErrorMessage(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+
+/** Opens what dmesg would print now. */
+export async function showKernelLog(store: StopStore): Promise<void> {
+  const session = await stoppedSession(store);
+  if (!session) return;
+  try {
+    const { text, problem } = await request(session, 'ringside/kernelLog', {});
+    const content = problem === undefined ? text : `${text}\n${problem}\n`;
+    await window.showTextDocument(await workspace.openTextDocument({ content, language: 'log' }), { preview: true });
+  } catch (error) {
+    await say('The kernel log was not read', error);
+  }
+}
+
+/** Asks where to, and has the adapter write the guest there. */
+export async function writeVmcore(store: StopStore): Promise<void> {
+  const session = await stoppedSession(store);
+  if (!session) return;
+  const folder = workspace.workspaceFolders?.[0]?.uri;
+  const uri = await window.showSaveDialog({
+    title: 'Write vmcore',
+    ...(folder ? { defaultUri: Uri.joinPath(folder, 'vmcore') } : {}),
+  });
+  if (!uri) return;
+  try {
+    const written = await window.withProgress(
+      { location: ProgressLocation.Notification, title: `Writing ${uri.fsPath}` },
+      () => request(session, 'ringside/writeVmcore', { path: uri.fsPath }),
+    );
+    await window.showInformationMessage(`${uri.fsPath} holds the guest, ${size(BigInt(written.size))}.`);
+  } catch (error) {
+    await say('The vmcore was not written', error);
+  }
+}
