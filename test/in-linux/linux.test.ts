@@ -108,7 +108,9 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     const wanted = theirs('log').flatMap((record) => {
       const [, time = '', body = ''] = /^(\d+) (.*)$/.exec(record) ?? [];
       const seconds = `${Math.floor(Number(time) / 1e6)}`.padStart(5);
-      return `[${seconds}.${time.padStart(6, '0').slice(-6)}] ${body}`;
+      const prefix = `[${seconds}.${time.padStart(6, '0').slice(-6)}] `;
+      // A record of several lines has the time before each; drgn's text comes with escapes.
+      return body.split('\\n').map((line) => prefix + line.replaceAll('\\t', '\t').replaceAll('\\\\', '\\'));
     });
     assert.ok(wanted.length > 100);
     assert.deepEqual(text.trimEnd().split('\n'), wanted);
