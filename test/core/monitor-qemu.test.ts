@@ -97,6 +97,10 @@ function ask(machine: Machine, line: string): string | Promise<string> {
 
 const withoutReturns = (text: string) => text.replaceAll('\r', '').replace(/\(qemu\) $/, '');
 
+/** Without the request of the PIT, which has been running for as long as it took to get here. */
+const withoutTimer = (text: string) =>
+  text.replace(/(pic0: irr=)([0-9a-f]{2})/, (_, start, irr) => start + (Number.parseInt(irr, 16) & ~1).toString(16));
+
 describe('monitor texts are those of QEMU', {
   skip: !existsSync('/dev/kvm') && 'no /dev/kvm',
   timeout: patience(60_000),
@@ -115,7 +119,7 @@ describe('monitor texts are those of QEMU', {
         for (const command of commands) {
           const theirs = withoutReturns(await qemu.ask(command));
           assert.ok(theirs.length > 0, command);
-          assert.equal(await ask(machine, command), theirs, command);
+          assert.equal(withoutTimer(await ask(machine, command)), withoutTimer(theirs), command);
         }
       } finally {
         qemu.kill();

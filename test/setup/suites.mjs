@@ -189,7 +189,7 @@ export const suites = [
   { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux },
-  onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1200)),
+  onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
   onKvm('linux', ['linux'], linuxHere, linuxOnAmd),
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 2700)),
