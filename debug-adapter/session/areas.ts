@@ -11,6 +11,7 @@ import { jumps } from './jumps.ts';
 import { lifecycle } from './lifecycle.ts';
 import { linux } from './linux.ts';
 import { memory } from './memory.ts';
+import { modules } from './modules.ts';
 import { runControl } from './run-control.ts';
 import { sources } from './sources.ts';
 import { stacks } from './stacks.ts';
@@ -30,6 +31,7 @@ export const areas: readonly Area[] = [
   disassembly,
   memory,
   sources,
+  modules,
   exceptions,
   consoleInput,
   stateRequests,

@@ -66,7 +66,8 @@ export class Session {
   private ended = false;
   private closed = false;
   private slide: SlideSearch | undefined;
-  private stop: StopState | undefined;
+  /** What the guest stopped with; undefined while it runs. */
+  stop: StopState | undefined;
 
   constructor(
     readonly send: EventSink,

@@ -1,0 +1,44 @@
+/** What is loaded in the guest: the program, and what a Linux kernel has loaded since. */
+import { basename } from 'node:path';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import { hex } from '../../hypervisor-core/protocol/hex.ts';
+import { LinuxError } from '../linux/linux-error.ts';
+import { readModules } from '../linux/modules.ts';
+import type { Area } from './area.ts';
+import { optionalInteger } from './arguments.ts';
+import type { Guest } from './guest.ts';
+import { linuxKernel } from './state/linux-kernel.ts';
+import type { StopState } from './stop-state.ts';
+
+const MOST_MODULES = 10_000;
+
+export const modules: Area = {
+  capabilities: { supportsModulesRequest: true },
+  handlers: {
+    modules: async (session, args) => {
+      const first = optionalInteger('startModule', args.startModule, 0, MOST_MODULES, 0);
+      const wanted = optionalInteger('moduleCount', args.moduleCount, 0, MOST_MODULES, 0);
+      const all = [...theProgram(session.guest), ...(await kernelModules(session.guest, session.stop))];
+      return { modules: all.slice(first, wanted === 0 ? undefined : first + wanted), totalModules: all.length };
+    },
+  },
+};
+
+function theProgram({ symbols, program = '' }: Guest): readonly DebugProtocol.Module[] {
+  if (!symbols) return [];
+  const symbolStatus = symbols.sources().length > 0 ? 'Symbols and lines loaded.' : 'No line information.';
+  const place = { path: program, symbolFilePath: symbols.path, addressRange: hex(symbols.entry) };
+  return [{ id: 1, name: basename(program), symbolStatus, ...place }];
+}
+
+/** None of a guest that runs, or that is no Linux. */
+async function kernelModules(guest: Guest, state: StopState | undefined): Promise<readonly DebugProtocol.Module[]> {
+  if (!state) return [];
+  try {
+    const { items } = await readModules(await linuxKernel(guest, state));
+    return items.map(({ name, base, size }) => ({ id: name, name, addressRange: `${hex(base)}-${hex(base + size)}` }));
+  } catch (error) {
+    if (error instanceof LinuxError) return [];
+    throw error;
+  }
+}
