@@ -192,7 +192,7 @@ export const suites = [
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
   onKvm('linux', ['linux'], linuxHere, linuxOnAmd),
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
-  onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 2700)),
+  onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(kvmHere ? [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1200) }] : []),
