@@ -18,7 +18,7 @@ export const modules: Area = {
     modules: async (session, args) => {
       const first = optionalInteger('startModule', args.startModule, 0, MOST_MODULES, 0);
       const wanted = optionalInteger('moduleCount', args.moduleCount, 0, MOST_MODULES, 0);
-      const all = [...theProgram(session.guest), ...(await kernelModules(session.guest, session.stop))];
+      const all = [...theProgram(session.guest), ...(await kernelModules(session.guest, session.presentStop))];
       return { modules: all.slice(first, wanted === 0 ? undefined : first + wanted), totalModules: all.length };
     },
   },

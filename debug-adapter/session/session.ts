@@ -66,8 +66,7 @@ export class Session {
   private ended = false;
   private closed = false;
   private slide: SlideSearch | undefined;
-  /** What the guest stopped with; undefined while it runs. */
-  stop: StopState | undefined;
+  private stop: StopState | undefined;
 
   constructor(
     readonly send: EventSink,
