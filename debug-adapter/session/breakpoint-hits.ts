@@ -2,6 +2,7 @@
 import type { EvaluationContext, Expressions } from '../expressions/api.ts';
 import { isHit } from './breakpoint-request.ts';
 import type { BreakpointTable, UserBreakpoint } from './breakpoint-table.ts';
+import { holds } from './condition.ts';
 import { describeError } from './errors.ts';
 import type { StopState } from './stop-state.ts';
 
@@ -44,28 +45,13 @@ export async function hitsAt(
   };
   for (const breakpoint of met) {
     const { condition, hits, logMessage } = breakpoint.request;
-    if (condition !== undefined && !(await holds(condition, here, expressions, report))) continue;
+    if (condition !== undefined && !(await holds(condition, here, expressions, report.complain))) continue;
     breakpoint.hits++;
     if (hits && !isHit(breakpoint.hits, hits)) continue;
     if (logMessage === undefined) hit.push(breakpoint);
     else report.log(await interpolate(logMessage, here, expressions), breakpoint);
   }
   return hit;
-}
-
-/** A condition that cannot be evaluated stops, so that nothing is missed. */
-async function holds(
-  condition: string,
-  here: () => Promise<EvaluationContext>,
-  expressions: Expressions,
-  report: HitReport,
-): Promise<boolean> {
-  try {
-    return await expressions.holds(condition, await here());
-  } catch (error) {
-    report.complain(`The condition "${condition}" cannot be evaluated: ${describeError(error).message}`);
-    return true;
-  }
 }
 
 /** `{expression}` becomes its value, also with a format as in `{flags,x}`; `\{` stands for a brace. */

@@ -7,7 +7,7 @@ import { vectorName } from '../../hypervisor-core/interrupts/vectors.ts';
 import type { EvaluationContext, Expressions } from '../expressions/api.ts';
 import type { Target } from '../target/target.ts';
 import { objects, text } from './arguments.ts';
-import { describeError } from './errors.ts';
+import { holds } from './condition.ts';
 import type { StopRequests } from './stop-requests.ts';
 import type { StopState } from './stop-state.ts';
 
@@ -99,7 +99,7 @@ export class ExceptionFilters {
     await this.requests.replace(target, 'session', vectors.map(lineOf)).catch(() => undefined);
   }
 
-  /** Whether a stop is one for the user. A condition that cannot be evaluated stops, so that nothing is missed. */
+  /** Whether a stop is one for the user. */
   async stopsAt(state: StopState, complain: (message: string) => void): Promise<boolean> {
     const { reason } = state.stop;
     if (reason.kind === 'fault') return !reason.tripleFault || this.wanted.has(TRIPLE_FAULT);
@@ -108,12 +108,7 @@ export class ExceptionFilters {
     if (conditions.length === 0) return !reason.vectors.some((vector) => this.quiet.has(vector));
     for (const condition of conditions) {
       if (condition.trim() === '') return true;
-      try {
-        if (await this.expressions.holds(condition, await interruptedContext(state))) return true;
-      } catch (error) {
-        complain(`The condition "${condition}" cannot be evaluated: ${describeError(error).message}`);
-        return true;
-      }
+      if (await holds(condition, () => interruptedContext(state), this.expressions, complain)) return true;
     }
     return false;
   }
