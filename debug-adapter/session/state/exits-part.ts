@@ -1,11 +1,10 @@
 /** The Exits view: what the core counts of all vCPUs, added up, and what it has written down, with symbols. */
-import type { Hex } from '../../../hypervisor-core/protocol/hex.ts';
 import { type ExitCounter, inspect } from '../../../hypervisor-core/protocol/inspect.ts';
 import type { ExitCount, ExitsPart, ExitTracePart } from '../../protocol/custom.ts';
 import type { SymbolIndex } from '../../symbols/api.ts';
 import { onlyOurCore } from '../errors.ts';
 import type { Guest } from '../guest.ts';
-import { symbolName } from './symbol-name.ts';
+import { symbolName, symbolNames } from './symbol-name.ts';
 
 /** Places and RIPs that a view is told of: those with the most exits. */
 const MOST_COUNTS = 2_000;
@@ -27,12 +26,8 @@ export async function exitTrace(guest: Guest, from: readonly number[], limit: nu
   const core = connection(guest);
   const threads = await guest.threads();
   const batch = await core.sendRequest(inspect.exits, { from: threads.map((_, vcpu) => from[vcpu] ?? 0), limit });
-  const symbols: Record<Hex, string> = {};
-  for (const { rip } of batch.records) {
-    const name = symbols[rip] ?? symbolName(guest.symbols, BigInt(rip));
-    if (name !== undefined) symbols[rip] = name;
-  }
-  return { ...batch, symbols };
+  const rips = batch.records.map(({ rip }) => rip);
+  return { ...batch, symbols: symbolNames(guest.symbols, rips) };
 }
 
 export async function traceExits(guest: Guest, on: boolean): Promise<{ from: readonly number[] }> {
