@@ -8,7 +8,7 @@ export type { Hex };
 
 import type {
   ExitBatch,
-  ExitReason,
+  ExitCounter,
   HypercallBatch,
   InterruptState,
   MachineInfo,
@@ -300,17 +300,7 @@ export interface HypercallsPart extends HypercallBatch {
 }
 
 /** Exits of one kind, of all vCPUs together: for one reason, to one port, address or MSR, or from one place in the code. */
-export interface ExitCount {
-  readonly kind: 'reason' | 'place' | 'rip';
-  /** Absent for all those of `kind` together that the core had no room for. */
-  readonly reason?: ExitReason;
-  /** Port, guest-physical address or MSR; of kind `rip`, RIP. */
-  readonly address?: Hex;
-  readonly count: number;
-  /** Microseconds that user space took for them. */
-  readonly time: number;
-  readonly device?: string;
-  readonly register?: string;
+export interface ExitCount extends Omit<ExitCounter, 'vcpu'> {
   /** `symbol+offset`, of kind `rip`. */
   readonly symbol?: string;
 }
