@@ -1,7 +1,6 @@
 /** Values, types and texts against gdb's `print` and `whatis` on a compiled program that does not run. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -11,6 +10,7 @@ import type { EvaluationContext } from './api.ts';
 import { createExpressions } from './expressions.ts';
 import { fakeContext } from './fake-context.ts';
 import { type GdbAnswer, gdbAnswers, gdbCommands, normalText, normalType } from './gdb-text.ts';
+import { compileProgram, run, segmentsOf } from './test-program.ts';
 
 const SOURCE = `
 typedef unsigned long word_t;
@@ -88,25 +88,6 @@ const BUILDS: readonly (readonly string[])[] = [
 
 const expressions = createExpressions({ characters: 5000, elements: 200, depth: 20, strings: 100 });
 
-function run(command: string, ...args: string[]): string {
-  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
-  return result.stdout;
-}
-
-/** What a loader would put into memory. */
-function segmentsOf(program: string) {
-  const file = readFileSync(program);
-  const headers = run('readelf', '-lW', program).matchAll(
-    /^ +LOAD +(0x[\da-f]+) (0x[\da-f]+) 0x[\da-f]+ (0x[\da-f]+) (0x[\da-f]+)/gm,
-  );
-  return [...headers].map(([, offset, address, fileSize, memorySize]) => {
-    const bytes = new Uint8Array(Number(memorySize));
-    bytes.set(file.subarray(Number(offset), Number(offset) + Number(fileSize)));
-    return { address: BigInt(address ?? 0), bytes };
-  });
-}
-
 function askGdb(program: string): Map<string, GdbAnswer> {
   const all = [
     ...EXPRESSIONS.map((expression) => ['', expression] as const),
@@ -127,21 +108,7 @@ for (const build of BUILDS as readonly [string, ...string[]][]) {
     let answers: Map<string, GdbAnswer>;
     before(async () => {
       folder = mkdtempSync(join(tmpdir(), 'ringside-gdb-'));
-      const program = join(folder, 'program');
-      writeFileSync(join(folder, 'program.c'), SOURCE);
-      run(
-        ...build,
-        '-O0',
-        '-w',
-        '-static',
-        '-nostdlib',
-        '-no-pie',
-        '-e',
-        'main',
-        '-o',
-        program,
-        join(folder, 'program.c'),
-      );
+      const program = compileProgram(folder, SOURCE, build);
       symbols = await openSymbols(program);
       context = { ...fakeContext({ memory: segmentsOf(program) }), symbols };
       answers = askGdb(program);

@@ -1,7 +1,6 @@
 /** What kernel people type: macros of the sources, container_of and its like, lists and per-CPU variables, against gdb. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -11,6 +10,7 @@ import type { EvaluationContext } from './api.ts';
 import { createExpressions } from './expressions.ts';
 import { fakeContext } from './fake-context.ts';
 import { gdbAnswers, gdbCommands, normalText, normalType } from './gdb-text.ts';
+import { compileProgram, run, segmentsOf } from './test-program.ts';
 
 const SOURCE = `
 #define PAGE_SHIFT 12
@@ -76,12 +76,6 @@ const WRONG = [
 
 const expressions = createExpressions({ characters: 5000, elements: 200, depth: 20, strings: 100 });
 
-function run(command: string, ...args: string[]): string {
-  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
-  return result.stdout;
-}
-
 for (const build of [
   ['gcc', '-gdwarf-5'],
   ['gcc', '-gdwarf-4'],
@@ -96,36 +90,11 @@ for (const build of [
 
     before(async () => {
       folder = mkdtempSync(join(tmpdir(), 'ringside-kernel-'));
-      const program = join(folder, 'program');
-      const source = join(folder, 'program.c');
-      writeFileSync(source, SOURCE);
-      const macros = build[0] === 'clang' ? ['-fdebug-macro'] : ['-g3'];
-      run(
-        build[0],
-        build[1],
-        ...macros,
-        '-O0',
-        '-w',
-        '-static',
-        '-nostdlib',
-        '-no-pie',
-        '-e',
-        'main',
-        '-o',
-        program,
-        source,
-      );
+      const macros = build[0] === 'clang' ? '-fdebug-macro' : '-g3';
+      const program = compileProgram(folder, SOURCE, [...build, macros]);
       symbols = await openSymbols(program);
-      const file = readFileSync(program);
-      const memory = [...run('readelf', '-lW', program).matchAll(/^ +LOAD +(\S+) (\S+) \S+ (\S+) (\S+)/gm)].map(
-        ([, offset, address, size, whole]) => {
-          const bytes = new Uint8Array(Number(whole));
-          bytes.set(file.subarray(Number(offset), Number(offset) + Number(size)));
-          return { address: BigInt(address ?? 0), bytes };
-        },
-      );
       const taskSize = Buffer.alloc(8);
-      const fake = fakeContext({ memory, registers: { gs_base: taskSize } });
+      const fake = fakeContext({ memory: segmentsOf(program), registers: { gs_base: taskSize } });
       const pc = symbols.symbolsNamed('main')[0]!.address;
       context = { ...fake, symbols, frame: { ...fake.frame, pc } };
       const size = await expressions.evaluate('sizeof(struct task)', context);
