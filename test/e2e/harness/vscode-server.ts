@@ -2,10 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { patience } from '../../patience.ts';
+import { freePort } from '../../setup/free-port.mjs';
 
 /** The folder that test/setup/install-vscode.mjs fills. */
 const INSTALLED = process.env['RINGSIDE_VSCODE_DIR'] ?? join(homedir(), '.cache/ringside/vscode-4.139.1');
@@ -137,13 +137,4 @@ function install(vsix: string, places: readonly string[]): void {
   if (run.status !== 0 || !/successfully installed/.test(run.stdout)) {
     throw new Error(`${vsix} was not installed:\n${run.stdout}${run.stderr}`);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
