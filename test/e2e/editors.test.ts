@@ -11,15 +11,6 @@ import { themes } from './harness/themes.ts';
 import { VsCodeServer } from './harness/vscode-server.ts';
 import { startBrowser, Workbench } from './harness/workbench.ts';
 
-interface Logged {
-  readonly command: string;
-  readonly arguments?: {
-    readonly parts?: readonly string[];
-    readonly pages?: { readonly cr3?: string; readonly since?: number };
-    readonly memoryReference?: string;
-  };
-}
-
 describe('editors', () => {
   let staged: StagedExtension;
   let server: VsCodeServer;
@@ -27,12 +18,7 @@ describe('editors', () => {
   let workbench: Workbench;
   let page: FrameLocator;
 
-  const requests = (command: string) =>
-    readFileSync(staged.log, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Logged)
-      .filter((request) => request.command === command);
+  const requests = (command: string) => staged.requests(command);
   const row = (text: string | RegExp): Locator => page.locator('.row:not(.head)').filter({ hasText: text });
   const tab = (name: string) => page.getByRole('tab', { name }).click();
   const toggle = (name: string) => page.getByRole('button', { name, exact: true }).click();

@@ -1,6 +1,5 @@
 /** The views against an adapter with canned state: what is asked for and when, what is marked, what stays at the end. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { accessibilityViolations } from './harness/accessibility.ts';
@@ -10,29 +9,13 @@ import { themes } from './harness/themes.ts';
 import { VsCodeServer } from './harness/vscode-server.ts';
 import { startBrowser, Workbench } from './harness/workbench.ts';
 
-interface Logged {
-  readonly command: string;
-  readonly arguments?: {
-    readonly parts?: readonly string[];
-    readonly data?: string;
-    readonly stops?: readonly string[];
-    readonly threadId?: number;
-    readonly how?: string;
-  };
-}
-
 describe('views', () => {
   let staged: StagedExtension;
   let server: VsCodeServer;
   let browser: Browser;
   let workbench: Workbench;
 
-  const requests = (command: string) =>
-    readFileSync(staged.log, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Logged)
-      .filter((request) => request.command === command);
+  const requests = (command: string) => staged.requests(command);
 
   before(async () => {
     staged = stageExtension();

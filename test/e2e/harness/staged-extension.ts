@@ -1,10 +1,24 @@
 /** The extension in a folder of its own with the fake adapter in place of `dist/ringside.js`. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 
 export const root = join(__dirname, '../..');
+
+/** A request that the fake adapter got, with those of its arguments that tests look at. */
+export interface LoggedRequest {
+  readonly command: string;
+  readonly arguments?: {
+    readonly parts?: readonly string[];
+    readonly pages?: { readonly cr3?: string; readonly since?: number };
+    readonly memoryReference?: string;
+    readonly data?: string;
+    readonly stops?: readonly string[];
+    readonly threadId?: number;
+    readonly how?: string;
+  };
+}
 
 export interface StagedExtension {
   readonly folder: string;
@@ -14,6 +28,8 @@ export interface StagedExtension {
   readonly tests: string;
   /** Where the fake adapter logs its requests. */
   readonly log: string;
+  /** The requests of one kind so far. */
+  requests(command: string): readonly LoggedRequest[];
   remove(): void;
 }
 
@@ -54,11 +70,18 @@ export function stageExtension(): StagedExtension {
     Array.from({ length: 60 }, (_, line) => `int line_${line + 1};\n`).join(''),
   );
   writeFileSync(join(workspace, 'boot.S'), '.globl _start\n_start:\n  hlt\n  jmp _start\n');
+  const log = join(base, 'requests');
   return {
     folder,
     workspace,
     tests: join(tests, 'index.js'),
-    log: join(base, 'requests'),
+    log,
+    requests: (command) =>
+      readFileSync(log, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line): LoggedRequest => JSON.parse(line))
+        .filter((request) => request.command === command),
     remove: () => rmSync(base, { recursive: true, force: true }),
   };
 }
