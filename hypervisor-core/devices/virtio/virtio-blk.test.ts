@@ -21,6 +21,15 @@ class FakeDisk implements Disk {
   /** What every access waits for. */
   gate: Promise<void> = Promise.resolve();
 
+  /** Has every access wait until the function that it gives is called. */
+  shut(): () => void {
+    let open = () => {};
+    this.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    return open;
+  }
+
   async read(sector: number, into: Uint8Array): Promise<void> {
     this.done.push(`read ${sector}`);
     await this.gate;
@@ -156,10 +165,7 @@ describe('virtio-blk', () => {
   test('what was asked for before a reset is not done to memory after it', async () => {
     const { ram, disk, write, start, request, settle } = powered();
     start();
-    let open = () => {};
-    disk.gate = new Promise((resolve) => {
-      open = resolve;
-    });
+    const open = disk.shut();
     request(IN, 1, [{ gpa: TARGET, length: 512, flags: WRITE }]);
     await settle();
     assert.deepEqual(disk.done, ['read 1']);
@@ -174,10 +180,7 @@ describe('virtio-blk', () => {
   test('a machine that is saved while the disk is busy has the request still to do', async () => {
     const { ram, disk, server, start, request, settle, answer } = powered();
     start();
-    let open = () => {};
-    disk.gate = new Promise((resolve) => {
-      open = resolve;
-    });
+    const open = disk.shut();
     request(IN, 1, [{ gpa: TARGET, length: 512, flags: WRITE }]);
     await settle();
     server.setRunning(false);
