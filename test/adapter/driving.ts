@@ -54,10 +54,15 @@ export async function type(client: DapClient, keys: string): Promise<void> {
 /** Runs the guest until it has come up. */
 export async function ready(client: DapClient): Promise<void> {
   await client.request('configurationDone');
+  await printed(client, 'ready: type');
+}
+
+/** Waits until the guest has printed `words`, which may come in any number of pieces. */
+export async function printed(client: DapClient, words: string): Promise<void> {
   let text = '';
   await client.event<{ output: string }>('output', ({ output }) => {
     text += output;
-    return text.includes('ready: type');
+    return text.includes(words);
   });
 }
 

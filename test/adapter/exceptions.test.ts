@@ -5,7 +5,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
-import { evaluate, launch, ready, stack, type, withAdapter } from './driving.ts';
+import { evaluate, launch, printed, ready, stack, type, withAdapter } from './driving.ts';
 import { marker } from './sample.ts';
 
 const filters = (client: DapClient, filterOptions: DebugProtocol.ExceptionFilterOptions[]) =>
@@ -30,11 +30,8 @@ async function faulting(client: DapClient) {
   return (await stack(client)).find(({ source }) => source?.path?.endsWith('.c'));
 }
 
-/** Two tests that have not been seen to end there within their time. */
-const slow = patience(1) > 1 && 'not yet shown to end in time on an emulated host';
-
 describe('exceptions', { skip: noKvm, timeout: patience(200_000) }, () => {
-  test('a page fault stops before its handler, where its condition holds', { skip: slow }, () =>
+  test('a page fault stops before its handler, where its condition holds', () =>
     withAdapter(coreAdapter, async (client) => {
       const { stopped, told } = await stopBy(
         client,
@@ -48,8 +45,7 @@ describe('exceptions', { skip: noKvm, timeout: patience(200_000) }, () => {
       const frame = await faulting(client);
       assert.deepEqual([frame?.name, frame?.line], ['page_fault_nobody_handles', marker('bad-write').line]);
       assert.equal(await evaluate(client, '$cr2 == 0xdead0000'), '1');
-    }),
-  );
+    }));
 
   test("the guest's own int3, and then it goes on", () =>
     withAdapter(coreAdapter, async (client) => {
@@ -60,7 +56,7 @@ describe('exceptions', { skip: noKvm, timeout: patience(200_000) }, () => {
       await filters(client, []);
       await client.request('continue', { threadId: 1 });
       await type(client, 'b');
-      await client.event('output', ({ output }: { output: string }) => output.includes('after the breakpoint'));
+      await printed(client, 'after the breakpoint');
     }));
 
   test('a triple fault stops, unless its filter is off', async () => {
@@ -77,7 +73,7 @@ describe('exceptions', { skip: noKvm, timeout: patience(200_000) }, () => {
     });
   });
 
-  test('a condition that fails stops and says why; unknown filters are told', { skip: slow }, () =>
+  test('a condition that fails stops and says why; unknown filters are told', () =>
     withAdapter(coreAdapter, async (client) => {
       const { stopped } = await stopBy(client, [{ filterId: 'vector-3', condition: 'no_such_name' }], 'b');
       assert.equal(stopped.reason, 'exception');
@@ -85,6 +81,5 @@ describe('exceptions', { skip: noKvm, timeout: patience(200_000) }, () => {
       const breakpoints = (await filters(client, [{ filterId: 'vector-99' }]))?.breakpoints;
       assert.equal(breakpoints?.[0]?.verified, false);
       assert.match(breakpoints?.[0]?.message ?? '', /no exception filter/);
-    }),
-  );
+    }));
 });

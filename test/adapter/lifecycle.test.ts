@@ -9,7 +9,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSnapshot, RegisterGroup } from '../../debug-adapter/protocol/custom.ts';
 import { patience } from '../patience.ts';
 import { coreAdapter, hostAnswers, noKvm } from './core-adapter.ts';
-import { clearAt, launch, move, ready, runToStop, stack, stopAt, topFrame, type, withAdapter } from './driving.ts';
+import {
+  clearAt,
+  launch,
+  move,
+  printed,
+  ready,
+  runToStop,
+  stack,
+  stopAt,
+  topFrame,
+  type,
+  withAdapter,
+} from './driving.ts';
 import { SAMPLE } from './sample.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'));
@@ -295,11 +307,7 @@ describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
         assert.match(text ?? '', /fnstsw|fstsw|df e0|instruction/i);
         assert.equal((await topFrame(client)).name, 'unusual_instruction');
       });
-      let printed = '';
-      const ran = client.event<{ output: string }>('output', ({ output }) => {
-        printed += output;
-        return printed.includes('x87 status');
-      });
+      const ran = printed(client, 'x87 status');
       await Promise.race([stopped, ran]);
       for (const unwanted of [stopped, ran]) unwanted.catch(() => undefined);
     }));
