@@ -9,15 +9,22 @@ import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
-import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister, type Watch } from './debug-plan.ts';
+import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister } from './debug-plan.ts';
 import { type MemorySlots, PAGE } from './memory-slots.ts';
 import type { PlantedTraps } from './planted-traps.ts';
 import type { DebugStrategy } from './strategy.ts';
+import { type PhysicalWatch, WatchedBytes } from './watched-bytes.ts';
 
 const REGISTERS = 4;
 
-interface PhysicalWatch extends Watch {
-  readonly gva: bigint;
+/** What is about to run. */
+export interface Arming {
+  /** The address that a vCPU is to step off: nothing traps there. */
+  readonly skip?: bigint;
+  /** Some vCPU steps, perhaps through user code. */
+  readonly stepping?: boolean;
+  /** One vCPU is to be interrupted, in whatever page its stack is, by this handler; undefined when none is known. */
+  readonly delivery?: { readonly handler: bigint | undefined };
 }
 
 export interface BreakpointParts {
@@ -44,6 +51,10 @@ export class Breakpoints {
   #gate: bigint | undefined;
   /** Vectors that the guest is to be stopped on, by their handler's address. */
   #exceptions: ReadonlyMap<bigint, readonly number[]> = new Map();
+  /** Where a vCPU comes out that was to be interrupted. */
+  #landing: bigint | undefined;
+  /** What was watched before that. */
+  #unwatched: WatchedBytes | undefined;
 
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
@@ -64,11 +75,8 @@ export class Breakpoints {
     return this.#plan;
   }
 
-  /**
-   * Brings everything in place, except what would trap at `skip`, the address that a vCPU is to step off. `stepping`:
-   * some vCPU steps, perhaps through user code.
-   */
-  arm(skip?: bigint, stepping = false): void {
+  /** Brings everything in place for what is about to run. */
+  arm({ skip, stepping = false, delivery }: Arming = {}): void {
     const { strategy, traps, slots } = this.#parts;
     const wanted = this.#list.all.filter(({ kind, gva }) => gva !== skip || !executes(kind));
     const inRegisters = this.#inRegisters(wanted);
@@ -84,18 +92,23 @@ export class Breakpoints {
     }
     this.#gate = this.#placeGate(planted, skip, stepping);
     this.#exceptions = this.#placeExceptions(planted, skip);
+    this.#landing = delivery?.handler;
+    this.#plantAt(planted, delivery?.handler);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));
     this.#watches = wanted
       .filter((entry) => !executes(entry.kind) && !inRegisters.includes(entry))
       .flatMap((entry) => this.#physical(entry));
-    slots.protect(new Set(this.#watches.map(({ start }) => start - (start % PAGE))));
+    this.#unwatched = delivery && new WatchedBytes(this.#watches, (gpa, length) => traps.read(gpa, length));
+    const protectedPages = delivery ? [] : this.#watches.map(({ start }) => start - (start % PAGE));
+    slots.protect(new Set(protectedPages));
     const plan: DebugPlan = {
       trap: strategy.trap,
       traps: new Map(traps.hidden),
       registers,
-      watches: this.#watches.map(({ start, end }) => ({ start, end })),
+      watches: delivery ? [] : this.#watches.map(({ start, end }) => ({ start, end })),
+      delivering: delivery !== undefined,
       conditional: this.#list.conditional(),
       stops: this.#parts.stops(),
       idtBase: this.#gateNeeded(planted, stepping) || this.#watchesIdt ? this.#parts.idtBase() : undefined,
@@ -120,9 +133,15 @@ export class Breakpoints {
     if (!strategy.userVector || !this.#gateNeeded(planted, stepping)) return undefined;
     const handler = this.#parts.handlerOf(strategy.userVector.vector);
     if (handler === undefined || handler === skip || planted.has(handler)) return undefined;
-    const gpa = this.#parts.locate(handler);
-    if (gpa !== undefined) planted.set(handler, [gpa]);
-    return gpa === undefined ? undefined : handler;
+    return this.#plantAt(planted, handler) ? handler : undefined;
+  }
+
+  /** Adds a trap at a handler to those to be planted; false where none can be. */
+  #plantAt(planted: Map<bigint, readonly number[]>, handler: bigint | undefined): boolean {
+    const gpa = handler === undefined ? undefined : this.#parts.locate(handler);
+    if (handler === undefined || gpa === undefined) return false;
+    if (!planted.has(handler)) planted.set(handler, [gpa]);
+    return true;
   }
 
   /** Adds traps at the guest's handlers of the exceptions that it is to be stopped on. */
@@ -131,10 +150,9 @@ export class Breakpoints {
     for (const stop of this.#parts.stops()) {
       if (stop.kind !== 'exception') continue;
       const handler = this.#parts.handlerOf(stop.vector);
-      const gpa = handler === undefined ? undefined : this.#parts.locate(handler);
-      if (handler === undefined || gpa === undefined) continue;
+      if (handler === undefined || this.#parts.locate(handler) === undefined) continue;
       vectors.set(handler, [...(vectors.get(handler) ?? []), stop.vector]);
-      if (handler !== skip && !planted.has(handler)) planted.set(handler, [gpa]);
+      if (handler !== skip) this.#plantAt(planted, handler);
     }
     return vectors;
   }
@@ -147,6 +165,16 @@ export class Breakpoints {
   /** Vectors whose handler is at `pc`, and whose exceptions the guest is to be stopped on. */
   exceptionsAt(pc: bigint): readonly number[] {
     return this.#exceptions.get(pc) ?? [];
+  }
+
+  /** True at the handler that a vCPU was to be interrupted by, when nobody else wants to know. */
+  isLanding(pc: bigint): boolean {
+    return this.#landing === pc && !this.wants(pc);
+  }
+
+  /** Virtual address of the first watched byte that was changed by the interrupt that a vCPU was let go for. */
+  get changedUnwatched(): bigint | undefined {
+    return this.#unwatched?.changed;
   }
 
   #gateNeeded(planted: ReadonlyMap<bigint, readonly number[]>, stepping: boolean): boolean {

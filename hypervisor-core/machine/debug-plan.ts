@@ -26,6 +26,8 @@ export interface DebugPlan {
   readonly traps: ReadonlyMap<number, number>;
   readonly registers: readonly DebugRegister[];
   readonly watches: readonly Watch[];
+  /** One vCPU runs, with nothing watched, until it has been interrupted. */
+  readonly delivering: boolean;
   /** Breakpoints that do not always stop, by linear address: everyone who asked for one there asked for less. */
   readonly conditional: ReadonlyMap<bigint, readonly BreakpointOptions[]>;
   /** What else the guest is to be stopped on. */
@@ -39,6 +41,7 @@ export const emptyPlan: DebugPlan = {
   traps: new Map(),
   registers: [],
   watches: [],
+  delivering: false,
   conditional: new Map(),
   stops: [],
   idtBase: undefined,

@@ -3,7 +3,16 @@ import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
 
 const at = OFFSET.kvm_vcpu_events;
+const NMI_VECTOR = 2;
 const UD_VECTOR = 6;
+
+/** Vector of what KVM has begun to deliver and has not got to its handler yet; undefined when there is none. */
+export function inDelivery(vcpu: KvmVcpu): number | undefined {
+  const events = vcpu.get('vcpu_events');
+  if (events.getUint8(at['exception.injected'])) return events.getUint8(at['exception.nr']);
+  if (events.getUint8(at['nmi.injected'])) return NMI_VECTOR;
+  return events.getUint8(at['interrupt.injected']) ? events.getUint8(at['interrupt.nr']) : undefined;
+}
 
 /** Takes back the #UD that KVM queues when its emulator gives up, so that the instruction can be tried again. */
 export function dropQueuedUndefinedOpcode(vcpu: KvmVcpu): void {

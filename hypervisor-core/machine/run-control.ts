@@ -9,13 +9,19 @@ import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
 import { classify, type StopContext } from './stop-reason.ts';
-import { clearTrapFlag, inUserCode, setTrapFlag } from './user-gate.ts';
+import { clearTrapFlag, handlerOf, inUserCode, setTrapFlag } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
 export interface RunControlParts extends StopContext {
   readonly vcpus: readonly MachineVcpu[];
   /** Guest time goes on, and stands still. */
   readonly clock: { start(): void; stop(): void };
+}
+
+/** A vCPU that is to be stepped off a trap or, with a vector, to be interrupted. */
+interface Errand {
+  readonly vcpu: MachineVcpu;
+  readonly vector?: number;
 }
 
 interface KeptStop {
@@ -34,9 +40,10 @@ export class RunControl {
   #state: MachineState = { kind: 'stopped' };
   /** How far each vCPU that was let go is to run. */
   #plan: ReadonlyMap<MachineVcpu, RunMode> = new Map();
-  /** vCPUs of the plan that are to be stepped off a trap before all are let go. */
-  #queue: MachineVcpu[] = [];
-  #steppingOff: MachineVcpu | undefined;
+  /** What is to be done alone, one by one, before all are let go. */
+  #queue: Errand[] = [];
+  /** The vCPU that is on its errand. */
+  #alone: MachineVcpu | undefined;
   /** What the machine stops with, once nobody runs. */
   #stop: Stop | undefined;
   #pause = false;
@@ -113,19 +120,21 @@ export class RunControl {
   /** To be called with what a vCPU's worker says when it parks. */
   parked(vcpu: MachineVcpu, report: VcpuReport): void {
     if (report.kind === 'end') this.#end ??= report.end;
-    const steppingOff = this.#steppingOff === vcpu;
-    this.#steppingOff = undefined;
+    const wasAlone = this.#alone === vcpu;
+    this.#alone = undefined;
     const mode = this.#plan.get(vcpu) ?? { kind: 'continue' };
     const finding = classify(vcpu, report, this.#parts);
     if (this.#trapFlagged.delete(vcpu) && inUserCode(vcpu)) clearTrapFlag(vcpu);
     const found = typeof finding === 'object' && finding.kind === 'step' ? afterStep(vcpu, mode) : finding;
-    if (found === 'go-on' && !this.#stopping && !steppingOff) {
+    if (found === 'go-on' && !this.#stopping && !wasAlone) {
       this.#run(vcpu, mode);
       return;
     }
-    if (found === 'step-off') this.#queue.push(vcpu);
-    else if (typeof found === 'object') this.#tell(vcpu, { vcpu: vcpu.index, reason: found });
-    if (this.#stopping || found === 'step-off' || found === 'arm') this.#stopAll();
+    const errand = errandOf(vcpu, found);
+    if (errand) this.#queue.push(errand);
+    else if (typeof found === 'object' && found.kind !== 'deliver')
+      this.#tell(vcpu, { vcpu: vcpu.index, reason: found });
+    if (this.#stopping || errand || found === 'arm') this.#stopAll();
     if (!this.#anyRunning) this.#settle();
   }
 
@@ -146,18 +155,32 @@ export class RunControl {
   #start(): void {
     this.#parts.clock.start();
     this.#parts.breakpoints.arm();
-    this.#queue = [...this.#plan.keys()].filter((vcpu) => this.#parts.breakpoints.blocks(vcpu.pc));
+    this.#queue = [...this.#plan.keys()]
+      .filter((vcpu) => this.#parts.breakpoints.blocks(vcpu.pc))
+      .map((vcpu) => ({ vcpu }));
     this.#letGo();
   }
 
-  /** Steps the next vCPU off its trap, or lets all of the plan go when none is left. */
+  /** Sends the next vCPU on its errand, or lets all of the plan go when there is none left. */
   #letGo(): void {
     const next = this.#queue.shift();
-    this.#steppingOff = next;
-    const stepping = next !== undefined || [...this.#plan.values()].some(({ kind }) => kind !== 'continue');
-    this.#parts.breakpoints.arm(next?.pc, stepping);
-    if (next) this.#run(next, { kind: 'step' });
-    else for (const [vcpu, mode] of this.#plan) this.#run(vcpu, mode);
+    if (next) this.#runAlone(next);
+    else {
+      this.#parts.breakpoints.arm({ stepping: [...this.#plan.values()].some(({ kind }) => kind !== 'continue') });
+      for (const [vcpu, mode] of this.#plan) this.#run(vcpu, mode);
+    }
+  }
+
+  #runAlone({ vcpu, vector }: Errand): void {
+    const { breakpoints, memory } = this.#parts;
+    this.#alone = vcpu;
+    if (vector === undefined) {
+      breakpoints.arm({ skip: vcpu.pc, stepping: true });
+      this.#run(vcpu, { kind: 'step' });
+    } else {
+      breakpoints.arm({ delivery: { handler: handlerOf(vcpu, memory, vector) } });
+      this.#run(vcpu, { kind: 'continue' });
+    }
   }
 
   #run(vcpu: MachineVcpu, mode: RunMode): void {
@@ -223,6 +246,11 @@ export class RunControl {
     this.#state = state;
     this.onState.emit(state);
   }
+}
+
+function errandOf(vcpu: MachineVcpu, found: ReturnType<typeof classify>): Errand | undefined {
+  if (found === 'step-off') return { vcpu };
+  return typeof found === 'object' && found.kind === 'deliver' ? { vcpu, vector: found.vector } : undefined;
 }
 
 /** What a step means for a vCPU that was to run so far. */

@@ -16,9 +16,15 @@ import type { VirtualMemory } from './virtual-memory.ts';
 
 /**
  * `go-on`: nothing happened that anybody asked for. `step-off`: the same, but the vCPU stands on a trap. `arm`: the same,
- * but traps have to be put in place anew.
+ * but traps have to be put in place anew. `deliver`: the vCPU is to be interrupted with its stack's page writable.
  */
-type Finding = Stop['reason'] | 'go-on' | 'step-off' | 'arm' | undefined;
+type Finding =
+  | Stop['reason']
+  | 'go-on'
+  | 'step-off'
+  | 'arm'
+  | { readonly kind: 'deliver'; readonly vector: number }
+  | undefined;
 
 export interface StopContext {
   readonly breakpoints: Breakpoints;
@@ -41,6 +47,10 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
       return undefined;
     case 'idt-moved':
       return 'arm';
+    case 'undelivered':
+      return { kind: 'deliver', vector: report.vector };
+    case 'delivered':
+      return afterDelivery(breakpoints);
     case 'stepped':
       return { kind: 'step' };
     case 'breakpoint':
@@ -87,10 +97,16 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
     if (left !== undefined) return atUserTrap(vcpu, left, context);
     return exceptionAt(vcpu, pc, context) ?? 'step-off';
   }
+  if (breakpoints.isLanding(pc)) return exceptionAt(vcpu, pc, context) ?? afterDelivery(breakpoints);
   const exception = breakpoints.wants(pc) ? undefined : exceptionAt(vcpu, pc, context);
   if (exception) return exception;
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
   return breakpoints.isAlias(pc, vcpu.translate(pc)) ? 'step-off' : undefined;
+}
+
+/** Writing the frame of the interrupt was a step of the vCPU's, and may have been what a watchpoint waits for. */
+function afterDelivery({ changedUnwatched: address }: Breakpoints): Finding {
+  return address === undefined ? { kind: 'step' } : { kind: 'watchpoint', address, access: 'write' };
 }
 
 /** The vCPU stands before the guest's handler of an exception that it is to be stopped on. */

@@ -11,6 +11,7 @@ import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
 import { isWatched, reportedRegister } from './debug-plan.ts';
 import type { ExitRecorder } from './exit-recorder.ts';
+import { inDelivery } from './guest-events.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { HypercallServer } from './hypercall-server.ts';
 import { linearPc } from './linear-pc.ts';
@@ -77,7 +78,7 @@ export class VcpuLoop {
 
   /** Runs the vCPU until there is something to say. */
   #enter(mode: RunMode): VcpuReport {
-    const { vcpu, page, mailbox, kicks, debug, rendezvous, exits } = this.#parts;
+    const { vcpu, page, mailbox, kicks, rendezvous, exits } = this.#parts;
     const before = mode.kind === 'step' ? vcpu.get('regs') : undefined;
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
@@ -92,8 +93,8 @@ export class VcpuLoop {
         if (finish?.kind === 'stepped' && this.#inRange(mode)) finish = undefined;
         else if (finish) return finish;
         if (mailbox.stopRequested) return { kind: 'interrupted' };
-        const { idtBase } = debug.plan;
-        if (vcpu.index === 0 && idtBase !== undefined && idtBase !== idtOf(vcpu)) return { kind: 'idt-moved' };
+        const found = this.#lookAround();
+        if (found) return found;
         continue;
       }
       if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
@@ -106,6 +107,17 @@ export class VcpuLoop {
       else if (mode.kind !== 'continue') finish ??= { kind: 'stepped' };
       if (finish) page.immediateExit = true;
     }
+  }
+
+  /** What the main thread must know of a vCPU that has come out only because of the heartbeat, or a kick. */
+  #lookAround(): VcpuReport | undefined {
+    const { vcpu, debug } = this.#parts;
+    const { idtBase, watches, delivering } = debug.plan;
+    if (delivering) return { kind: 'delivered' };
+    // KVM tries again and again to write the frame of an interrupt to a read-only page, without ever coming out.
+    const vector = watches.length > 0 ? inDelivery(vcpu) : undefined;
+    if (vector !== undefined) return { kind: 'undelivered', vector };
+    return vcpu.index === 0 && idtBase !== undefined && idtBase !== idtOf(vcpu) ? { kind: 'idt-moved' } : undefined;
   }
 
   /** A stop that KVM reported by itself leaves nothing to complete at the next entry. */
@@ -156,6 +168,10 @@ export class VcpuLoop {
       case KVM.EXIT_INTERNAL_ERROR: {
         const { suberror, instruction } = page.internalError();
         if (suberror === KVM.INTERNAL_ERROR_EMULATION) return { kind: 'emulation-failure', instruction };
+        const { vcpu, debug } = this.#parts;
+        // Where a newer KVM does come out of such a try.
+        const vector = debug.plan.watches.length > 0 ? inDelivery(vcpu) : undefined;
+        if (suberror === KVM.INTERNAL_ERROR_DELIVERY_EV && vector !== undefined) return { kind: 'undelivered', vector };
         return { kind: 'internal-error', message: `KVM reports an internal error, suberror ${suberror}` };
       }
       case KVM.EXIT_FAIL_ENTRY:

@@ -7,6 +7,10 @@ export type VcpuReport =
   | { readonly kind: 'interrupted' }
   /** The guest has loaded another IDT, and traps depend on it. */
   | { readonly kind: 'idt-moved' }
+  /** It cannot be interrupted with this vector, because the frame would go to a page that is watched for writes. */
+  | { readonly kind: 'undelivered'; readonly vector: number }
+  /** It was let go in order to be interrupted, and has run on since. */
+  | { readonly kind: 'delivered' }
   /** The step, or range step, is done. */
   | { readonly kind: 'stepped' }
   /** KVM_EXIT_DEBUG; `pc` is linear. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
-import { INC_EAX, jumpBack, lacks } from './run-control-kit.ts';
-import { CODE, DATA, imm32, withSession } from './tiny-guest.ts';
+import { INC_EAX, INC_EBX, jumpBack, lacks } from './run-control-kit.ts';
+import { CODE, DATA, HANDLER, imm32, withSession } from './tiny-guest.ts';
+
+const NMI_VECTOR = 2;
 
 describe('watchpoints', () => {
   // inc eax; mov [rdi], eax; mov byte [rdi + 16], 7; jmp back
@@ -31,6 +33,36 @@ describe('watchpoints', () => {
       assert.equal((await session.go()).kind, 'breakpoint');
       assert.deepEqual([...session.machine.memory.read(DATA, 4)], imm32(1));
       assert.equal(session.machine.memory.read(DATA + 16n, 1)[0], 7);
+    }));
+
+  // jmp to itself; its handler of NMI: inc ebx; mov [rdi], ebx; iretq
+  const interrupted = { code: jumpBack(2), handler: [...INC_EBX, 0x89, 0x1f, 0x48, 0xcf], vectors: [NMI_VECTOR] };
+  /** The stack is on the watched page; more bytes than a debug register watches. */
+  const STACK_TOP = DATA + 0x800n;
+  const WATCHED_BYTES = 16;
+
+  test('let the guest be interrupted with its stack on the same page', () =>
+    withSession(interrupted, async (session) => {
+      session.setRegister('rsp', STACK_TOP);
+      session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+      for (const turn of [1n, 2n]) {
+        session.vcpu.inject();
+        const reason = await session.go();
+        assert.equal(reason.kind === 'watchpoint' && reason.address, DATA);
+        assert.equal(session.register('rip'), HANDLER + 4n);
+        assert.equal(session.register('rbx'), turn);
+      }
+    }));
+
+  test('report an interrupt whose frame they watch', () =>
+    withSession(interrupted, async (session) => {
+      session.setRegister('rsp', STACK_TOP);
+      // The frame's topmost slots: SS, and RSP with the byte that is the first to differ.
+      session.machine.insertBreakpoint('write', STACK_TOP - 16n, WATCHED_BYTES);
+      session.vcpu.inject();
+      const reason = await session.go();
+      assert.equal(reason.kind === 'watchpoint' && reason.address, STACK_TOP - 15n);
+      assert.equal(session.register('rip'), HANDLER);
     }));
 
   const readsAreRefused = () =>
