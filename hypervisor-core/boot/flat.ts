@@ -2,7 +2,7 @@
  * Flat binaries, loaded and entered at one address. In 32- and 64-bit mode they find what an ELF kernel entered directly
  * finds (elf-direct.ts); in 16-bit mode: real mode, interrupts off, CS = 0 when the address has 16 bits and else the
  * address's paragraph, DS = ES = 0, SS:SP = a stack of 4 KiB. A boot sector has what a BIOS gives: 0000:7C00, DL = 0x80 (the
- * first hard disk), SS:SP = 0000:7C00. There are no BIOS services and no interrupt vectors.
+ * first hard disk), SS:SP = 0000:7C00; whoever owns the machine adds the BIOS itself. Flat binaries have no BIOS.
  */
 import { BootError, type BootImage, type BootRequest } from './boot-image.ts';
 import { realMode } from './cpu-state.ts';

@@ -39,6 +39,21 @@ for (let letter = 1; letter <= 26; letter++) {
   if (key && !keys.has(byte)) keys.set(byte, { ...key, control: true });
 }
 
+/** The character that a key makes: the byte of the first that a terminal sends for it. */
+export function keyOf(
+  code: number,
+  { shift, control }: { readonly shift: boolean; readonly control: boolean },
+): number | undefined {
+  const BACKSPACE = 0x0e;
+  if (code === BACKSPACE) return control ? 0x7f : 0x08;
+  for (const [byte, key] of keys) {
+    const alike = key.code === code && (control ? key.control : !key.control && (key.shift ?? false) === shift);
+    if (alike) return byte.charCodeAt(0);
+  }
+  // Space, Enter and the like are the same with shift.
+  return shift ? keyOf(code, { shift: false, control }) : undefined;
+}
+
 /** Final bytes of the cursor keys' sequences, ECMA-48 CSI and VT100 SS3. */
 const cursorKeys = new Map<string, Key>(
   Object.entries({ A: 0x48, B: 0x50, C: 0x4d, D: 0x4b, H: 0x47, F: 0x4f }).map(([letter, code]) => [

@@ -22,6 +22,7 @@ import { pageSetBytes } from './page-set.ts';
 import { RENDEZVOUS_BYTES } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import { type DebugStrategy, debugStrategy } from './strategy.ts';
+import { startChips } from './with-bios.ts';
 
 interface HardwareWishes {
   /** Sectors of the disk, where there is one. */
@@ -57,6 +58,7 @@ export class MachineHardware {
       this.ram = this.#made(new GuestRam(info.memory, ramWritten));
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
+      if (info.bootProtocol === 'sector') startChips(this.vm);
       this.filtersMsrs = info.host.facts.some(({ id, answer }) => id === 'msr-filter' && answer === 'yes');
       if (this.#hypercallMsrs.length > 0) this.filterMsrs([]);
       this.slots = new MemorySlots(this.vm, this.ram.ranges, this.ram.address);
@@ -75,6 +77,7 @@ export class MachineHardware {
         hypercalls: new SharedArrayBuffer(hypercallMemoryBytes()),
         exits: new SharedArrayBuffer(info.cpus * EXIT_MEMORY_BYTES),
         personality: info.personality,
+        bios: info.bootProtocol === 'sector',
         strategy: this.strategy,
         diskSectors,
       };

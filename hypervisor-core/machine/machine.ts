@@ -15,6 +15,7 @@ import { ramRanges } from './guest-ram.ts';
 import { probeHost } from './host-probe.ts';
 import { KvmMachine } from './kvm-machine.ts';
 import { MachineHardware } from './machine-hardware.ts';
+import { withBios } from './with-bios.ts';
 
 export interface MachineOptions {
   /** A kernel file with what goes with it, or an image made already. */
@@ -76,7 +77,9 @@ const addressRanges = (memory: number): AddressRange[] =>
 
 function bootImage({ boot: request, memory }: MachineOptions): BootImage {
   if ('image' in request) return request.image;
-  return boot({ rsdp: BigInt(ACPI_TABLES), ...request, ram: addressRanges(memory) });
+  const whole = { rsdp: BigInt(ACPI_TABLES), ...request, ram: addressRanges(memory) };
+  const image = boot(whole);
+  return image.protocol === 'sector' ? withBios(image, whole, whole.ram) : image;
 }
 
 /** A kernel or firmware that is loaded where the tables would be gets none. */

@@ -31,6 +31,8 @@ export interface WorkerSetup {
   /** Counters and trace of the exits of each vCPU. */
   readonly exits: SharedArrayBuffer;
   readonly personality: Personality;
+  /** Whether the guest has BIOS services. */
+  readonly bios: boolean;
   readonly strategy: DebugStrategy;
   /** Sectors of the disk; undefined when there is none. */
   readonly diskSectors: number | undefined;

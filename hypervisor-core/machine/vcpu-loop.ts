@@ -3,12 +3,14 @@
  * that the main thread must decide. Exits that KVM completes at the next entry (port and memory accesses) are always
  * completed before the vCPU parks: the loop then enters once more with `immediate_exit` set.
  */
+import { BIOS_PORT } from '../devices/bios/layout.ts';
 import { HYPERCALL_PORT } from '../hypercalls/hypercall-page.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KickReceiver } from '../kvm/kick.ts';
 import type { RunPage } from '../kvm/run-page.ts';
 import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
+import type { BiosServer } from './bios-server.ts';
 import { isWatched, reportedRegister } from './debug-plan.ts';
 import type { ExitRecorder } from './exit-recorder.ts';
 import { inDelivery } from './guest-events.ts';
@@ -40,6 +42,7 @@ export interface LoopParts {
   readonly kicks: KickReceiver;
   readonly ports: PortBus;
   readonly hypercalls: HypercallServer;
+  readonly bios: BiosServer | undefined;
   readonly ram: RamFile;
   readonly debug: VcpuDebug;
   readonly rendezvous: Rendezvous;
@@ -185,7 +188,7 @@ export class VcpuLoop {
   }
 
   #handlePort(): VcpuReport | undefined {
-    const { page, debug, ports, hypercalls, exits } = this.#parts;
+    const { page, debug, ports, hypercalls, bios, exits } = this.#parts;
     const access = page.portAccess();
     const mayBeTrap = debug.plan.trap?.kind === 'in-dx' && debug.plan.traps.size > 0 && !access.write;
     const trapped = mayBeTrap && access.size > 1 && this.#portTrap(page.register('rip'));
@@ -199,6 +202,7 @@ export class VcpuLoop {
       const wanted = debug.plan.stops.some(({ kind }) => kind === 'hypercall');
       return wanted ? { kind: 'event', message: 'The guest made a hypercall.' } : undefined;
     }
+    if (access.write && access.port === BIOS_PORT && bios?.call()) return undefined;
     ports.access(access);
     const { port, size, write, data } = access;
     const value = littleEndian(new Uint8Array(data.buffer, data.byteOffset, size));

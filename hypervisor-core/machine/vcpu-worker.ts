@@ -7,6 +7,7 @@ import { KvmVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
 import { AgentVariables } from './agent-context.ts';
 import { attachDevices } from './attach-devices.ts';
+import { BiosServer } from './bios-server.ts';
 import type { DebugPlan } from './debug-plan.ts';
 import { ExitMemory } from './exit-memory.ts';
 import { ExitRecorder } from './exit-recorder.ts';
@@ -49,6 +50,8 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       vmFd: setup.vmFd,
       cpus: setup.cpus,
     });
+    const lock = ports.lock;
+    const bios = setup.bios ? new BiosServer({ vcpu, page, ram, clock, console, lock, events }) : undefined;
     const rendezvous = new Rendezvous(setup.rendezvous, () => kickOthers(setup));
     const debug = new VcpuDebug({
       ...{ vcpu, page, ram, rendezvous, strategy: setup.strategy, lock: ports.lock },
@@ -59,7 +62,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       new ExitView(setup.runPages, runPageOffset(index), setup.runBytes),
       new ExitMemory(setup.exits, index),
     );
-    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, ram, debug, rendezvous, exits });
+    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, bios, ram, debug, rendezvous, exits });
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
