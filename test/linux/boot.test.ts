@@ -7,6 +7,8 @@ import { setTimeout } from 'node:timers/promises';
 import { isCpuFeature } from '../../hypervisor-core/protocol/cpu-features.ts';
 import { patience } from '../patience.ts';
 import { files, type LinuxGuest, withLinux } from './linux-guest.ts';
+import { qemuLog } from './qemu-log.ts';
+import { sharedLines } from './serial-log.ts';
 
 /** QEMU's TCG lets a nested guest set XCR0 unseen by KVM, whose CPUID leaf 0xd is then wrong: Linux dies of it. */
 const HIDDEN = ['xsave'];
@@ -21,7 +23,7 @@ async function poweredOff(guest: LinuxGuest): Promise<string> {
 }
 
 describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
-  test('reaches userspace, drives the virtio devices and powers off', () => {
+  test('reaches userspace, drives the virtio devices and powers off, in the words that it has for them under QEMU', () => {
     const before = readFileSync(files.disk);
     return withLinux(COMMAND_LINE, options, async (guest) => {
       const text = await poweredOff(guest);
@@ -33,12 +35,14 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
       assert.deepEqual(readFileSync(files.disk), before);
       says('65536 bytes from virtio_rng.0');
       says('hello on hvc0');
+      says('virtio interrupts by MSI 7');
       const flags = said.find((line) => line.startsWith('flags'))?.split(/ +/) ?? [];
       assert.ok(flags.filter(isCpuFeature).length > 30, flags.join(' '));
       assert.deepEqual(
         flags.filter((flag) => HIDDEN.includes(flag)),
         [],
       );
+      assert.deepEqual(sharedLines(text), sharedLines(qemuLog(COMMAND_LINE, HIDDEN)));
     });
   });
 

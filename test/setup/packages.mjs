@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 const packages = {
   guests: ['gcc', 'binutils', 'make', 'libc6-dev', 'linux-libc-dev', 'libxen-dev', 'qemu-system-x86', 'acpica-tools'],
   clients: ['gcc', 'binutils', 'gdb', 'gdbserver', 'lldb', 'qemu-system-x86'],
-  linux: ['busybox-static', 'cpio'],
+  linux: ['qemu-system-x86', 'busybox-static', 'cpio'],
   vscode: ['chromium'],
   vmlinux: ['binutils', 'gdb', 'elfutils', 'bpftool', 'python3-drgn'],
   svm: ['qemu-system-x86', 'busybox-static', 'cpio'],
