@@ -5,7 +5,7 @@
  * that the other machine has and ours has not, of how many vectors its console has, and of how long something took.
  */
 const SHARED = [
-  /virtio|vda|^guest: (?!flags|hello|virtio interrupts)/,
+  /^virtio|^guest: (?!flags|hello|virtio interrupts)/,
   /^(Hypervisor detected|Booting paravirtualized|kvm-guest|x86\/fpu|x86\/mm|Spectre|Speculative|Memory Encryption)/,
   /^(IOAPIC|ACPI: PM-Timer|ACPI: LAPIC_NMI|ACPI: Using ACPI|smpboot: Allowing|smp: Brought|serio: i8042 KBD)/,
   /^(Freeing unused|Write protecting|Run \/init|reboot:)/,
