@@ -82,6 +82,8 @@ async function boot(session: Session, args: StartArguments): Promise<void> {
   try {
     await session.adopt(guest);
     if (args.request === 'launch') await followConsole(session, guest, args.console);
+    const tried = guest.symbols?.triedDebugFiles ?? [];
+    if (tried.length > 0) session.print(noDwarf(guest.name, tried), 'console');
     for (const sentence of guest.target.missing) session.print(`${sentence}\n`, 'console');
     const info = await guest.target.inspect?.sendRequest(inspect.info).catch(() => undefined);
     if (info) session.send.ringside('ringside/started', { info });
@@ -98,3 +100,6 @@ async function begin(session: Session): Promise<void> {
   if (session.startArguments?.stopOnEntry) setImmediate(() => void session.report(guest, stop, 'entry'));
   else await session.move('continue', continueAll);
 }
+
+const noDwarf = (name: string, tried: readonly string[]): string =>
+  `${name} has no DWARF, so no lines and types are known. A file with it was looked for in vain: ${tried.join(', ')}.\n`;

@@ -57,7 +57,7 @@ describe('call frame rules as readelf has them', () => {
       const program = build(variant);
       const elf = ElfFile.open(program);
       const addresses = new Addresses(elf.entry & ~0xfffffn, elf.wordSize);
-      const frames = new CallFrames(new DebugInfo(elf, addresses));
+      const frames = new CallFrames(new DebugInfo(elf, addresses, elf));
       const names = tableFor(elf.machine);
       const rows = readelfRows(program);
       assert.ok(rows.length > 10, `${rows.length} rows`);

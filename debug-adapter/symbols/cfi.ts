@@ -3,7 +3,7 @@ import { lastAtMost, sortedOrder } from './addresses.ts';
 import { Cursor } from './bytes.ts';
 import type { DebugInfo } from './debug-info.ts';
 import { isAbsent, readPointer } from './eh-pointer.ts';
-import type { ElfSection } from './elf.ts';
+import type { ElfFile, ElfSection } from './elf.ts';
 
 /** Common information entry. */
 interface Cie {
@@ -59,12 +59,13 @@ class FrameSection {
 
   constructor(
     private readonly info: DebugInfo,
+    private readonly elf: ElfFile,
     private readonly section: ElfSection,
     private readonly isEh: boolean,
   ) {}
 
   private get bytes(): Uint8Array {
-    return this.info.elf.bytes(this.section);
+    return this.elf.bytes(this.section);
   }
 
   find(distance: number): Fde | undefined {
@@ -212,12 +213,12 @@ export class CallFrames {
   private readonly sections: readonly FrameSection[];
 
   constructor(info: DebugInfo) {
-    const { elf } = info;
-    const debug = elf.section('.debug_frame') ?? elf.section('.zdebug_frame');
+    const { elf, dwarf } = info;
+    const debug = dwarf.section('.debug_frame') ?? dwarf.section('.zdebug_frame');
     const eh = elf.section('.eh_frame');
     this.sections = [
-      ...(debug ? [new FrameSection(info, debug, false)] : []),
-      ...(eh ? [new FrameSection(info, eh, true)] : []),
+      ...(debug ? [new FrameSection(info, dwarf, debug, false)] : []),
+      ...(eh ? [new FrameSection(info, elf, eh, true)] : []),
     ];
   }
 

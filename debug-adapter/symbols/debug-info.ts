@@ -16,9 +16,12 @@ const keptBytes = 32 * 1024 * 1024;
 
 /** The DWARF of a file by itself. Arguments and errors are those of `ElfFile.open`. */
 export function openDebugInfo(path: string, placed?: ReadonlyMap<string, bigint>): DebugInfo {
-  const elf = ElfFile.open(path, placed);
-  return new DebugInfo(elf, new Addresses(originOf(elf), elf.wordSize));
+  return debugInfoOf(ElfFile.open(path, placed));
 }
+
+/** @param dwarf The file with the DWARF of `elf`, where that is another. */
+export const debugInfoOf = (elf: ElfFile, dwarf = elf): DebugInfo =>
+  new DebugInfo(elf, new Addresses(originOf(elf), elf.wordSize), dwarf);
 
 /** The lowest loaded address: from there, all distances within the image are small. */
 function originOf(elf: ElfFile): bigint {
@@ -46,13 +49,21 @@ export class DebugInfo {
   readonly problems: string[] = [];
 
   constructor(
+    /** The image: code, notes, `.eh_frame`. */
     readonly elf: ElfFile,
     readonly addresses: Addresses,
+    /** The file with the DWARF: the same one, unless the image was stripped. */
+    readonly dwarf: ElfFile,
   ) {
-    this.infoSection = debugSection(elf, 'info');
-    this.typesSection = debugSection(elf, 'types');
+    this.infoSection = debugSection(dwarf, 'info');
+    this.typesSection = debugSection(dwarf, 'types');
     this.typesBias = this.infoSection ? this.sectionSize(this.infoSection) : 0;
     this.loaded = loadedRanges(elf, addresses);
+  }
+
+  close(): void {
+    this.elf.close();
+    if (this.dwarf !== this.elf) this.dwarf.close();
   }
 
   /** `otherwise` where `read` meets damage: damage in one part of the file must not take the rest away. */
@@ -87,16 +98,16 @@ export class DebugInfo {
 
   /** Whole bytes of a debug section, empty where there is none. */
   section(name: `.debug_${string}`): Uint8Array {
-    return this.elf.bytes(debugSection(this.elf, name.slice('.debug_'.length)));
+    return this.dwarf.bytes(debugSection(this.dwarf, name.slice('.debug_'.length)));
   }
 
   /** A line program, the cursor behind its length; undefined where there are none. */
   lineProgram(offset: number): { cursor: Cursor; offsetSize: number } | undefined {
-    const section = debugSection(this.elf, 'line');
+    const section = debugSection(this.dwarf, 'line');
     const size = section ? this.sectionSize(section) : 0;
     if (!section || size === 0) return undefined;
     const where = section.name;
-    const head = this.elf.part(section, offset, Math.min(12, Math.max(0, size - offset)));
+    const head = this.dwarf.part(section, offset, Math.min(12, Math.max(0, size - offset)));
     const start: Cursor = new Cursor(head, 0, where, head.length, offset);
     let length = start.u32();
     let offsetSize = 4;
@@ -106,7 +117,7 @@ export class DebugInfo {
     }
     const from = offset + start.at;
     if (length > size - from) start.fail('line program goes on behind the section');
-    const bytes = this.elf.part(section, from, length);
+    const bytes = this.dwarf.part(section, from, length);
     return { cursor: new Cursor(bytes, 0, where, bytes.length, from), offsetSize };
   }
 
@@ -166,7 +177,7 @@ export class DebugInfo {
         last++;
       }
       if (size > memory.length) memory = new Uint8Array(size);
-      const window = this.elf.partInto(memory.subarray(0, size), ...this.placeOf(start.header));
+      const window = this.dwarf.partInto(memory.subarray(0, size), ...this.placeOf(start.header));
       for (let from = 0; first <= last; first++) {
         const unit = units[first] as Unit;
         unit.lend(window.subarray(from, from + unit.header.size));
@@ -178,7 +189,7 @@ export class DebugInfo {
   }
 
   readUnit(header: UnitHeader): Uint8Array {
-    return this.elf.part(...this.placeOf(header), header.size);
+    return this.dwarf.part(...this.placeOf(header), header.size);
   }
 
   private placeOf(header: UnitHeader): [section: ElfSection, offset: number] {
@@ -221,7 +232,7 @@ export class DebugInfo {
   }
 
   private sectionSize(section: ElfSection): number {
-    return section.name.startsWith('.z') || section.flags & 0x800 ? this.elf.bytes(section).length : section.size;
+    return section.name.startsWith('.z') || section.flags & 0x800 ? this.dwarf.bytes(section).length : section.size;
   }
 
   private readHeaders(section: ElfSection | undefined, bias: number): UnitHeader[] {
@@ -230,7 +241,7 @@ export class DebugInfo {
     const end = this.sectionSize(section);
     this.tolerate(() => {
       for (let at = 0; at < end; ) {
-        const bytes = this.elf.part(section, at, Math.min(maximumUnitHeader, end - at));
+        const bytes = this.dwarf.part(section, at, Math.min(maximumUnitHeader, end - at));
         const cursor = new Cursor(bytes, 0, section.name, bytes.length, at);
         const header = readUnitHeader(cursor, at + bias, section === this.typesSection);
         if (header.size > end - at) cursor.fail(`unit of ${header.size} bytes goes on behind the section`);

@@ -3,20 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { SymbolFileError, type SymbolIndex, type Type } from './api.ts';
 import { ElfFile } from './elf.ts';
+import { damaged } from './fixtures/damage.ts';
 import { build, nameOf, scratch, type Variant } from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
 import { backtrace } from './unwinder.ts';
-
-/** Mulberry32: the same damage on every machine. */
-function randomFrom(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
 
 const names = [
   'run',
@@ -114,14 +104,7 @@ describe('damaged files end in an error or an answer', () => {
       elf.close();
       const path = scratch('damaged');
       for (let round = 0; round < rounds; round++) {
-        const random = randomFrom(round + 1);
-        const bytes = Buffer.from(whole);
-        for (let count = 1 + random(12); count > 0; count--) {
-          const section = debug[random(debug.length)]!;
-          const at = random(3) === 0 ? random(bytes.length) : section.offset + random(section.size);
-          bytes[at] = random(2) === 0 ? random(256) : [0, 0xff, 0x7f, 0x80][random(4)]!;
-        }
-        writeFileSync(path, random(10) === 0 ? bytes.subarray(0, random(bytes.length)) : bytes);
+        writeFileSync(path, damaged(whole, debug, round + 1));
         const start = performance.now();
         try {
           const symbols = await openSymbols(path);

@@ -17,10 +17,10 @@ import type {
   VariableInfo,
 } from './api.ts';
 import { CallFrames } from './cfi.ts';
-import { type DebugInfo, openDebugInfo } from './debug-info.ts';
+import { type DebugInfo, debugInfoOf } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute, tag } from './dwarf-constants.ts';
-import { type ElfFile, sectionFlags } from './elf.ts';
+import { ElfFile, sectionFlags } from './elf.ts';
 import { Unavailable } from './expression.ts';
 import { Frames } from './frames.ts';
 import { ImageIndex, type IndexOptions } from './index/image-index.ts';
@@ -29,6 +29,7 @@ import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
 import { type Scope, Scopes } from './scopes.ts';
+import { findDebugFile, hasDwarf } from './separate-debug.ts';
 import { StaticPlaces } from './static-places.ts';
 import { SymbolTable } from './symtab.ts';
 import { Types } from './types.ts';
@@ -36,6 +37,8 @@ import type { Unit } from './unit.ts';
 import { Variables } from './variables.ts';
 
 export interface SymbolOptions extends IndexOptions {
+  /** Where files with the DWARF of stripped images are installed; /usr/lib/debug when absent. */
+  readonly debugFolder?: string;
   /** Where the sections of a relocatable file, such as a kernel module, are in memory: addresses by name. */
   readonly placed?: ReadonlyMap<string, bigint>;
 }
@@ -44,18 +47,30 @@ export interface SymbolOptions extends IndexOptions {
 export interface OpenSymbols extends SymbolIndex {
   /** What was found damaged so far: the parts of the file that are left out. */
   readonly problems: readonly string[];
+  /** Where a file with the DWARF of the stripped image was looked for in vain; empty where none is told of. */
+  readonly triedDebugFiles: readonly string[];
   /** The guest has the image's upper half `slide` bytes above where the file has it, as `kernelSlide` finds out. */
   moveBy(slide: bigint): void;
   close(): void;
 }
 
 /**
- * Opens an ELF file. Headers are checked now, the rest is read when it is asked for: what then proves to be damaged is
+ * Opens an ELF file, and the file with its DWARF where the image was stripped of that. Headers are checked now, the rest is read when it is asked for: what then proves to be damaged is
  * left out and noted in {@link OpenSymbols.problems}. Rejects with {@link SymbolFileError} for a file that is not an x86
  * ELF file, and with the system's error for one that cannot be opened.
  */
 export async function openSymbols(path: string, options: SymbolOptions = {}): Promise<OpenSymbols> {
-  return new ElfSymbols(openDebugInfo(path, options.placed), options);
+  const image = ElfFile.open(path, options.placed);
+  const { found, tried } = hasDwarf(image)
+    ? { found: image, tried: [] }
+    : await findDebugFile(image, options.placed, options.debugFolder);
+  try {
+    return new ElfSymbols(debugInfoOf(image, found), options, found ? [] : tried);
+  } catch (error) {
+    image.close();
+    if (found !== image) found?.close();
+    throw error;
+  }
 }
 
 const tagOfKind = { struct: tag.structureType, union: tag.unionType, enum: tag.enumerationType } as const;
@@ -81,13 +96,14 @@ class ElfSymbols implements OpenSymbols {
   constructor(
     private readonly info: DebugInfo,
     options: IndexOptions,
+    readonly triedDebugFiles: readonly string[],
   ) {
-    const { elf } = info;
+    const { elf, dwarf } = info;
     this.elf = elf;
     this.path = elf.path;
     this.machine = elf.machine;
     this.addresses = info.addresses;
-    this.symbols = new SymbolTable(elf, this.addresses);
+    this.symbols = new SymbolTable(dwarf.section('.symtab') ? dwarf : elf, this.addresses);
     this.names = new ImageIndex(info, (name) => this.unitsOfSymbol(name), options);
     this.lines = new Lines(info, this.names);
     this.types = new Types(this.info, (name, wanted) => this.definition(name, wanted));
@@ -131,7 +147,7 @@ class ElfSymbols implements OpenSymbols {
 
   close(): void {
     void this.names.close();
-    this.elf.close();
+    this.info.close();
   }
 
   symbolAt(address: bigint): ImageSymbol | undefined {

@@ -32,14 +32,14 @@ export function cacheFolder(): string {
 
 /** Where the index of an image is kept. */
 export function cacheFile(folder: string, info: DebugInfo): string {
-  return join(folder, `${buildId(info.elf)?.slice(0, 64) ?? digest(identity(info))}.index`);
+  return join(folder, `${buildId(info.dwarf)?.slice(0, 64) ?? digest(identity(info))}.index`);
 }
 
 /** A stripped image and the file with its symbols have one build id, so that alone does not tell them apart. */
-function identity({ elf, units }: DebugInfo): string {
+function identity({ dwarf, units }: DebugInfo): string {
   const last = units.at(-1)?.header;
   const debug = `${units.length} ${(last?.offset ?? 0) + (last?.size ?? 0)}`;
-  return `${buildId(elf) ?? `${elf.path} ${elf.modified}`} ${elf.fileSize} ${debug}`;
+  return `${buildId(dwarf) ?? `${dwarf.path} ${dwarf.modified}`} ${dwarf.fileSize} ${debug}`;
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 40);

@@ -127,7 +127,7 @@ export class ImageIndex {
 
   /** Undefined when it was closed meanwhile, or when the thread failed, which is noted. */
   private build(file: string | undefined): Promise<ImageColumns | undefined> {
-    const workerData: IndexOrder = { path: this.info.elf.path, ...(file === undefined ? {} : { file }) };
+    const workerData: IndexOrder = { path: this.info.dwarf.path, ...(file === undefined ? {} : { file }) };
     const worker = new Worker(workerFile(), { workerData, name: 'symbol index' });
     worker.unref();
     this.worker = worker;

@@ -20,7 +20,7 @@ function work(order: IndexOrder): void {
   const { names, sources } = columns;
   const memory = [names.buckets, names.hashes, names.starts, names.tags, names.dies, sources.starts, sources.units];
   if (order.file) writeCached(order.file, info, columns);
-  info.elf.close();
+  info.close();
   send(
     { type: 'done', columns, problems: info.problems },
     memory.map(({ buffer }) => buffer as ArrayBuffer),
