@@ -38,7 +38,11 @@ export const noSuchFile = (attribute: string, path: string, reason: string) =>
 export const unusableImage = (attribute: string, path: string, reason: string) =>
   shown(
     1004,
-    `launch.json: "${attribute}": ${path} cannot be used: ${reason}. A kernel is an ELF64 x86-64 executable or a multiboot ELF32.`,
+    `launch.json: "${attribute}": ${path} cannot be used: ${reason}. ${
+      attribute === 'symbols'
+        ? 'Symbols are an x86 ELF file, a System.map or a copy of /proc/kallsyms.'
+        : 'A kernel is an ELF64 x86-64 executable or a multiboot ELF32.'
+    }`,
   );
 export const tooMuchMemory = (asked: string, available: string) =>
   shown(1005, `launch.json: "memory": ${asked} is more than this machine has (${available}). Ask for less.`);

@@ -48,7 +48,7 @@ export class Addresses {
     return this.isUpper(address) ? (address + this.slide) & this.mask : address;
   }
 
-  private isUpper(address: bigint): boolean {
+  isUpper(address: bigint): boolean {
     return address > this.mask >> 1n;
   }
 

@@ -172,6 +172,17 @@ export interface SymbolIndex {
   unwind(frame: FrameContext): Promise<CallerRegisters | undefined>;
 }
 
+/** An index that holds its file open until it is closed. */
+export interface OpenSymbols extends SymbolIndex {
+  /** What was found damaged so far: the parts of the file that are left out. */
+  readonly problems: readonly string[];
+  /** Where a file with the DWARF of the stripped image was looked for in vain; empty where none is told of. */
+  readonly triedDebugFiles: readonly string[];
+  /** The guest has the image's upper half `slide` bytes above where the file has it, as `kernelSlide` finds out. */
+  moveBy(slide: bigint): void;
+  close(): void;
+}
+
 // ---------------------------------------------------------------- places and frames
 
 /** Reads guest-virtual memory; shorter than asked where a page is not mapped. */

@@ -1,43 +1,51 @@
-/** The symbol table, `.symtab`, by address and by name. System V ABI, chapter 4. */
+/** A symbol table by address and by name: `.symtab` of the System V ABI, chapter 4, or what was read in its terms. */
 import { type Addresses, lastAtMost, sortedOrder } from './addresses.ts';
 import type { ImageSymbol } from './api.ts';
 import { stringAt } from './bytes.ts';
-import type { ElfFile, ElfSection } from './elf.ts';
+import type { ElfFile } from './elf.ts';
 
-const symbolTypes = { noType: 0, object: 1, func: 2, section: 3, file: 4, ifunc: 10 } as const;
+export const symbolTypes = { noType: 0, object: 1, func: 2, section: 3, file: 4, ifunc: 10 } as const;
 const undefinedSection = 0;
 const absoluteSection = 0xfff1;
 /** Symbols at lower addresses that are looked at for one that covers an address. */
 const coverSteps = 64;
 
 /** Columns with one element for each symbol that names something, in the file's order: a kernel has 100,000 of them. */
-interface Columns {
+export interface SymbolColumns {
   readonly count: number;
+  /** Where in the strings each name begins, up to a zero. */
   readonly nameAt: Uint32Array;
   /** Of `Addresses`; NaN for an absolute value. */
   readonly distance: Float64Array;
   readonly size: Float64Array;
   /** st_info: type in the lower four bits, binding in the upper. */
   readonly info: Uint8Array;
+  /** Which of the regions it lies in; another number for none. */
   readonly section: Uint16Array;
-  /** Where in the section each stands. */
-  readonly at: Uint32Array;
+  /** The value of one that is absolute. */
+  absolute(entry: number): bigint;
+}
+
+/** A stretch of memory that symbols lie in: a loaded section. */
+export interface Region {
+  readonly address: bigint;
+  readonly size: number;
 }
 
 export class SymbolTable {
-  private readonly bytes: Uint8Array;
-  private readonly strings: Uint8Array;
-  private readonly columns: Columns;
   private sorted: Uint32Array | undefined;
 
   constructor(
-    private readonly elf: ElfFile,
+    private readonly columns: SymbolColumns,
+    private readonly strings: Uint8Array,
+    private readonly regions: readonly Region[],
     private readonly addresses: Addresses,
-  ) {
+  ) {}
+
+  static ofElf(elf: ElfFile, addresses: Addresses): SymbolTable {
     const table = elf.section('.symtab');
-    this.bytes = elf.bytes(table);
-    this.strings = elf.bytes(table && elf.sections[table.link]);
-    this.columns = readColumns(this.bytes, elf, addresses);
+    const strings = elf.bytes(table && elf.sections[table.link]);
+    return new SymbolTable(readColumns(elf.bytes(table), elf, addresses), strings, elf.sections, addresses);
   }
 
   /** The symbol that covers `distance`, or else the nearest one below it in the same section. */
@@ -116,8 +124,8 @@ export class SymbolTable {
     }
   }
 
-  private sectionOf(entry: number): ElfSection | undefined {
-    return this.elf.sections[this.columns.section[entry] as number];
+  private sectionOf(entry: number): Region | undefined {
+    return this.regions[this.columns.section[entry] as number];
   }
 
   /** Among symbols at one address: typed before untyped, sized before unsized, global before local. */
@@ -134,21 +142,15 @@ export class SymbolTable {
     const place = distance[entry] as number;
     return {
       name: stringAt(this.strings, nameAt[entry] as number),
-      address: Number.isNaN(place) ? this.value(entry) : this.addresses.toGuest(place),
+      address: Number.isNaN(place) ? this.columns.absolute(entry) : this.addresses.toGuest(place),
       size: BigInt(size[entry] as number),
       kind: isFunction ? 'function' : type === symbolTypes.object ? 'object' : 'other',
       global: (info[entry] as number) >> 4 !== 0,
     };
   }
-
-  /** st_value. */
-  private value(entry: number): bigint {
-    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset + (this.columns.at[entry] as number));
-    return this.elf.wordSize === 8 ? view.getBigUint64(8, true) : BigInt(view.getUint32(4, true));
-  }
 }
 
-function readColumns(bytes: Uint8Array, elf: ElfFile, addresses: Addresses): Columns {
+function readColumns(bytes: Uint8Array, elf: ElfFile, addresses: Addresses): SymbolColumns {
   const { wordSize } = elf;
   /** In a relocatable file a value counts from its section. */
   const starts = elf.isRelocatable
@@ -181,5 +183,16 @@ function readColumns(bytes: Uint8Array, elf: ElfFile, addresses: Addresses): Col
     positions[count] = at;
     count++;
   }
-  return { count, nameAt, distance, size, info, section, at: positions };
+  return {
+    count,
+    nameAt,
+    distance,
+    size,
+    info,
+    section,
+    absolute: (entry) => {
+      const at = (positions[entry] as number) + valueAt;
+      return wordSize === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
+    },
+  };
 }
