@@ -6,7 +6,15 @@ import { OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu, StateName } from '../kvm/vcpu.ts';
 import { registersByName } from '../protocol/target-description.ts';
 import type { VcpuRegisters } from './api.ts';
-import { markPresent, packAccessRights, packTag, unpackAccessRights, unpackTag, XSAVE } from './register-formats.ts';
+import {
+  markAvxPresent,
+  markPresent,
+  packAccessRights,
+  packTag,
+  unpackAccessRights,
+  unpackTag,
+  XSAVE,
+} from './register-formats.ts';
 
 const MSR_KERNEL_GS_BASE = 0xc000_0102;
 const KVM_SEGMENT_NAMES: Readonly<Record<string, keyof typeof OFFSET.kvm_sregs>> = { ldtr: 'ldt' };
@@ -132,6 +140,19 @@ const tagWord: Field = {
   set: (access, value) => access.change('xsave', (view) => view.setUint8(XSAVE.ftw, packTag(Number(value)))),
 };
 
+/** The upper half of a YMM register: zero, and not to be written, where the guest's processor has none. */
+function upperHalf(number: number): Field {
+  const half = plain('xsave', XSAVE.ymmHigh + 16 * number, 16);
+  return {
+    get: (access) => half.get(access),
+    set: (access, value) => {
+      if (value === half.get(access)) return;
+      markAvxPresent(access.state('xsave'));
+      half.set(access, value);
+    },
+  };
+}
+
 const kernelGsBase: Field = {
   get: ({ vcpu }) => vcpu.msrs([MSR_KERNEL_GS_BASE])[0] ?? 0n,
   set: ({ vcpu }, value) => {
@@ -164,6 +185,7 @@ const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['fooff', plain('xsave', XSAVE.fdp, 4)],
   ['fop', plain('xsave', XSAVE.fop, 2)],
   ...Array.from({ length: 16 }, (_, n): [string, Field] => [`xmm${n}`, plain('xsave', XSAVE.xmm + 16 * n, 16)]),
+  ...Array.from({ length: 16 }, (_, n): [string, Field] => [`ymm${n}h`, upperHalf(n)]),
   ['mxcsr', plain('xsave', XSAVE.mxcsr, 4)],
   ...[0, 1, 2, 3].map((n): [string, Field] => [`dr${n}`, plain('debugregs', OFFSET.kvm_debugregs.db + 8 * n, 8)]),
   ['dr6', plain('debugregs', OFFSET.kvm_debugregs.dr6, 8)],

@@ -37,7 +37,15 @@ export const XSAVE = {
   st: 32,
   xmm: 160,
   bitmap: 512,
+  /** Upper halves of YMM0 to YMM15, in the standard format that KVM_GET_XSAVE has (Intel SDM vol. 1 13.4.2). */
+  ymmHigh: 576,
 } as const;
+
+/** Marks AVX state as present; KVM refuses that on a processor without AVX. */
+export function markAvxPresent(xsave: DataView): void {
+  const AVX = 4n;
+  xsave.setBigUint64(XSAVE.bitmap, xsave.getBigUint64(XSAVE.bitmap, true) | AVX, true);
+}
 
 /** Marks x87 and SSE state as present, without which the processor would take their initial values instead. */
 export function markPresent(xsave: DataView): void {

@@ -57,7 +57,7 @@ describe('target description', () => {
       }
       assert.match(gdb.stdout, /<architecture>i386:x86-64</);
       // Its own numbering has a column only for registers that it found in the description.
-      for (const name of ['rip', 'eflags', 'fs_base', 'mxcsr', 'cr3', 'tr_base', 'dr7']) {
+      for (const name of ['rip', 'eflags', 'fs_base', 'mxcsr', 'cr3', 'tr_base', 'dr7', 'ymm0h']) {
         assert.match(gdb.stdout, new RegExp(`^ *${name} +\\d+`, 'm'), name);
       }
     } finally {

@@ -1,7 +1,7 @@
 /**
  * The registers that the stub shows, and the target description (GDB manual, appendix G) that tells a debugger about
  * them. Descriptions are fixed for a connection, so this is the 64-bit superset in every processor mode. Names and
- * order of the first 66 follow QEMU's i386-64bit description; the system feature after them is our own.
+ * order of the first 66 follow QEMU's i386-64bit description; the system feature after them is our own, then come gdb's names for AVX.
  */
 import { type BitField, registerBits } from './register-bits.ts';
 
@@ -25,6 +25,7 @@ type Shape = Omit<RegisterDescription, 'regnum' | 'offset' | 'feature'>;
 
 const CORE = 'org.gnu.gdb.i386.core';
 const SSE = 'org.gnu.gdb.i386.sse';
+const AVX = 'org.gnu.gdb.i386.avx';
 const SEGMENTS = 'org.gnu.gdb.i386.segments';
 const SYSTEM = 'org.ringside.x86.system';
 
@@ -80,6 +81,8 @@ const features: readonly (readonly [feature: string, registers: readonly Shape[]
       ...shape(64, 'int64', 'control', ['xcr0']),
     ],
   ],
+  // The upper halves, which gdb puts together with xmm0 to xmm15; zero on a processor without AVX.
+  [AVX, numbered('ymm', 0, 15).flatMap((name) => shape(128, 'uint128', 'vector', [`${name}h`]))],
 ];
 
 /** Every register, in `g` packet order. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BootError } from '../../hypervisor-core/boot/boot-image.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
 import { patience } from '../patience.ts';
-import { DATA, imm32, Session, tinyImage, withSession } from './tiny-guest.ts';
+import { lacks } from './run-control-kit.ts';
+import { CODE, DATA, imm32, Session, tinyImage, withSession } from './tiny-guest.ts';
 
 const GIB = 1 << 30;
 const continueAll = { kind: 'continue' } as const;
@@ -173,4 +174,37 @@ test('what the guest prints arrives, whole and in order', () => {
     assert.deepEqual([...session.machine.console.history()], expected);
     assert.deepEqual(parts, expected);
   });
+});
+
+test('the upper halves of YMM registers are the guest’s, where its processor has them', async () => {
+  // mov eax, 7; xor edx, edx; xor ecx, ecx; xsetbv; vmovdqu ymm3, [rdi]; nop
+  const code = [0xb8, ...imm32(7), 0x31, 0xd2, 0x31, 0xc9, 0x0f, 0x01, 0xd1, 0xc5, 0xfe, 0x6f, 0x1f, 0x90];
+  const image = tinyImage({ code });
+  const avx = / avx /.test(readFileSync('/proc/cpuinfo', 'utf8')) && lacks('emulated-supervisor') !== false;
+  const OSXSAVE_AND_SSE = 0x40600n;
+  const cpu = { ...image.cpu, cr0: image.cpu.cr0 | 2n, cr4: image.cpu.cr4 | (avx ? OSXSAVE_AND_SSE : 0n) };
+  const session = await Session.startImage({ ...image, cpu });
+  try {
+    const { registers } = session.vcpu;
+    const ones = new Uint8Array(16).fill(0xaa);
+    assert.deepEqual(
+      [...registers.read('ymm3h')],
+      Array.from({ length: 16 }, () => 0),
+    );
+    if (!avx) return assert.throws(() => registers.write('ymm3h', ones));
+    session.machine.memory.write(
+      DATA,
+      Uint8Array.from({ length: 32 }, (_, at) => at + 1),
+    );
+    session.machine.insertBreakpoint('software', CODE + 16n, 1);
+    assert.equal((await session.go()).kind, 'breakpoint');
+    const counted = (first: number) => Array.from({ length: 16 }, (_, at) => first + at);
+    assert.deepEqual([...registers.read('xmm3')], counted(1));
+    assert.deepEqual([...registers.read('ymm3h')], counted(17));
+    registers.write('ymm3h', ones);
+    assert.deepEqual([...registers.read('ymm3h')], [...ones]);
+    assert.deepEqual([...registers.read('xmm3')], counted(1));
+  } finally {
+    await session.machine.close();
+  }
 });

@@ -1,0 +1,92 @@
+/**
+ * Evaluations a second of a breakpoint condition that does not hold. gdb runs one script over one boot sector on Ringside,
+ * where the condition goes to the core, and on QEMU, whose stub leaves it to gdb: a stop, a register read and two steps of
+ * the protocol for each. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { printTable, summary } from './table.ts';
+
+const TURNS = 3;
+/** Evaluations in one turn: some seconds' worth each. */
+const ROUNDS = { ringside: 5000, qemu: 500 };
+
+/** cli; xor eax, eax; loop: inc eax; nop; jmp loop */
+const CODE = [0xfa, 0x66, 0x31, 0xc0, 0x66, 0x40, 0x90, 0xeb, 0xfb];
+const BREAK_AT = '0x7c06';
+
+function sector(): Uint8Array {
+  const bytes = new Uint8Array(512);
+  bytes.set(CODE);
+  bytes.set([0x55, 0xaa], 510);
+  return bytes;
+}
+
+/** Seconds from the first evaluation to the one that holds, by gdb's own clock. */
+function seconds(socket: string, rounds: number): number {
+  // Ringside stands at the sector's first instruction already; QEMU's firmware comes before it.
+  const reach = socket.includes('qemu') ? ['hbreak *0x7c00', 'continue', 'delete'] : [];
+  const script = [
+    'set architecture i8086',
+    `target remote ${socket}`,
+    ...reach,
+    `break *${BREAK_AT} if $rax == ${rounds}`,
+    'python import time; start = time.monotonic()',
+    'continue',
+    'python print("SECONDS", time.monotonic() - start, int(gdb.parse_and_eval("$rax")))',
+    'kill',
+  ];
+  const text = execFileSync('gdb', ['-nx', '-batch', ...script.flatMap((command) => ['-ex', command])], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [, taken, rax] = /^SECONDS ([\d.]+) (\d+)$/m.exec(text) ?? [];
+  if (Number(rax) !== rounds) throw new Error(`the condition never held:\n${text}`);
+  return Number(taken);
+}
+
+async function rate(program: string, args: readonly string[], socket: string, rounds: number): Promise<number> {
+  const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = once(child, 'exit');
+  try {
+    while (!existsSync(socket)) await delay(20);
+    return rounds / seconds(socket, rounds);
+  } finally {
+    child.kill();
+    await ended;
+  }
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
+  try {
+    const image = join(folder, 'sector.img');
+    writeFileSync(image, sector());
+    const ringside: number[] = [];
+    const qemu: number[] = [];
+    for (let turn = 0; turn < TURNS; turn++) {
+      const ours = join(folder, `ringside${turn}`);
+      const core = join(__dirname, '../core.js');
+      const run = [core, 'run', image, '--gdb', `unix:${ours}`, '--wait'];
+      ringside.push(await rate(process.execPath, run, ours, ROUNDS.ringside));
+      const theirs = join(folder, `qemu${turn}`);
+      const machine = ['-accel', 'tcg', '-display', 'none', '-m', '16', '-drive', `format=raw,file=${image}`, '-S'];
+      const server = ['-chardev', `socket,id=gdb,path=${theirs},server=on,wait=off`, '-gdb', 'chardev:gdb'];
+      qemu.push(await rate('qemu-system-x86_64', [...machine, ...server], theirs, ROUNDS.qemu));
+    }
+    const ratio = summary(ringside.map((value, turn) => value / (qemu[turn] ?? Number.NaN)));
+    printTable(`Evaluations of a condition a second, under gdb: median (least to most) of ${TURNS} runs`, [
+      ['QEMU by TCG, in gdb', summary(qemu).text],
+      ['Ringside, in the core', summary(ringside).text],
+      ['Ringside / QEMU', ratio.text],
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+void main();
