@@ -47,7 +47,9 @@ export class Kernel {
       throw new LinuxError('The guest is no Linux whose symbols are known. Set "symbols" to its vmlinux.');
     }
     if (!symbols.typeNamed('task_struct', 'struct')) {
-      throw new LinuxError(`${symbols.path} has no debug information. Build the kernel with CONFIG_DEBUG_INFO.`);
+      throw new LinuxError(
+        `${symbols.path} has no type information. Build the kernel with CONFIG_DEBUG_INFO or CONFIG_DEBUG_INFO_BTF.`,
+      );
     }
     return new Kernel(symbols, read);
   }

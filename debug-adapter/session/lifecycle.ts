@@ -102,4 +102,4 @@ async function begin(session: Session): Promise<void> {
 }
 
 const noDwarf = (name: string, tried: readonly string[]): string =>
-  `${name} has no DWARF, so no lines and types are known. A file with it was looked for in vain: ${tried.join(', ')}.\n`;
+  `${name} has no DWARF, so no source lines are known. A file with it was looked for in vain: ${tried.join(', ')}.\n`;

@@ -170,6 +170,16 @@ export function stringAt(bytes: Uint8Array, at: number): string {
   return decodeText(bytes, at, zero < 0 ? bytes.length : zero);
 }
 
+/** Where a table of zero-terminated strings holds `text`: linkers let a string be the end of a longer one. */
+export function offsetsOfString(table: Uint8Array, text: string): Set<number> {
+  const offsets = new Set<number>();
+  const wanted = Buffer.from(`${text}\0`, 'utf8');
+  if (wanted.length === 1) return offsets;
+  const strings = Buffer.from(table.buffer, table.byteOffset, table.length);
+  for (let at = strings.indexOf(wanted); at >= 0; at = strings.indexOf(wanted, at + 1)) offsets.add(at);
+  return offsets;
+}
+
 function decodeText(bytes: Uint8Array, from: number, to: number): string {
   const end = Math.min(to, from + maximumString);
   return Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString('utf8');

@@ -17,6 +17,7 @@ import type {
   Type,
   VariableInfo,
 } from './api.ts';
+import { BtfTypes } from './btf-types.ts';
 import { CallFrames } from './cfi.ts';
 import type { DebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
@@ -30,6 +31,7 @@ import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
 import { type Scope, Scopes } from './scopes.ts';
+import { hasDwarf } from './separate-debug.ts';
 import { StaticPlaces } from './static-places.ts';
 import { SymbolTable } from './symtab.ts';
 import { Types } from './types.ts';
@@ -52,6 +54,8 @@ export class ElfSymbols implements OpenSymbols {
   private readonly places: Places;
   private readonly symbols: SymbolTable;
   private readonly names: ImageIndex;
+  /** Where there is no DWARF. */
+  private readonly btf: BtfTypes | undefined;
   /** Null where the image has none. */
   private orc: OrcTable | null | undefined;
   private readonly elf: ElfFile;
@@ -68,6 +72,7 @@ export class ElfSymbols implements OpenSymbols {
     this.addresses = info.addresses;
     this.symbols = SymbolTable.ofElf(dwarf.section('.symtab') ? dwarf : elf, this.addresses);
     this.names = new ImageIndex(info, (name) => this.unitsOfSymbol(name), options);
+    this.btf = hasDwarf(dwarf) ? undefined : BtfTypes.of(info);
     this.lines = new Lines(info, this.names);
     this.types = new Types(this.info, (name, wanted) => this.definition(name, wanted));
     this.macros = new Macros(this.info);
@@ -82,6 +87,7 @@ export class ElfSymbols implements OpenSymbols {
       this.frames,
       this.symbols,
       this.names,
+      this.btf,
     );
     this.places = new Places(this.info, this.lines, this.scopes, this.symbols, this.names);
   }
@@ -180,7 +186,7 @@ export class ElfSymbols implements OpenSymbols {
       const die = kind
         ? found.find((each) => each.tag === tagOfKind[kind] || (kind === 'struct' && each.tag === tag.classType))
         : (found.find((each) => each.tag === tag.typedef || each.tag === tag.baseType) ?? found[0]);
-      return die && this.types.fromDie(die);
+      return die ? this.types.fromDie(die) : this.btf?.named(name, kind);
     }, undefined);
   }
 
@@ -198,7 +204,7 @@ export class ElfSymbols implements OpenSymbols {
         const found = type.kind === 'enum' && type.enumerators.find((each) => each.name === name);
         if (found) return { type, value: found.value };
       }
-      return undefined;
+      return this.btf?.enumerator(name);
     }, undefined);
   }
 

@@ -1,7 +1,7 @@
 /** A symbol table by address and by name: `.symtab` of the System V ABI, chapter 4, or what was read in its terms. */
 import { type Addresses, lastAtMost, sortedOrder } from './addresses.ts';
 import type { ImageSymbol } from './api.ts';
-import { stringAt } from './bytes.ts';
+import { offsetsOfString, stringAt } from './bytes.ts';
 import type { ElfFile } from './elf.ts';
 
 export const symbolTypes = { noType: 0, object: 1, func: 2, section: 3, file: 4, ifunc: 10 } as const;
@@ -65,7 +65,7 @@ export class SymbolTable {
   }
 
   named(name: string): ImageSymbol[] {
-    const wanted = this.offsetsOf(name);
+    const wanted = offsetsOfString(this.strings, name);
     const found: ImageSymbol[] = [];
     if (wanted.size === 0) return found;
     const { count, nameAt } = this.columns;
@@ -86,16 +86,6 @@ export class SymbolTable {
     }
     found.delete('');
     return [...found].sort().slice(0, limit);
-  }
-
-  /** Where the string table holds `name`: linkers let a name be the end of a longer one. */
-  private offsetsOf(name: string): Set<number> {
-    const offsets = new Set<number>();
-    const wanted = Buffer.from(`${name}\0`, 'utf8');
-    if (wanted.length === 1) return offsets;
-    const strings = Buffer.from(this.strings.buffer, this.strings.byteOffset, this.strings.length);
-    for (let at = strings.indexOf(wanted); at >= 0; at = strings.indexOf(wanted, at + 1)) offsets.add(at);
-    return offsets;
   }
 
   /** Symbols in loaded sections by address, then as {@link at} prefers them: best last. */

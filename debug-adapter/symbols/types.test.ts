@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Type } from './api.ts';
-import { build, compilers, everyVariant, gdb, nameOf, type Variant } from './fixtures/toolchain.ts';
+import { gdbLayouts, layout } from './fixtures/layouts.ts';
+import { build, compilers, everyVariant, nameOf, type Variant } from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
 
 const layouts = ['node', 'packed', 'completed_elsewhere', 'point'];
@@ -17,57 +18,16 @@ const variants: readonly Variant[] = [
   { compiler: 'gcc', optimisation: 1, dwarf: 5, narrow: true },
 ];
 
-function stripped(type: Type): Type {
-  let inner = type;
-  while ('target' in inner && inner.kind !== 'pointer') inner = inner.target;
-  return inner;
-}
-
-function sizeOf(start: Type): number {
-  const type = stripped(start);
-  if (type.kind === 'array') return (type.count ?? 0) * sizeOf(type.element);
-  return 'size' in type ? type.size : 0;
-}
-
-const isAggregate = (type: Type) => type.kind === 'struct' || type.kind === 'union';
-
-/** `name bit size` of every member that is not itself an aggregate; gdb gives none for what lies directly in a union. */
-function layout(type: Type, base = 0): string[] {
-  assert.ok(type.kind === 'struct' || type.kind === 'union');
-  return type.members.flatMap((member) => {
-    const inner = stripped(member.type);
-    const at = base + member.offset * 8 + (member.bits?.offset ?? 0);
-    if (isAggregate(inner)) return layout(inner, at);
-    const width = member.bits ? ` ${member.bits.size} bits` : '';
-    return [`${member.name} ${type.kind === 'union' ? '' : at} ${sizeOf(inner)}${width}`];
-  });
-}
-
-function gdbLayout(text: string): string[] {
-  const rows = text.matchAll(/^\/\*\s+(?:(\d+)(?::\s*(\d+))?\s*\|)?\s*(\d+)\s*\*\/\s+(.*);$/gm);
-  return [...rows].map(([, byte, bit, size, declaration = '']) => {
-    const name = /\(\*(\w+)\)|(\w+)(?:\[\d*\])*(?: : \d+)?$/.exec(declaration);
-    const width = / : (\d+)$/.exec(declaration)?.[1];
-    const at = byte === undefined ? '' : Number(byte) * 8 + Number(bit ?? 0);
-    return `${name?.[1] ?? name?.[2]} ${at} ${size}${width ? ` ${width} bits` : ''}`;
-  });
-}
-
 describe('layouts as gdb has them', () => {
   for (const variant of variants) {
     test(nameOf(variant), async () => {
       const program = build(variant);
       const symbols = await openSymbols(program);
-      const texts = gdb(
-        program,
-        layouts.map((name) => `ptype /o struct ${name}`),
-      ).split(/^(?=\/\* offset)/m);
+      const theirs = gdbLayouts(program, layouts);
       for (const [index, name] of layouts.entries()) {
         const type = symbols.typeNamed(name, 'struct');
         assert.ok(type?.kind === 'struct' && !type.declaration, name);
-        const text = texts[index] as string;
-        assert.deepEqual(layout(type), gdbLayout(text));
-        assert.equal(type.size, Number(/total size \(bytes\):\s+(\d+) \*\/\n\s+}\s*$/.exec(text)?.[1]));
+        assert.deepEqual({ members: layout(type), size: type.size }, theirs[index]);
       }
       assert.deepEqual(symbols.problems, []);
       symbols.close();

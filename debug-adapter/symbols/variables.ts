@@ -1,5 +1,6 @@
 /** Variables in scope and of the whole image, and where they live. DWARF 5, 4.1. */
 import type { FrameContext, Place, SourceLine, StaticPlace, VariableInfo } from './api.ts';
+import type { BtfTypes } from './btf-types.ts';
 import type { DebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute, tag } from './dwarf-constants.ts';
@@ -32,6 +33,7 @@ export class Variables {
     private readonly frames: Frames,
     private readonly symbols: SymbolTable,
     private readonly names: ImageIndex,
+    private readonly btf: BtfTypes | undefined,
   ) {}
 
   /** @param scopes One inline level's scopes, outermost first. */
@@ -42,15 +44,22 @@ export class Variables {
   globals(name: string): VariableInfo[] {
     const defined = [...this.names.find(name, 'variable')];
     const found = defined.length > 0 ? defined : [...this.names.find(name, 'variableDeclaration')].slice(0, 1);
+    if (found.length === 0) return this.withoutDwarf(name);
     return found.map((die) => {
       const external = die.bearer(attribute.external)?.flag(attribute.external) ?? false;
       return this.describe(die, external ? 'global' : 'static');
     });
   }
 
+  /** A variable or function, of which BTF has the type and the symbol table the place. */
+  private withoutDwarf(name: string): VariableInfo[] {
+    const type = this.btf?.declared(name);
+    return type && this.symbols.named(name).length > 0 ? [{ name, type, kind: 'global' }] : [];
+  }
+
   async locate(variable: VariableInfo, frame: FrameContext): Promise<Place> {
     const die = this.dies.get(variable);
-    if (!die) return { kind: 'optimized-out' };
+    if (!die) return this.symbolPlace(variable.name);
     const constant = die.bearer(attribute.constValue)?.value(attribute.constValue);
     if (constant?.kind === 'constant') return { kind: 'value', bytes: wordBytes(constant.value) };
     if (constant?.kind === 'block') return { kind: 'value', bytes: constant.bytes };
@@ -64,11 +73,11 @@ export class Variables {
   /** Where it lives at an address in whatever frame. */
   staticPlace(variable: VariableInfo, pc: bigint, places: StaticPlaces): StaticPlace | undefined {
     const die = this.dies.get(variable);
-    if (!die || die.bearer(attribute.constValue)) return undefined;
+    if (die?.bearer(attribute.constValue)) return undefined;
     const distance = this.info.addresses.fromGuest(pc);
-    const bearer = die.bearer(attribute.location);
+    const bearer = die?.bearer(attribute.location);
     if (!bearer) {
-      const place = this.bySymbol(die);
+      const place = die ? this.bySymbol(die) : this.symbolPlace(variable.name);
       return place.kind === 'memory' ? { kind: 'memory', offset: place.address } : undefined;
     }
     const program = locationProgram(bearer, attribute.location, distance);
@@ -87,7 +96,11 @@ export class Variables {
   /** Something declared here and defined in assembly or by the linker. */
   private bySymbol(die: Die): Place {
     const external = die.bearer(attribute.external)?.flag(attribute.external);
-    const symbol = external ? this.symbols.named(die.name ?? '')[0] : undefined;
+    return external ? this.symbolPlace(die.name ?? '') : { kind: 'optimized-out' };
+  }
+
+  private symbolPlace(name: string): Place {
+    const [symbol] = this.symbols.named(name);
     return symbol ? { kind: 'memory', address: symbol.address } : { kind: 'optimized-out' };
   }
 

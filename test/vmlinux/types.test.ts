@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { typeName } from '../../debug-adapter/expressions/type-name.ts';
 import type { Type } from '../../debug-adapter/symbols/api.ts';
 import { type OpenSymbols, openSymbols } from '../../debug-adapter/symbols/symbols.ts';
-import { run, vmlinux } from './vmlinux.ts';
+import { run, sampleFunctions, vmlinux } from './vmlinux.ts';
 
 /** Prints `name size` and then `member bit-offset bit-size` of named structures, as drgn reads the same DWARF. */
 const script = `
@@ -21,18 +25,37 @@ for line in sys.stdin:
         print(m.name or '', m.bit_offset, '' if size is None else size)
 `;
 
+const folder = mkdtempSync(join(tmpdir(), 'ringside-btf-'));
+const stripped = join(folder, 'vmlinux');
+const btf = run('bpftool', ['btf', 'dump', 'file', vmlinux]);
 let symbols: OpenSymbols;
+/** Of the image without its DWARF. */
+let byBtf: OpenSymbols;
+let theirs: readonly string[];
+
 before(async () => {
+  run('objcopy', ['--strip-debug', vmlinux, stripped]);
   symbols = await openSymbols(vmlinux);
+  byBtf = await openSymbols(stripped, { debugFolder: folder });
   await symbols.indexed;
+  const wanted = structures();
+  const text = run(
+    '/usr/bin/python3',
+    ['-c', script, vmlinux],
+    wanted.map(({ kind, name }) => `${kind} ${name}`).join('\n'),
+  );
+  theirs = text.split(/^# /m).slice(1);
+  assert.ok(theirs.length > 5000, `drgn knows ${theirs.length}`);
 });
-after(() => symbols.close());
+after(() => {
+  for (const each of [symbols, byBtf]) each.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Names of structures that BTF has once, of which there is one in the whole image. */
 function structures(): { kind: 'struct' | 'union'; name: string }[] {
-  const text = run('bpftool', ['btf', 'dump', 'file', vmlinux]);
   const seen = new Map<string, number>();
-  for (const [, kind, name] of text.matchAll(/^\[\d+\] (STRUCT|UNION) '(\w+)' size=/gm))
+  for (const [, kind, name] of btf.matchAll(/^\[\d+\] (STRUCT|UNION) '(\w+)' size=/gm))
     seen.set(`${kind?.toLowerCase()} ${name}`, (seen.get(`${kind?.toLowerCase()} ${name}`) ?? 0) + 1);
   return [...seen]
     .filter(([, count]) => count === 1)
@@ -49,29 +72,83 @@ function layout(type: Type): string[] {
   );
 }
 
+function differencesOf(ours: OpenSymbols): string[] {
+  return theirs.flatMap((part) => {
+    const [head = '', ...members] = part.trimEnd().split('\n');
+    const [kind = '', name = '', size] = head.split(' ');
+    const type = ours.typeNamed(name, kind as 'struct' | 'union');
+    if (!type || !('size' in type)) return [`${kind} ${name} is not found`];
+    const [mine, other] = [layout(type), members].map((lines) => lines.map((line) => line.trim()).join());
+    return mine === other && String(type.size) === size ? [] : [`${kind} ${name}: ${mine} instead of ${other}`];
+  });
+}
+
 describe("structures of Debian's kernel", () => {
-  test('offsets and sizes of all members as drgn has them', () => {
-    const wanted = structures();
-    const text = run(
-      '/usr/bin/python3',
-      ['-c', script, vmlinux],
-      wanted.map(({ kind, name }) => `${kind} ${name}`).join('\n'),
-    );
-    const theirs = text.split(/^# /m).slice(1);
-    assert.ok(theirs.length > 5000, `drgn knows ${theirs.length}`);
-    const differences = theirs.flatMap((part) => {
-      const [head = '', ...members] = part.trimEnd().split('\n');
-      const [kind = '', name = '', size] = head.split(' ');
-      const ours = symbols.typeNamed(name, kind as 'struct' | 'union');
-      if (!ours || !('size' in ours)) return [`${kind} ${name} is not found`];
-      const [mine, other] = [
-        layout(ours)
-          .map((line) => line.trim())
-          .join(),
-        members.map((line) => line.trim()).join(),
-      ];
-      return mine === other && String(ours.size) === size ? [] : [`${kind} ${name}: ${mine} instead of ${other}`];
+  test('offsets and sizes of all members as drgn has them', () => assert.deepEqual(differencesOf(symbols), []));
+
+  test('the same out of BTF, without DWARF', () => {
+    assert.deepEqual(byBtf.sources(), []);
+    assert.deepEqual(differencesOf(byBtf), []);
+  });
+});
+
+describe("BTF of Debian's kernel, without DWARF", () => {
+  test('enumerators as bpftool has them', () => {
+    const found = [...btf.matchAll(/^\t'(\w+)' val=(-?\d+)/gm)];
+    const count = new Map<string, number>();
+    for (const [, name = ''] of found) count.set(name, (count.get(name) ?? 0) + 1);
+    const once = found.filter(([, name = ''], index) => count.get(name) === 1 && index % 16 === 0);
+    assert.ok(once.length > 500, `${once.length}`);
+    const differences = once.flatMap(([, name = '', value = '']) => {
+      const ours = byBtf.enumerator(name)?.value;
+      return ours === BigInt(value) ? [] : [`${name}: ${ours} instead of ${value}`];
     });
     assert.deepEqual(differences, []);
   });
+
+  test('types of members as DWARF has them', () => {
+    let compared = 0;
+    // Those that drgn knows, too: others are known within a function only.
+    const sample = theirs.filter((_, index) => index % 4 === 0).map((part) => part.split(' ', 2));
+    const differences = sample.flatMap(([kind = '', name = '']) => {
+      const [ours, other] = [byBtf, symbols].map((each) => {
+        const type = each.typeNamed(name, kind as 'struct' | 'union');
+        return type?.kind === 'struct' || type?.kind === 'union' ? type.members : [];
+      });
+      return (ours ?? []).flatMap((member, index) => {
+        const [mine, wanted] = [member.type, other?.[index]?.type].map((type) => type && oneDimension(typeName(type)));
+        compared++;
+        return mine === wanted ? [] : [`${name}.${member.name}: ${mine} instead of ${wanted}`];
+      });
+    });
+    assert.ok(compared > 10_000, `${compared} members`);
+    assert.deepEqual(differences, []);
+  });
+
+  test('functions as DWARF has them', () => {
+    let compared = 0;
+    const differences = sampleFunctions(vmlinux, 300).flatMap(({ name, address }) => {
+      const [ours] = byBtf.globals(name);
+      const described = symbols.functionAt(address);
+      if (ours?.type.kind !== 'function' || described?.low !== address) return [];
+      const level = symbols.inlineLevels(address).length - 1;
+      const parameters = symbols.variablesAt(address, level).filter(({ kind }) => kind === 'argument');
+      const returns = described.returns ?? ({ kind: 'void' } as const);
+      const [mine, wanted] = [
+        [ours.type.returns, ...ours.type.parameters],
+        [returns, ...parameters.map(({ type }) => type)],
+      ].map((types) => types.map((type) => oneDimension(typeName(type))).join());
+      compared++;
+      return mine === wanted ? [] : [`${name}: ${mine} instead of ${wanted}`];
+    });
+    assert.ok(compared > 150, `${compared} functions`);
+    assert.deepEqual(differences, []);
+  });
 });
+
+/** BTF's writers make one dimension of several, and an array of none of a flexible one. */
+const oneDimension = (text: string): string => {
+  const dimensions = [...text.matchAll(/\[(\d*)\]/g)].map(([, count]) => Number(count || 0));
+  if (dimensions.length === 0) return text;
+  return text.replace(/(\[\d*\])+/, `[${dimensions.reduce((product, count) => product * count, 1)}]`);
+};
