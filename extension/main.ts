@@ -55,7 +55,7 @@ export function activate(context: ExtensionContext): void {
     pageTables,
     addressSpace,
     interruptsView(store),
-    new HypercallsView(context, store),
+    new HypercallsView(context, store, stopsOn),
     memoryMapView(store),
     new ExitsView(context, store, stopsOn),
     new VcpusView(context, store),

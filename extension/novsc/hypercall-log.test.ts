@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parseStopOn } from '../../hypervisor-core/protocol/stop-on.ts';
 import { hypercalls } from '../../test/e2e/fake/snapshot.ts';
 import { HypercallLog } from './hypercall-log.ts';
-import { callColumns, callFacts, callRepeats } from './hypercall-rows.ts';
+import { callColumns, callFacts, callRepeats, callStopLine } from './hypercall-rows.ts';
 
 const counts = ({ total, lost }: HypercallLog) => ({ total, lost });
 
@@ -56,6 +57,13 @@ describe('HypercallLog', () => {
       ['console_io', 'cmd=write, count=0x0', 'say_hello+0x34', '2', '12.5 µs'],
     );
     assert.match(callFacts(run).join('\n'), /from,say_hello\+0x34 \(0xffffffff80001234\)/);
+  });
+
+  test('what to stop on is a line that the core reads; of Hyper-V it is the call code alone', () => {
+    const lines = hypercalls(0, 1).records.map(callStopLine);
+    assert.deepEqual(lines, ['hypercall xen 0x12']);
+    assert.equal(callStopLine({ abi: 'hyperv', number: '0x300010014' }), 'hypercall hyperv 0x14');
+    assert.deepEqual(parseStopOn(lines[0] ?? ''), { kind: 'hypercall', abi: 'xen', number: '0x12' });
   });
 
   test('repeats are calls that differ in time and duration alone', () => {

@@ -13,9 +13,9 @@ export interface Call extends HypercallRecord {
 
 /** All calls of one kind. Times are microseconds. */
 export interface CallCount {
-  readonly abi: string;
+  readonly abi: Call['abi'];
   readonly name: string;
-  readonly number: string;
+  readonly number: Call['number'];
   readonly calls: number;
   /** Calls a second, lately. */
   readonly rate: number;

@@ -8,6 +8,15 @@ import type { Column } from './table.ts';
 /** Where the call was made: the caller of a hypercall page, or the call itself. */
 export const callAddress = ({ caller, rip }: Call) => caller ?? rip;
 
+/**
+ * What to ask for to be stopped at the next call of the same number. A number of Hyper-V's is a whole input value, whose low
+ * 16 bits say which call it is.
+ */
+export function callStopLine({ abi, number }: Pick<Call, 'abi' | 'number'>): string {
+  const code = abi === 'hyperv' ? BigInt(number) & 0xffffn : BigInt(number);
+  return `hypercall ${abi} 0x${code.toString(16)}`;
+}
+
 const words = ({ value, text }: { readonly value: string; readonly text?: string }) => text ?? value;
 
 export const callColumns: readonly Column<Run<Call>>[] = [

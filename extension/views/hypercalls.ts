@@ -1,13 +1,14 @@
 /** Hypercalls: a live log in a webview. */
-import { commands, type DebugSession, type Disposable, type ExtensionContext, env } from 'vscode';
+import { commands, type DebugSession, Disposable, type ExtensionContext, env } from 'vscode';
 import type { HypercallsPart } from '../../debug-adapter/protocol/custom.ts';
 import { request } from '../debug/ringside-session.ts';
 import { count, rate } from '../novsc/format.ts';
 import { type Call, HypercallLog, LOG_CAPACITY } from '../novsc/hypercall-log.ts';
 import type { FromHypercallsPage, ToHypercallsPage } from '../novsc/hypercall-messages.ts';
-import { callAddress, callColumns, callFacts, callRepeats } from '../novsc/hypercall-rows.ts';
+import { callAddress, callColumns, callFacts, callRepeats, callStopLine } from '../novsc/hypercall-rows.ts';
 import { LogFeed } from '../novsc/log-feed.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import type { StopsOn } from '../state/stops-on.ts';
 import { LiveView } from './live-view.ts';
 import { saveFile } from './webview-host.ts';
 
@@ -18,10 +19,12 @@ export class HypercallsView implements Disposable {
   #log = new HypercallLog();
   readonly #feed: LogFeed<Call>;
   readonly #live: LiveView<'hypercalls', FromHypercallsPage, ToHypercallsPage>;
+  readonly #asked: Disposable;
 
   constructor(
     context: ExtensionContext,
     readonly store: StopStore,
+    readonly stops: StopsOn,
   ) {
     this.#feed = new LogFeed<Call>({
       log: 'calls',
@@ -31,13 +34,19 @@ export class HypercallsView implements Disposable {
       summary: () => this.#summary(),
       note: () => this.#note(),
       facts: callFacts,
-      actions: () => [
+      actions: ({ item }) => [
         { name: 'code', title: 'Go to Code' },
+        ...(store.phase === 'ended'
+          ? []
+          : [{ name: 'stop', title: this.#stopped(callStopLine(item)) ? 'Stop No More' : 'Stop on This' }]),
         { name: 'copy', title: 'Copy' },
       ],
       act: (action, run) => {
         if (action === 'code') void commands.executeCommand('ringside.goToCode', callAddress(run.item));
-        else
+        else if (action === 'stop') {
+          const line = callStopLine(run.item);
+          void stops.set(this.#live.session, line, !this.#stopped(line));
+        } else
           void env.clipboard.writeText(
             callFacts(run)
               .map((pair) => pair.join(': '))
@@ -54,14 +63,22 @@ export class HypercallsView implements Disposable {
       fetch: (session) => this.#fetch(session),
       behind: () => this.#log.next < this.#log.total,
       show: () => this.#show(),
-      receive: (message) => this.#feed.receive(message),
+      receive: (message) => {
+        if (message.kind === 'stopOn') void stops.set(this.#live.session, message.line, message.on);
+        else this.#feed.receive(message);
+      },
       forget: () => this.#forget(),
     });
+    this.#asked = stops.onDidChange(() => this.#show());
   }
 
   dispose(): void {
-    this.#live.dispose();
-    this.#feed.dispose();
+    Disposable.from(this.#asked, this.#live, this.#feed).dispose();
+  }
+
+  /** Whether the guest stops on `line` already. */
+  #stopped(line: string): boolean {
+    return this.stops.of(this.#live.session).includes(line);
   }
 
   /** What the store or the follower brings; a gap before it is fetched first. */
@@ -81,7 +98,8 @@ export class HypercallsView implements Disposable {
   }
 
   #show(): void {
-    this.#live.post({ kind: 'state', ended: this.store.phase === 'ended' });
+    const stops = this.stops.of(this.#live.session);
+    this.#live.post({ kind: 'state', ended: this.store.phase === 'ended', stops });
     this.#live.post({ kind: 'counts', counts: this.#log.counts });
     this.#feed.show();
   }

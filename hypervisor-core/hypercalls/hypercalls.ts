@@ -14,6 +14,9 @@ export function conventionOf(personality: Personality): HypercallAbi | undefined
   return personality === 'none' ? undefined : conventions[personality];
 }
 
+/** The name of a recorded call, as far as its convention knows one. */
+export const hypercallName = (event: HypercallEvent): string => conventions[event.abi].describe(event).name;
+
 /** Puts names to a recorded call. */
 export function hypercallRecord(sequence: number, event: HypercallEvent): HypercallRecord {
   const { time, vcpu, cpl, rip, caller, abi, number, result, duration } = event;

@@ -48,10 +48,10 @@ export class HypercallServer {
     this.#bits.close();
   }
 
-  /** Carries out the call of the port exit at hand; false when this guest has no such calls. */
-  call(): boolean {
+  /** Carries out the call of the port exit at hand, and gives it and those inside; undefined when this guest has no such calls. */
+  call(): readonly HypercallEvent[] | undefined {
     const convention = this.#convention;
-    if (!convention) return false;
+    if (!convention) return undefined;
     const { page, vcpu, clock, lock, events } = this.#parts;
     const started = process.hrtime.bigint();
     const time = clock.now();
@@ -74,16 +74,11 @@ export class HypercallServer {
     }
     const duration = Number(process.hrtime.bigint() - started) / 1000;
     const common = { time, duration, vcpu: vcpu.index, cpl: registers.cpl, rip, abi: convention.name };
-    for (const made of [...(answer.inner ?? []), { call, answer }]) {
-      this.#record({ ...common, ...(caller !== undefined && { caller }) }, made);
-    }
-    return true;
-  }
-
-  #record(common: Omit<HypercallEvent, 'number' | 'arguments' | 'result'>, made: { call: Call; answer: Answer }): void {
-    const { number, arguments: values } = made.call;
-    const { result, text } = made.answer;
-    this.#parts.ring.add({ ...common, number, arguments: values, result, ...(text !== undefined && { text }) });
+    const made = [...(answer.inner ?? []), { call, answer }].map((each) =>
+      eventOf({ ...common, ...(caller !== undefined && { caller }) }, each),
+    );
+    for (const event of made) this.#parts.ring.add(event);
+    return made;
   }
 
   /** Answers KVM_EXIT_X86_RDMSR. */
@@ -132,4 +127,13 @@ export class HypercallServer {
       for (const byte of bytes) if (console?.put(byte)) events.transmitted();
     });
   }
+}
+
+function eventOf(
+  common: Omit<HypercallEvent, 'number' | 'arguments' | 'result'>,
+  { call, answer }: { readonly call: Call; readonly answer: Answer },
+): HypercallEvent {
+  const { number, arguments: values } = call;
+  const { result, text } = answer;
+  return { ...common, number, arguments: values, result, ...(text !== undefined && { text }) };
 }

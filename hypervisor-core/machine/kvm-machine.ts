@@ -91,11 +91,13 @@ export class KvmMachine implements Machine {
     this.#main = new MainDevices({ devices: this.#devices, memory: hardware.ram, disk, xenConsole });
     const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
     const images = new ImageMap(image);
+    const hypercalls = conventionOf(hardware.info.personality);
     this.#stops = new StopsOnDemand({
       msrFilter: hardware.filtersMsrs,
       hypercalls:
-        hardware.info.callSites > 0 ||
-        (conventionOf(hardware.info.personality)?.msrs(hardware.strategy) ?? []).length > 0,
+        hypercalls && (hardware.info.callSites > 0 || hypercalls.msrs(hardware.strategy).length > 0)
+          ? hypercalls.name
+          : undefined,
       memoryMap: () => this.memoryMap(),
       filterMsrs: (indices) => hardware.filterMsrs(indices),
     });

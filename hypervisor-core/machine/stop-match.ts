@@ -1,5 +1,7 @@
 /** Which accesses by the guest are to stop it, and how they are told. On the vCPU's worker. */
+import { hypercallName } from '../hypercalls/hypercalls.ts';
 import { hex, parseHex } from '../protocol/hex.ts';
+import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { ExitReason, StopAccess, StopOn } from '../protocol/stop-on.ts';
 
 /** An access that has been carried out. */
@@ -19,6 +21,22 @@ export type GuestAccess =
       readonly value: bigint;
     }
   | { readonly kind: 'msr'; readonly index: number; readonly write: boolean; readonly value: bigint };
+
+/** What tells one call from another: Hyper-V's number is a whole input value, with the call code in its low 16 bits. */
+const callCode = (abi: HypercallEvent['abi'], number: bigint) => (abi === 'hyperv' ? number & 0xffffn : number);
+
+/** What to say when one of the calls that an exit made is to stop the guest; undefined when none is. */
+export function hypercallStop(stops: readonly StopOn[], calls: readonly HypercallEvent[]): string | undefined {
+  const found = calls.find((call) => stops.some((stop) => wantsCall(stop, call)));
+  if (!found) return undefined;
+  const code = hex(callCode(found.abi, found.number));
+  return `The guest made the ${found.abi} hypercall ${code}, ${hypercallName(found)}.`;
+}
+
+function wantsCall(stop: StopOn, { abi, number }: HypercallEvent): boolean {
+  if (stop.kind !== 'hypercall' || (stop.abi !== undefined && stop.abi !== abi)) return false;
+  return stop.number === undefined || callCode(abi, parseHex(stop.number)) === callCode(abi, number);
+}
 
 const allows = (access: StopAccess, write: boolean) => access === 'any' || (access === 'write') === write;
 

@@ -1,6 +1,7 @@
 /** Which stops besides breakpoints have been asked for, by whom, and which of them this machine cannot give. */
 
 import { parseHex } from '../protocol/hex.ts';
+import type { HypercallAbiName } from '../protocol/hypercall-event.ts';
 import type { MemoryMap } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError } from './api.ts';
@@ -10,8 +11,8 @@ const MOST_MSRS = 15;
 
 export interface StopsContext {
   readonly msrFilter: boolean;
-  /** Whether hypercalls of this guest come out of the kernel. */
-  readonly hypercalls: boolean;
+  /** The convention of this guest's hypercalls, where they come out of the kernel. */
+  readonly hypercalls: HypercallAbiName | undefined;
   readonly memoryMap: () => MemoryMap;
   /** Has the guest's reads and writes of these MSRs come here. */
   readonly filterMsrs: (indices: readonly number[]) => void;
@@ -62,8 +63,11 @@ export class StopsOnDemand {
       case 'control-register':
         return `KVM tells nobody of writes to ${stop.name}; break where the guest writes it, or on a condition such as $cr3 == 0x1000.`;
       case 'hypercall':
-        if (this.#context.hypercalls) return undefined;
-        return 'KVM answers the hypercalls of this guest itself; they come here with personality xen or hyperv.';
+        if (!this.#context.hypercalls)
+          return 'KVM answers the hypercalls of this guest itself; they come here with personality xen or hyperv.';
+        return stop.abi === undefined || stop.abi === this.#context.hypercalls
+          ? undefined
+          : `This guest makes hypercalls of ${this.#context.hypercalls}; for those of ${stop.abi} start it with that personality.`;
       case 'msr':
         if (!this.#context.msrFilter) return "This host's KVM cannot send MSR accesses to user space.";
         return stop.index >= 0x800 && stop.index < 0x900 ? 'KVM never sends accesses to x2APIC MSRs away.' : undefined;

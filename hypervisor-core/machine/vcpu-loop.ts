@@ -21,7 +21,7 @@ import type { Mailbox, RunMode } from './mailbox.ts';
 import { PAGE } from './memory-slots.ts';
 import type { PortBus } from './port-bus.ts';
 import type { Rendezvous } from './rendezvous.ts';
-import { accessStop, type GuestAccess, littleEndian } from './stop-match.ts';
+import { accessStop, hypercallStop, littleEndian } from './stop-match.ts';
 import type { VcpuDebug } from './vcpu-debug.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
@@ -196,17 +196,16 @@ export class VcpuLoop {
       exits.was('debug');
       return trapped;
     }
-    if (access.write && access.port === HYPERCALL_PORT && hypercalls.call()) {
+    const calls = access.write && access.port === HYPERCALL_PORT ? hypercalls.call() : undefined;
+    if (calls) {
       exits.was('hypercall');
-      if (this.#end) return { kind: 'end', end: this.#end };
-      const wanted = debug.plan.stops.some(({ kind }) => kind === 'hypercall');
-      return wanted ? { kind: 'event', message: 'The guest made a hypercall.' } : undefined;
+      return this.#after(hypercallStop(debug.plan.stops, calls));
     }
     if (access.write && access.port === BIOS_PORT && bios?.call()) return undefined;
     ports.access(access);
     const { port, size, write, data } = access;
     const value = littleEndian(new Uint8Array(data.buffer, data.byteOffset, size));
-    return this.#after({ kind: 'port', port, size, write, value });
+    return this.#after(accessStop(debug.plan.stops, { kind: 'port', port, size, write, value }));
   }
 
   /** MSRs that the hypercall ABIs have, and those that the guest is to be stopped on. */
@@ -222,13 +221,12 @@ export class VcpuLoop {
       page.msrError = value === undefined;
       if (value !== undefined) page.msrData = value;
     }
-    return this.#after({ kind: 'msr', index, write, value: page.msrData });
+    return this.#after(accessStop(debug.plan.stops, { kind: 'msr', index, write, value: page.msrData }));
   }
 
-  /** What to report of an access that has been carried out. */
-  #after(access: GuestAccess): VcpuReport | undefined {
+  /** What to report of an access or a call that has been carried out; `message` says why it is to stop the guest. */
+  #after(message: string | undefined): VcpuReport | undefined {
     if (this.#end) return { kind: 'end', end: this.#end };
-    const message = accessStop(this.#parts.debug.plan.stops, access);
     return message === undefined ? undefined : { kind: 'event', message };
   }
 
@@ -263,7 +261,9 @@ export class VcpuLoop {
     const { gpa, data } = access;
     if (!access.write || !ram.has(gpa)) {
       ports.memoryAccess(access);
-      return this.#after({ kind: 'mmio', gpa, size: data.length, write: access.write, value: littleEndian(data) });
+      const { write } = access;
+      const size = data.length;
+      return this.#after(accessStop(debug.plan.stops, { kind: 'mmio', gpa, size, write, value: littleEndian(data) }));
     }
     // RAM leaves KVM only by a write to a page that is read-only because something on it is watched.
     ram.write(gpa, data);

@@ -1,6 +1,7 @@
 /** One hypercall as it was seen, before names are put to its numbers. What the trace ring holds. */
 
-export type HypercallAbiName = 'kvm' | 'xen' | 'hyperv';
+export const HYPERCALL_ABIS = ['kvm', 'xen', 'hyperv'] as const;
+export type HypercallAbiName = (typeof HYPERCALL_ABIS)[number];
 
 export interface HypercallEvent {
   /** Microseconds since the machine was made. */

@@ -2,12 +2,14 @@
  * What the guest can be stopped on besides breakpoints, as `monitor stop-on` takes it and inspect carries it:
  *
  *     port FIRST[-LAST] [read|write]     mmio START[-LAST] [read|write]     msr INDEX [read|write]
- *     exception VECTOR     hypercall     exit io|mmio|rdmsr|wrmsr     triple-fault     cr0|cr3|cr4|cr8
+ *     exception VECTOR     hypercall [kvm|xen|hyperv] [NUMBER]     exit io|mmio|rdmsr|wrmsr     triple-fault
+ *     cr0|cr3|cr4|cr8
  *
  * A stop comes after the access, with RIP behind its instruction, as a watchpoint's does; an exception's stop is before the
  * first instruction of the guest's handler.
  */
-import type { Hex } from './hex.ts';
+import { type Hex, hex } from './hex.ts';
+import { HYPERCALL_ABIS, type HypercallAbiName } from './hypercall-event.ts';
 
 export type StopAccess = 'read' | 'write' | 'any';
 
@@ -17,7 +19,8 @@ export type StopOn =
   | { readonly kind: 'mmio'; readonly first: Hex; readonly last: Hex; readonly access: StopAccess }
   | { readonly kind: 'msr'; readonly index: number; readonly access: StopAccess }
   | { readonly kind: 'exception'; readonly vector: number }
-  | { readonly kind: 'hypercall' }
+  /** Every call, or those of one convention, or of one number: for Hyper-V the call code. */
+  | { readonly kind: 'hypercall'; readonly abi?: HypercallAbiName; readonly number?: Hex }
   /** A VM exit that reaches the core, by its name in KVM's API without KVM_EXIT_. */
   | { readonly kind: 'exit'; readonly reason: ExitReason }
   /** Always stops; asking for it is no error. */
@@ -33,11 +36,13 @@ const number = (text: string | undefined): bigint | undefined =>
 
 /** Reads one line of the form above; undefined when it is not of it. */
 export function parseStopOn(text: string): StopOn | undefined {
-  const [kind = '', what, how, ...more] = text.toLowerCase().trim().split(/\s+/);
+  const [kind = '', ...words] = text.toLowerCase().trim().split(/\s+/);
+  if (kind === 'hypercall') return parseHypercall(words);
+  const [what, how, ...more] = words;
   if (more.length > 0 || (how !== undefined && how !== 'read' && how !== 'write')) return undefined;
   const access = how ?? 'any';
   if (what === undefined) {
-    if (kind === 'hypercall' || kind === 'triple-fault') return { kind };
+    if (kind === 'triple-fault') return { kind };
     return /^cr[0348]$/.test(kind) ? { kind: 'control-register', name: kind } : undefined;
   }
   if (kind === 'exit') {
@@ -47,28 +52,38 @@ export function parseStopOn(text: string): StopOn | undefined {
   const [from, to = from] = what.split('-', 2);
   const [first, last] = [number(from), number(to)];
   if (first === undefined || last === undefined || last < first) return undefined;
-  if (kind === 'mmio') return { kind, first: `0x${first.toString(16)}`, last: `0x${last.toString(16)}`, access };
+  if (kind === 'mmio') return { kind, first: hex(first), last: hex(last), access };
   if (kind === 'port') return last <= 0xffffn ? { kind, first: Number(first), last: Number(last), access } : undefined;
   if (first !== last) return undefined;
   if (kind === 'msr') return first <= 0xffff_ffffn ? { kind, index: Number(first), access } : undefined;
   return kind === 'exception' && how === undefined && first <= 255n ? { kind, vector: Number(first) } : undefined;
 }
 
+/** `[kvm|xen|hyperv] [NUMBER]` */
+function parseHypercall(words: readonly string[]): StopOn | undefined {
+  const abi = HYPERCALL_ABIS.find((name) => name === words[0]);
+  const [numberText, ...more] = abi ? words.slice(1) : words;
+  const wanted = number(numberText);
+  if (more.length > 0 || (numberText !== undefined && wanted === undefined)) return undefined;
+  return { kind: 'hypercall', ...(abi && { abi }), ...(wanted !== undefined && { number: hex(wanted) }) };
+}
+
 /** The line that {@link parseStopOn} reads. */
 export function formatStopOn(stop: StopOn): string {
-  const hex = (value: number) => `0x${value.toString(16)}`;
   const how = 'access' in stop && stop.access !== 'any' ? ` ${stop.access}` : '';
   switch (stop.kind) {
     case 'port':
-      return `port ${hex(stop.first)}${stop.last === stop.first ? '' : `-${hex(stop.last)}`}${how}`;
+      return `port ${hex(BigInt(stop.first))}${stop.last === stop.first ? '' : `-${hex(BigInt(stop.last))}`}${how}`;
     case 'mmio':
       return `mmio ${stop.first}${stop.last === stop.first ? '' : `-${stop.last}`}${how}`;
     case 'msr':
-      return `msr ${hex(stop.index)}${how}`;
+      return `msr ${hex(BigInt(stop.index))}${how}`;
     case 'exception':
       return `exception ${stop.vector}`;
     case 'exit':
       return `exit ${stop.reason}`;
+    case 'hypercall':
+      return [stop.kind, stop.abi, stop.number].filter((word) => word !== undefined).join(' ');
     case 'control-register':
       return stop.name;
     default:

@@ -3,10 +3,11 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { CallCount } from '../../extension/novsc/hypercall-log.ts';
 import type { FromHypercallsPage, ToHypercallsPage } from '../../extension/novsc/hypercall-messages.ts';
-import { callColumns, countColumns } from '../../extension/novsc/hypercall-rows.ts';
+import { callColumns, callStopLine, countColumns } from '../../extension/novsc/hypercall-rows.ts';
 import type { LogMessage } from '../../extension/novsc/log-messages.ts';
 import type { FromAnyPage } from '../../extension/novsc/page-messages.ts';
 import { DataTable } from './parts/data-table.tsx';
+import { Facts } from './parts/facts.tsx';
 import { LogTable } from './parts/log-table.tsx';
 import { Tabs } from './parts/tabs.tsx';
 import { connect } from './parts/vscode-api.ts';
@@ -14,18 +15,25 @@ import { connect } from './parts/vscode-api.ts';
 let receive: (message: ToHypercallsPage) => void = () => {};
 const post = connect<FromHypercallsPage | FromAnyPage, ToHypercallsPage>((message) => receive(message));
 
+type StateMessage = Extract<ToHypercallsPage, { readonly kind: 'state' }>;
+
 function Hypercalls() {
   const [calls, setCalls] = useState<LogMessage>();
   const [counts, setCounts] = useState<readonly CallCount[]>([]);
-  const [ended, setEnded] = useState(false);
+  const [{ ended, stops }, setState] = useState<StateMessage>({ kind: 'state', ended: false, stops: [] });
   useEffect(() => {
     receive = (message) => {
       if (message.kind === 'log') setCalls(message);
       else if (message.kind === 'counts') setCounts(message.counts);
-      else setEnded(message.ended);
+      else setState(message);
     };
     post({ kind: 'ready' });
   }, []);
+  const stopAction = (row: CallCount) => {
+    const line = callStopLine(row);
+    const on = !stops.includes(line);
+    return { title: on ? 'Stop on This' : 'Stop No More', run: () => post({ kind: 'stopOn', line, on }) };
+  };
   return (
     <main class={ended ? 'ended' : ''}>
       <Tabs
@@ -49,6 +57,12 @@ function Hypercalls() {
                 note={calls?.note ?? ''}
                 onExport={(format, text) => post({ kind: 'export', name: 'hypercalls-by-call', format, text })}
                 onCopy={(text) => post({ kind: 'copy', text })}
+                details={(row) => (
+                  <Facts
+                    facts={countColumns.map(({ title, text }) => [title, text(row)])}
+                    actions={ended ? [] : [stopAction(row)]}
+                  />
+                )}
               />
             ),
           },

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { singleEntryPage } from '../../hypervisor-core/hypercalls/hypercall-page.ts';
 import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
 import { parseStopOn } from '../../hypervisor-core/protocol/stop-on.ts';
+import { ARGUMENTS, callCode, type GuestCall, HYPERCALL_PAGE, writeMsr } from './call-guest.ts';
 import { INC_EAX, INC_EBX, jumpBack, lacks } from './run-control-kit.ts';
 import { CODE, HANDLER, imm32, type Session, withSession } from './tiny-guest.ts';
 
@@ -22,6 +24,9 @@ function stopOn(session: Session, ...lines: readonly string[]): void {
     }),
   );
 }
+
+/** Names of the hypercalls made so far. */
+const made = ({ machine }: Session) => machine.hypercalls.read(0, 100).records.map(({ name }) => name);
 
 describe('stops on demand', () => {
   // mov al, 0x41; out 0x80, al; in al, 0x81; jmp back
@@ -125,6 +130,55 @@ describe('stops on demand', () => {
       assert.equal(session.register('cr2'), 0x3000_0000n);
     }));
 
+  test('on a hypercall of one number, also inside of a multicall, after it has been answered', () => {
+    const call = (number: number, registers: GuestCall['registers']): GuestCall => ({ entry: 32 * number, registers });
+    const version = call(17, { rdi: 0n });
+    const yieldCpu = call(29, { rdi: 0n, rsi: 0n });
+    const multicall = call(13, { rdi: ARGUMENTS, rsi: 1n });
+    const inner = new Uint8Array(BigUint64Array.of(17n, 0n, 0n, 0n, 0n, 0n, 0n, 0n).buffer);
+    return withSession(
+      {
+        code: callCode([yieldCpu, version, yieldCpu, multicall, yieldCpu], writeMsr(0x4000_0000, HYPERCALL_PAGE)),
+        more: [{ gpa: ARGUMENTS, bytes: inner, name: 'arguments' }],
+      },
+      async (session) => {
+        stopOn(session, 'hypercall xen 17');
+        assert.equal(await message(session), 'The guest made the xen hypercall 0x11, xen_version: version.');
+        assert.equal(session.register('rax'), 0x40011n);
+        assert.deepEqual(made(session), ['sched_op: yield', 'xen_version: version']);
+        assert.equal(await message(session), 'The guest made the xen hypercall 0x11, xen_version: version.');
+        assert.deepEqual(made(session), [
+          'sched_op: yield',
+          'xen_version: version',
+          'sched_op: yield',
+          'xen_version: version',
+          'multicall',
+        ]);
+        stopOn(session, 'hypercall');
+        assert.match(await message(session), /^The guest made the xen hypercall 0x1d, sched_op: yield/);
+        assert.throws(() => stopOn(session, 'hypercall hyperv 0x8'), /makes hypercalls of xen/);
+      },
+      { personality: 'xen' },
+    );
+  });
+
+  test('on a call code of Hyper-V, whatever else is in its input value', () => {
+    const FAST = 1n << 16n;
+    const call = (rcx: bigint): GuestCall => ({ entry: 0, registers: { rcx, rdx: 0n, r8: 0n } });
+    return withSession(
+      {
+        code: callCode([call(0x5dn | FAST), call(0x8n | FAST)]),
+        more: [{ gpa: HYPERCALL_PAGE, bytes: singleEntryPage(), name: 'hypercall page' }],
+      },
+      async (session) => {
+        stopOn(session, 'hypercall 8');
+        assert.match(await message(session), /^The guest made the hyperv hypercall 0x8, \w+/);
+        assert.equal(made(session).length, 2);
+      },
+      { personality: 'hyperv' },
+    );
+  });
+
   test('are refused with the reason where this machine cannot', () =>
     withSession(ports, async (session) => {
       for (const [line, words] of [
@@ -152,6 +206,9 @@ describe('stops on demand', () => {
         'cr1',
         'msr 1-2',
         'msr 1 both',
+        'hypercall vmware',
+        'hypercall xen 1 2',
+        'hypercall 1 xen',
       ])
         assert.equal(parseStopOn(line), undefined, line);
     }));

@@ -152,6 +152,16 @@ describe('views', () => {
       .getByRole('region', { name: 'Details of the chosen row of Hypercalls' })
       .getByText('say_hello+0x34')
       .waitFor();
+    const stopsOn = () => requests('ringside/stopOn').at(-1)?.arguments?.stops;
+    await table.getByRole('button', { name: 'Stop on This' }).click();
+    await table.getByRole('button', { name: 'Stop No More' }).waitFor();
+    assert.deepEqual(stopsOn(), ['hypercall xen 0x13']);
+    await table.getByRole('tab', { name: 'By Call' }).click();
+    await table.locator('.row:not(.head)').filter({ hasText: 'sched_op' }).click();
+    await table.getByRole('button', { name: 'Stop No More' }).click();
+    await table.getByRole('button', { name: 'Stop on This' }).waitFor();
+    assert.deepEqual(stopsOn(), []);
+    await table.getByRole('tab', { name: 'Calls', exact: true }).click();
     await screenshot(workbench, 'hypercalls-running');
     await workbench.collapse('Hypercalls');
     await table.locator('.count').waitFor({ state: 'hidden' });

@@ -7,7 +7,7 @@ const USAGE = `stop-on port FIRST[-LAST] [read|write]
 stop-on mmio START[-LAST] [read|write]
 stop-on msr INDEX [read|write]
 stop-on exception VECTOR
-stop-on hypercall
+stop-on hypercall [kvm|xen|hyperv] [NUMBER]
 stop-on exit io|mmio|rdmsr|wrmsr
 stop-on                     what is asked for
 stop-on clear               nothing any more
