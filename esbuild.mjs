@@ -1,5 +1,5 @@
-// Builds dist/, which runs by itself: bundles, and beside them the two packages that cannot be bundled (koffi's native
-// library, iced-x86's wasm). `node esbuild.mjs` builds once; `--watch` keeps building; `--minify` is for releases.
+// Builds dist/, which runs by itself: bundles, and beside them the packages that cannot be bundled whole (koffi's native
+// library, the wasm of iced-x86 and gecko-profiler-demangle). `node esbuild.mjs` builds once; `--watch` keeps building; `--minify` is for releases.
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
@@ -80,6 +80,8 @@ function copyBeside() {
   for (const file of ['package.json', 'LICENSE.txt', 'iced_x86.js', 'iced_x86_bg.wasm']) {
     copy(`iced-x86/${file}`, `iced-x86/${file}`);
   }
+  for (const file of ['LICENSE-MIT', 'index_bg.wasm'])
+    copy(`gecko-profiler-demangle/${file}`, `gecko-profiler-demangle/${file}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

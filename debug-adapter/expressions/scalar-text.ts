@@ -1,5 +1,6 @@
 /** One scalar as text, in the natural form of its type or in a radix. */
 import type { SymbolIndex, Type } from '../symbols/api.ts';
+import { symbolOffset } from '../symbols/readable-name.ts';
 import type { ValueFormat } from './api.ts';
 import { flagsText, isFlagsRegister } from './registers.ts';
 import { wrap } from './scalars.ts';
@@ -95,7 +96,7 @@ function symbolText(address: bigint, symbols: SymbolIndex | undefined): string |
   if (!symbol) return undefined;
   const offset = address - symbol.address;
   if (offset < 0n || offset >= (symbol.size || MAX_OFFSET_WITHOUT_SIZE)) return undefined;
-  return offset === 0n ? symbol.name : `${symbol.name}+0x${offset.toString(16)}`;
+  return symbolOffset(symbol, address);
 }
 
 /** Whether pointers to the type are shown with the string that they point to. */

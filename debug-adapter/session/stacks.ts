@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import type { Frame } from '../symbols/api.ts';
+import { symbolOffset } from '../symbols/readable-name.ts';
 import type { Area } from './area.ts';
 import { optionalInteger } from './arguments.ts';
 import { namedThreads } from './named-threads.ts';
@@ -47,11 +48,6 @@ function describeFrame(session: Session, thread: number, frame: Frame, index: nu
 /** `function`, `symbol+0x10` where there is no source, or the bare address. */
 export function frameName({ function: known, symbol, address }: Frame): string {
   return known?.name ?? (symbol ? symbolOffset(symbol, address) : hex(address));
-}
-
-export function symbolOffset(symbol: NonNullable<Frame['symbol']>, address: bigint): string {
-  const offset = address - symbol.address;
-  return offset === 0n ? symbol.name : `${symbol.name}+${hex(offset)}`;
 }
 
 /** A recorded file; without a path, and so not opened, where it is not on this machine. */

@@ -59,6 +59,7 @@ export const attribute = {
   declColumn: 0x39,
   declFile: 0x3a,
   declLine: 0x3b,
+  linkageName: 0x6e,
   declaration: 0x3c,
   encoding: 0x3e,
   external: 0x3f,

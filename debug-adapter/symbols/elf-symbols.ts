@@ -30,6 +30,7 @@ import { Lines } from './lines.ts';
 import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
+import { readableName } from './readable-name.ts';
 import { type Scope, Scopes } from './scopes.ts';
 import { hasDwarf } from './separate-debug.ts';
 import { StaticPlaces } from './static-places.ts';
@@ -271,7 +272,7 @@ export class ElfSymbols implements OpenSymbols {
     const { types, addresses } = this;
     const declared = this.variables.declaredAt(die);
     return {
-      name: die.name ?? '',
+      name: nameOf(die),
       low: addresses.toGuest(Math.min(...ranges.map((range) => range.low))),
       high: addresses.toGuest(Math.max(...ranges.map((range) => range.high))),
       ranges: ranges.map(({ low, high }) => ({ low: addresses.toGuest(low), high: addresses.toGuest(high) })),
@@ -281,4 +282,11 @@ export class ElfSymbols implements OpenSymbols {
       },
     };
   }
+}
+
+/** With the scopes that it is in, where the language mangles names. */
+function nameOf(die: Die): string {
+  const linkage = die.bearer(attribute.linkageName)?.string(attribute.linkageName) ?? '';
+  const readable = readableName(linkage);
+  return readable === linkage ? (die.name ?? '') : readable;
 }

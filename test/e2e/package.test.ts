@@ -15,7 +15,7 @@ const expected = [
   /^(package\.json|readme\.md|LICENSE\.txt|changelog\.md)$/i,
   /^dist\/(core|vcpu|adapter|ringside|extension|symbol-index)\.js$/,
   /^dist\/webviews\/[a-z-]+\.(js|css)$/,
-  /^dist\/(koffi|iced-x86|@koromix\/koffi-linux-x64)\/[^.][^ ]*$/,
+  /^dist\/(koffi|iced-x86|gecko-profiler-demangle|@koromix\/koffi-linux-x64)\/[^.][^ ]*$/,
   /^media\/(ringside\.svg|icon\.png)$/,
   /^media\/images\/[a-z-]+\.png$/,
   /^media\/docs\/[a-z-]+\.(md|png)$/,

@@ -1,6 +1,6 @@
 import type { Hex } from '../../../hypervisor-core/protocol/hex.ts';
 import type { SymbolIndex } from '../../symbols/api.ts';
-import { symbolOffset } from '../stacks.ts';
+import { symbolOffset } from '../../symbols/readable-name.ts';
 
 /** `symbol+0x10` for an address inside one of the image's sections; undefined for any other number. */
 export function symbolName(symbols: SymbolIndex | undefined, address: bigint): string | undefined {

@@ -2,9 +2,8 @@
  * What an image defines, by name, and its source files. A small image is read when it is first asked; a large one by a
  * thread of its own, and until that is done a name is looked for only where {@link UnitHints} say it may be.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { besideBundle } from '../beside-bundle.ts';
 import type { DebugInfo } from '../debug-info.ts';
 import type { Die } from '../die.ts';
 import { tag } from '../dwarf-constants.ts';
@@ -128,7 +127,7 @@ export class ImageIndex {
   /** Undefined when it was closed meanwhile, or when the thread failed, which is noted. */
   private build(file: string | undefined): Promise<ImageColumns | undefined> {
     const workerData: IndexOrder = { path: this.info.dwarf.path, ...(file === undefined ? {} : { file }) };
-    const worker = new Worker(workerFile(), { workerData, name: 'symbol index' });
+    const worker = new Worker(besideBundle('symbol-index.js'), { workerData, name: 'symbol index' });
     worker.unref();
     this.worker = worker;
     return new Promise((resolve) => {
@@ -143,10 +142,4 @@ export class ImageIndex {
       worker.on('exit', () => resolve(undefined));
     });
   }
-}
-
-/** dist/symbol-index.js: beside the bundle that this is in, or one folder up for a test's bundle. */
-function workerFile(): string {
-  const beside = join(__dirname, 'symbol-index.js');
-  return existsSync(beside) ? beside : join(__dirname, '..', 'symbol-index.js');
 }
