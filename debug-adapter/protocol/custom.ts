@@ -2,8 +2,10 @@
  * Custom DAP requests and events between the adapter and the extension: types only. Every name has one entry in
  * {@link RingsideRequests} or {@link RingsideEvents}; a new one does not compile until both ends know it.
  */
+import type { MessageRoute } from '../../hypervisor-core/interrupts/message.ts';
 import type { Hex } from '../../hypervisor-core/protocol/hex.ts';
 
+export type { MessageRoute } from '../../hypervisor-core/interrupts/message.ts';
 export type { Hex };
 
 import type {
@@ -13,6 +15,7 @@ import type {
   InterruptState,
   MachineInfo,
   MemoryRegion,
+  MsixVector,
   Personality,
   PortRegion,
 } from '../../hypervisor-core/protocol/inspect.ts';
@@ -276,13 +279,20 @@ export interface DeliveryLink {
 
 /** An interrupt that is requested, and how far it comes. */
 export interface WaitingInterrupt {
-  /** `local APIC`, `I/O APIC pin 4`, `PIC master IR0`, `NMI`. */
+  /** `local APIC`, `I/O APIC pin 4`, `virtio-blk MSI-X 0`, `PIC master IR0`, `NMI`. */
   readonly source: string;
   readonly vector?: number;
   readonly links: readonly DeliveryLink[];
 }
 
+/** A vector of a device's MSI-X table with its message decoded, and the last one sent where that was another. */
+export interface DeviceMessage extends MsixVector {
+  readonly route: MessageRoute;
+  readonly lastRoute?: MessageRoute;
+}
+
 export interface InterruptsPart extends InterruptState {
+  readonly messages?: readonly DeviceMessage[];
   readonly idt: readonly IdtEntry[];
   readonly waiting: readonly WaitingInterrupt[];
 }

@@ -1,12 +1,14 @@
 /** Rows of the Interrupts view: what is pending, the controllers from the vCPU outwards, and the IDT. */
 import type {
+  DeviceMessage,
   IdtEntry,
   InterruptsPart,
   IoapicState,
   LapicState,
+  MessageRoute,
   PicState,
 } from '../../debug-adapter/protocol/custom.ts';
-import { byte, duration } from './format.ts';
+import { byte, count, duration, time } from './format.ts';
 import type { StateNode } from './state-node.ts';
 
 type Idt = ReadonlyMap<number, IdtEntry>;
@@ -18,6 +20,7 @@ export function interruptsNodes(part: InterruptsPart): StateNode[] {
     pendingNode(part, idt),
     ...(part.lapic ? [lapicNode(part.lapic, idt)] : []),
     ...(part.ioapic ? [ioapicNode(part.ioapic, idt)] : []),
+    ...(part.messages ? [messagesNode(part.messages, idt)] : []),
     ...part.pic.map(picNode),
     ...(part.pit.length > 0 ? [pitNode(part)] : []),
     idtNode(part.idt),
@@ -171,6 +174,45 @@ function ioapicNode(ioapic: IoapicState, idt: Idt): StateNode {
       return row(id, `pin ${pin.pin}`, [route, ...state.filter(Boolean)].join(', '), {
         tooltip: `raw ${pin.raw}, active ${pin.polarity}`,
         icon: pin.masked ? 'circle-slash' : 'circle-large-filled',
+      });
+    }),
+  };
+}
+
+/** Message-signalled interrupts: each vector of a device's MSI-X table, and what was sent by it. */
+function messagesNode(messages: readonly DeviceMessage[], idt: Idt): StateNode {
+  const id = 'interrupts/messages';
+  const sent = messages.reduce((sum, message) => sum + message.sent, 0);
+  const to = ({ vector, delivery, trigger, destinationMode, destination, redirected }: MessageRoute) =>
+    `${vectorName(vector, idt)}, ${delivery}, ${trigger}, ${destinationMode} ${destination}${redirected ? ', to one of them' : ''}`;
+  return {
+    id,
+    label: 'MSI',
+    description:
+      messages.length === 0 ? 'no device has MSI-X on' : `${count(sent)} messages by ${messages.length} vectors`,
+    tooltip: 'Message-signalled interrupts: the MSI-X tables of the devices, and what they sent',
+    icon: 'mail',
+    children: messages.map((message): StateNode => {
+      const { device, index, address, data, masked, pending, last, route, lastRoute } = message;
+      const states = [
+        `${count(message.sent)} sent`,
+        masked && 'masked',
+        pending && 'pending',
+        last && !last.taken && 'the last one lost',
+      ];
+      return row(id, `${device} ${index}`, [to(route), ...states.filter(Boolean)].join(', '), {
+        tooltip: `address ${address}, data 0x${data.toString(16)}`,
+        icon: masked ? 'circle-slash' : 'circle-large-filled',
+        children: last
+          ? [
+              row(
+                `${id}/${device} ${index}`,
+                'last message',
+                `at ${time(last.time)} s, ${last.taken ? 'taken' : 'taken by no local APIC'}${lastRoute ? `: ${to(lastRoute)}` : ''}`,
+                { tooltip: `address ${last.address}, data 0x${last.data.toString(16)}` },
+              ),
+            ]
+          : [],
       });
     }),
   };

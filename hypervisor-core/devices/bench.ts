@@ -18,7 +18,7 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
       levels.set(line, level);
       lines.push([line, level]);
     },
-    signalMsi: (address, data) => messages.push([address, data]),
+    signalMsi: (address, data) => messages.push([address, data]) > 0,
     wake: () => wakes.push(wakes.length),
     transmit: (byte) => sent.push(byte),
     now: () => 0,
@@ -35,6 +35,8 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
     ends,
     lines,
     messages,
+    /** MSI-X tables, as the views see them. */
+    tables: () => model.messages?.(state) ?? [],
     wakes,
   };
 }

@@ -3,7 +3,7 @@
  * its state in shared memory: every worker, and the main thread, attaches its own handler to the same bytes. The bus
  * holds one lock around each call, so a model needs no atomics of its own.
  */
-import type { DeviceRegister, GuestEnd } from '../protocol/inspect.ts';
+import type { DeviceRegister, GuestEnd, MsixVector } from '../protocol/inspect.ts';
 
 /** Guest-physical memory by direct access (DMA); both are short where RAM ends. */
 export interface GuestMemory {
@@ -21,8 +21,11 @@ export interface MemoryAccess {
 
 export interface DeviceHost {
   readonly memory: GuestMemory;
-  /** Sends a message-signalled interrupt: `data` written to `address`, in the local APICs' window. */
-  signalMsi(address: bigint, data: number): void;
+  /**
+   * Sends a message-signalled interrupt: `data` written to `address`, in the local APICs' window. False when no local APIC
+   * takes it, and it is lost.
+   */
+  signalMsi(address: bigint, data: number): boolean;
   /** Has the main thread look soon at what this device has to do there. */
   wake(): void;
   /** Drives interrupt line `line` of the in-kernel chips (KVM_IRQ_LINE); cheap when the level does not change. */
@@ -57,4 +60,6 @@ export interface DeviceModel<Handler extends PortHandler = PortHandler> {
   attach(state: DataView, host: DeviceHost): Handler;
   /** The state for the views, without changing it. To be called under the bus lock. */
   describe(state: DataView): readonly DeviceRegister[];
+  /** The MSI-X tables of its functions, in the same way. */
+  messages?(state: DataView): readonly MsixVector[];
 }

@@ -98,7 +98,10 @@ export class InspectClient {
     on.onRequest(inspect.state, () => machine.state);
     on.onRequest(inspect.memoryMap, () => machine.memoryMap());
     on.onRequest(inspect.devices, () => machine.devices());
-    on.onRequest(inspect.interrupts, (params) => this.#stopped(params).interrupts());
+    on.onRequest(inspect.interrupts, (params) => ({
+      ...this.#stopped(params).interrupts(),
+      messages: machine.messages(),
+    }));
     on.onRequest(inspect.inject, (params) =>
       this.#stopped(params).inject(
         params.vector === undefined ? undefined : wholeNumber(params, 'vector', FIRST_VECTOR, LAST_VECTOR),

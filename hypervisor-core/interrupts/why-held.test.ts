@@ -1,7 +1,8 @@
 /** What no small guest can be brought to: other vCPUs, NMIs, logical destinations. The rest is in test/core/held-interrupts. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { InterruptState, IoapicPin, LapicState, PicState } from '../protocol/inspect.ts';
+import type { Hex } from '../protocol/hex.ts';
+import type { InterruptState, IoapicPin, LapicState, MsixVector, PicState } from '../protocol/inspect.ts';
 import { waitingInterrupts } from './why-held.ts';
 
 const lapic = (more: Partial<LapicState> = {}): LapicState => ({
@@ -63,6 +64,14 @@ const ready: InterruptState['pending'] = {
   mpState: 'running',
 };
 
+const message = (more: Partial<MsixVector>): MsixVector => ({
+  ...{ device: 'virtio-blk', index: 0, address: '0xfee00000', data: 0x41, masked: false, pending: false, sent: 1 },
+  ...more,
+});
+
+const lost = (more: { readonly address?: Hex; readonly data?: number }) =>
+  ({ time: 0, address: '0xfee00000', data: 0x41, taken: false, ...more }) as const;
+
 /** The last link of the only interrupt that waits. */
 function verdict(more: Partial<InterruptState>, lapics: readonly LapicState[] = [lapic()], interruptsEnabled = true) {
   const interrupts: InterruptState = { vcpu: 0, pic: [], pit: [], pending: ready, ...more };
@@ -118,6 +127,16 @@ describe('what holds an interrupt', () => {
       { ioapic: { id: 0, base: '0x0', pins: [pin({ destinationMode: 'logical', destination: 0x21 })] } },
       [lapic({ dfr: 0x0fff_ffff, ldr: 0x11 })],
     ],
+    ['a masked message', 'mask: held', { messages: [message({ masked: true, pending: true })] }],
+    ['a message to nobody', 'destination: held', { messages: [message({ last: lost({ address: '0xfee05000' }) })] }],
+    ['a message with a reserved vector', 'vector: held', { messages: [message({ last: lost({ data: 0xf }) })] }],
+    [
+      'a message to a local APIC that is off',
+      'local APIC: held',
+      { messages: [message({ last: lost({}) })] },
+      [lapic({ softwareEnabled: false })],
+    ],
+    ['a message that came too early', 'message: held', { messages: [message({ last: lost({}) })] }],
     ['the cascade', 'cascade mask: held', { pic: [pic('master', { imr: 4 }), pic('slave', { irr: 1 })] }],
     [
       'a master busy with IR1',

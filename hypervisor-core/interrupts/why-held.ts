@@ -2,7 +2,16 @@
  * Why an interrupt that is requested is not delivered: for each request the chain of conditions from its source to the
  * vCPU, up to the first that holds it. Intel SDM vol. 3A 6.8 and 11.8; 82093AA and 8259A datasheets.
  */
-import type { InterruptState, IoapicPin, LapicState, PendingEvents, PicState } from '../protocol/inspect.ts';
+import { parseHex } from '../protocol/hex.ts';
+import type {
+  InterruptState,
+  IoapicPin,
+  LapicState,
+  MsixVector,
+  PendingEvents,
+  PicState,
+} from '../protocol/inspect.ts';
+import { decodeMessage, type MessageRoute } from './message.ts';
 
 /** One condition on the way. */
 interface DeliveryLink {
@@ -13,7 +22,7 @@ interface DeliveryLink {
 }
 
 interface WaitingInterrupt {
-  /** `local APIC`, `I/O APIC pin 4`, `PIC master IR0`, `NMI`. */
+  /** `local APIC`, `I/O APIC pin 4`, `virtio-blk MSI-X 0`, `PIC master IR0`, `NMI`. */
   readonly source: string;
   readonly vector?: number;
   readonly links: readonly DeliveryLink[];
@@ -30,9 +39,9 @@ interface DeliveryState {
 /** A condition: what holds, or else what lets through. */
 type Link = readonly [name: string, held: string | false | undefined, passed: string];
 
-/** Everything that is requested of this vCPU, the local APIC's requests first, and pins whose requests get lost. */
+/** Everything that is requested of this vCPU, the local APIC's requests first; pins and messages that get lost. */
 export function waitingInterrupts(state: DeliveryState): WaitingInterrupt[] {
-  const { lapic, ioapic, pic, pending } = state.interrupts;
+  const { lapic, ioapic, pic, pending, messages = [] } = state.interrupts;
   const irr = [...(lapic?.irr ?? [])].sort((a, b) => b - a);
   const [master, slave] = pic;
   return [
@@ -41,6 +50,9 @@ export function waitingInterrupts(state: DeliveryState): WaitingInterrupt[] {
     ...(ioapic?.pins ?? [])
       .filter((pin) => pin.pending || losesAll(pin, state.lapics))
       .map((pin) => chain(`I/O APIC pin ${pin.pin}`, pin.vector, ioapicLinks(pin, state.lapics))),
+    ...messages
+      .filter(({ pending: waits, last }) => waits || last?.taken === false)
+      .map((message) => messageChain(message, state.lapics)),
     ...[master, slave].flatMap((chip) => (chip ? picRequests(chip, master, state) : [])),
   ];
 }
@@ -131,13 +143,36 @@ function losesAll(pin: IoapicPin, lapics: readonly LapicState[]): boolean {
 
 const accepts = ({ mode, softwareEnabled }: LapicState) => mode !== 'disabled' && softwareEnabled;
 
-function ioapicLinks(pin: IoapicPin, lapics: readonly LapicState[]): Link[] {
-  const reached = lapics.filter((lapic) => isDestination(pin, lapic));
-  const target = reached.find(accepts);
-  const fixed = pin.delivery === 'fixed' || pin.delivery === 'lowest priority';
+type Destination = Pick<MessageRoute, 'destinationMode' | 'destination'>;
+
+const targetOf = (destination: Destination, lapics: readonly LapicState[]) =>
+  lapics.find((lapic) => isDestination(destination, lapic) && accepts(lapic));
+
+/** From an I/O APIC or a device to a local APIC; `lost` begins what is said of an interrupt without one. */
+function routeLinks(
+  { vector, delivery, destinationMode, destination }: Destination & Pick<MessageRoute, 'vector' | 'delivery'>,
+  lapics: readonly LapicState[],
+  lost: string,
+): Link[] {
+  const way = { destinationMode, destination };
+  const fixed = delivery === 'fixed' || delivery === 'lowest priority';
   const ids = lapics.map(({ id }) => id).join(', ');
-  const to = `${pin.destinationMode} ${byte(pin.destination)}`;
-  const already = target?.irr.includes(pin.vector);
+  const to = `${destinationMode} ${byte(destination)}`;
+  const target = targetOf(way, lapics);
+  return [
+    ['vector', fixed && vector < 16 && `${byte(vector)} is reserved: vectors start at 0x10`, byte(vector)],
+    [
+      'destination',
+      !lapics.some((lapic) => isDestination(way, lapic)) &&
+        `${to} is no local APIC; there are ids ${ids}: ${lost} lost`,
+      to,
+    ],
+    ['local APIC', !target && 'switched off, or bit 8 of its SVR is 0', `takes it, id ${target?.id ?? ''}`],
+  ];
+}
+
+function ioapicLinks(pin: IoapicPin, lapics: readonly LapicState[]): Link[] {
+  const already = targetOf(pin, lapics)?.irr.includes(pin.vector);
   return [
     ['mask', pin.masked && 'masked in its redirection entry', 'not masked'],
     [
@@ -147,19 +182,31 @@ function ioapicLinks(pin: IoapicPin, lapics: readonly LapicState[]): Link[] {
         `set: vector ${byte(pin.vector)} was sent and no end of interrupt (EOI) came back`,
       'clear',
     ],
-    ['vector', fixed && pin.vector < 16 && `${byte(pin.vector)} is reserved: vectors start at 0x10`, byte(pin.vector)],
-    [
-      'destination',
-      reached.length === 0 && `${to} is no local APIC; there are ids ${ids}: interrupts of this pin are lost`,
-      to,
-    ],
-    ['local APIC', !target && 'switched off, or bit 8 of its SVR is 0', `takes it, id ${target?.id ?? ''}`],
+    ...routeLinks(pin, lapics, 'interrupts of this pin are'),
     ['request', already && `vector ${byte(pin.vector)} is requested there already and counts once`, 'is sent'],
   ];
 }
 
-/** Whether a redirection entry's destination means this local APIC. SDM vol. 3A 11.6.2. */
-function isDestination({ destinationMode, destination }: IoapicPin, lapic: LapicState): boolean {
+/** A message that waits in its device for a mask, or the last one where no local APIC took it. */
+function messageChain(
+  { device, index, masked, pending, address, data, last }: MsixVector,
+  lapics: readonly LapicState[],
+) {
+  const lost = !pending && last ? last : undefined;
+  const route = decodeMessage(parseHex(lost?.address ?? address), lost?.data ?? data);
+  return chain(`${device} MSI-X ${index}`, route.vector, [
+    [
+      'mask',
+      pending && masked && 'masked in the MSI-X table, or with all of its function (Message Control)',
+      'not masked',
+    ],
+    ...routeLinks(route, lapics, 'this message is'),
+    ['message', lost && 'no local APIC took it when it was sent: its interrupt is lost', 'is sent'],
+  ]);
+}
+
+/** Whether a destination means this local APIC. SDM vol. 3A 11.6.2. */
+function isDestination({ destinationMode, destination }: Destination, lapic: LapicState): boolean {
   if (destinationMode === 'physical') return destination === 0xff || destination === lapic.id;
   const logical = lapic.ldr & 0xff;
   const flat = lapic.dfr >>> 28 === 0xf || lapic.mode === 'x2apic';

@@ -12,6 +12,7 @@ import type {
   MachineInfo,
   MachineState,
   MemoryMap,
+  MsixVector,
   Msr,
   SnapshotInfo,
   VcpuTimes,
@@ -173,6 +174,8 @@ export interface Machine {
   readonly serialPorts: readonly Console[];
   /** State of the device models for the views, running or not. */
   devices(): readonly DeviceState[];
+  /** MSI-X tables of the devices that have it on, and what was sent. */
+  messages(): readonly MsixVector[];
 
   readonly snapshots: Snapshots;
 

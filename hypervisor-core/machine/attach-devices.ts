@@ -74,7 +74,7 @@ export function attachDevices(
   const hostOf = ({ console = 0 }: DeviceModel): DeviceHost => ({
     memory: ram,
     setIrq: (line: number, level: boolean) => lines.set(line, level),
-    signalMsi: (address: bigint, data: number) => signalMsi(vmFd, address, data),
+    signalMsi: (address: bigint, data: number) => signalMsi(vmFd, address, data) > 0,
     wake: () => events.work(),
     transmit: (byte: number) => {
       if (consoles[console]?.put(byte)) events.transmitted();

@@ -6,7 +6,7 @@ import { XenConsole } from '../hypercalls/xen-console.ts';
 import { withReads } from '../paging/reads.ts';
 import { translate } from '../paging/walk.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
-import type { DeviceState, GuestEnd, MachineInfo, MachineState, MemoryMap } from '../protocol/inspect.ts';
+import type { DeviceState, GuestEnd, MachineInfo, MachineState, MemoryMap, MsixVector } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { type AgentSource, AgentVariables, agentContext } from './agent-context.ts';
 import type { BreakpointKind, Console, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
@@ -159,6 +159,10 @@ export class KvmMachine implements Machine {
 
   devices(): DeviceState[] {
     return this.#devices.describe();
+  }
+
+  messages(): MsixVector[] {
+    return this.#devices.ports.messages();
   }
 
   readVirtual(vcpu: number, gva: bigint, length: number): Uint8Array {

@@ -4,7 +4,7 @@
  */
 import type { DeviceHost, DeviceModel, MemoryAccess, PortHandler } from '../devices/device.ts';
 import type { PortAccess } from '../kvm/run-page.ts';
-import type { DeviceState } from '../protocol/inspect.ts';
+import type { DeviceState, MsixVector } from '../protocol/inspect.ts';
 import { LOCK_BYTES, SharedLock } from './shared-lock.ts';
 
 const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
@@ -68,6 +68,11 @@ export class PortBus {
     return this.lock.hold(() =>
       this.#parts.map(({ model, state }) => ({ device: model.name, registers: model.describe(state) })),
     );
+  }
+
+  /** The MSI-X tables of all devices, at one moment. */
+  messages(): MsixVector[] {
+    return this.lock.hold(() => this.#parts.flatMap(({ model, state }) => model.messages?.(state) ?? []));
   }
 
   /** A copy of all device state, by the models' names. */

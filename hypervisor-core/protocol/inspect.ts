@@ -187,6 +187,24 @@ export interface PendingEvents {
   readonly mpState: 'running' | 'uninitialized' | 'init-received' | 'halted' | 'sipi-received' | 'stopped';
 }
 
+/** One vector of a device's MSI-X table, and the message that was last sent by it. */
+export interface MsixVector {
+  /** The device's name. */
+  readonly device: string;
+  /** Its place in the table. */
+  readonly index: number;
+  readonly address: Hex;
+  readonly data: number;
+  /** By itself, or with all vectors of its function. */
+  readonly masked: boolean;
+  /** It is to be sent and waits for the mask to be taken away. */
+  readonly pending: boolean;
+  /** Messages sent so far. */
+  readonly sent: number;
+  /** `time` is the guest's, in microseconds; `taken`: by a local APIC, else its interrupt was lost. */
+  readonly last?: { readonly time: number; readonly address: Hex; readonly data: number; readonly taken: boolean };
+}
+
 export interface InterruptState {
   readonly vcpu: number;
   readonly lapic?: LapicState;
@@ -194,6 +212,8 @@ export interface InterruptState {
   readonly pic: readonly PicState[];
   readonly pit: readonly PitChannel[];
   readonly pending: PendingEvents;
+  /** Of every device that has MSI-X on; absent where that is unknown. */
+  readonly messages?: readonly MsixVector[];
   /** What this hypervisor does not tell, in sentences. Its fields above are then empty or zero. */
   readonly unknown?: readonly string[];
 }

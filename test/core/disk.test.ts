@@ -4,9 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { waitingInterrupts } from '../../hypervisor-core/interrupts/why-held.ts';
 import { MachineError } from '../../hypervisor-core/machine/machine.ts';
 import { restoreMachine } from '../../hypervisor-core/machine/restored-machine.ts';
 import { patience } from '../patience.ts';
+import { halted } from './halted.ts';
 import { CODE, DATA, HANDLER, imm32, Session, type TinyGuest, withSession } from './tiny-guest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-disk-'));
@@ -30,14 +32,17 @@ const outDouble = (port: number, value: number) => [
   0xef,
 ];
 
-/** Starts the device with MSI-X on, hands the requests over, and sleeps. */
-const program = [
+/** Where messages go: to the local APIC of the first vCPU, and to that of a second one. */
+const [FIRST_APIC, SECOND_APIC] = [0xfee0_0000, 0xfee0_1000];
+
+/** Starts the device with MSI-X on, hands the requests over, and sleeps. `address` is its message's. */
+const programFor = (address: number) => [
   // mov eax, 0xfee000f0; mov dword [rax], 0x1ff: the local APIC is on
   ...[0xb8, ...imm32(0xfee0_00f0), 0xc7, 0x00, ...imm32(0x1ff)],
   ...[0xbb, ...imm32(DISK_BAR)],
   ...outDouble(0xcf8, 0x8000_1840),
   ...outDouble(0xcfc, 0x8000_0000),
-  ...[...store.double(0x4000, 0xfee0_0000), ...store.double(0x4008, VECTOR), ...store.double(0x400c, 0)],
+  ...[...store.double(0x4000, address), ...store.double(0x4008, VECTOR), ...store.double(0x400c, 0)],
   ...[...store.byte(0x14, 3), ...store.double(0x08, 1), ...store.double(0x0c, 1), ...store.byte(0x14, 0x0b)],
   ...[...store.word(0x16, 0), ...store.word(0x18, 8), ...store.word(0x1a, 0)],
   ...[...store.double(0x20, DESCRIPTORS), ...store.double(0x28, AVAILABLE), ...store.double(0x30, USED)],
@@ -46,6 +51,7 @@ const program = [
   // again: sti; hlt; jmp again
   ...[0xfb, 0xf4, 0xeb, 0xfc],
 ];
+const program = programFor(FIRST_APIC);
 /** Where the device is told of requests, and where the guest waits. */
 const ASLEEP = CODE + BigInt(program.length - 4);
 const NOTIFY = ASLEEP - BigInt(store.word(0, 0).length);
@@ -116,11 +122,41 @@ describe('a disk', { timeout: patience(120_000) }, () => {
           assert.deepEqual(readFileSync(path), after);
           const registers = session.machine.devices().flatMap(({ registers: list }) => list);
           assert.ok(registers.some(({ name, text }) => name === 'virtio-blk queue 0' && text === '2 chains finished'));
+          const [message, ...others] = session.machine.messages().filter(({ sent }) => sent > 0);
+          assert.deepEqual(others, []);
+          assert.deepEqual([message?.device, message?.index, message?.data], ['virtio-blk', 0, VECTOR]);
+          assert.equal(message?.last?.taken, true);
         },
         { disk: { path, persist } },
       );
     });
   }
+
+  test('whose messages no local APIC takes is answered, and its interrupt is lost, as the view says', () => {
+    const path = join(folder, 'deaf');
+    writeFileSync(path, Buffer.alloc(8 * 512));
+    return withSession(
+      { ...requests(), code: programFor(SECOND_APIC) },
+      async ({ machine }) => {
+        const sent = () => machine.messages().find(({ device }) => device === 'virtio-blk')?.sent ?? 0;
+        let interrupts = await halted(machine);
+        while (sent() === 0) interrupts = await halted(machine);
+        assert.deepEqual([...machine.memory.read(STATUS, 1)], [0]);
+        const lapics = interrupts.lapic ? [interrupts.lapic] : [];
+        assert.deepEqual(lapics[0]?.irr, []);
+        const waiting = waitingInterrupts({
+          interrupts: { ...interrupts, messages: machine.messages() },
+          interruptsEnabled: true,
+          lapics,
+        });
+        assert.deepEqual(
+          waiting.filter(({ source }) => source === 'virtio-blk MSI-X 0').map(({ links }) => links.at(-1)?.text),
+          ['physical 0x01 is no local APIC; there are ids 0: this message is lost'],
+        );
+      },
+      { disk: { path, persist: false } },
+    );
+  });
 
   test('that is not there is an error of its option', async () => {
     await assert.rejects(

@@ -178,6 +178,7 @@ export class FakeMachine implements Machine {
   };
 
   readonly serialPorts = [this.console];
+  messages = () => [];
   devices = () => [{ device: 'COM1', registers: [{ name: 'IER', value: '0x0' as const }] }];
 
   tracers = 0;

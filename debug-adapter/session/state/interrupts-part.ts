@@ -1,9 +1,10 @@
 /** The Interrupts view: controllers and pending events from the core, and the IDT with its handlers' names. */
 import { decodeIdt, IDT_ENTRY_BYTES, idtFormat } from '../../../hypervisor-core/interrupts/idt.ts';
+import { decodeMessage } from '../../../hypervisor-core/interrupts/message.ts';
 import { waitingInterrupts } from '../../../hypervisor-core/interrupts/why-held.ts';
-import { hex } from '../../../hypervisor-core/protocol/hex.ts';
-import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
-import type { IdtEntry, InterruptsPart } from '../../protocol/custom.ts';
+import { hex, parseHex } from '../../../hypervisor-core/protocol/hex.ts';
+import { inspect, type MsixVector } from '../../../hypervisor-core/protocol/inspect.ts';
+import type { DeviceMessage, IdtEntry, InterruptsPart } from '../../protocol/custom.ts';
 import { onlyOurCore } from '../errors.ts';
 import type { StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
@@ -24,7 +25,23 @@ export async function interruptsPart(state: StopState, thread: number): Promise<
     interruptsEnabled: (flags & RFLAGS_IF) !== 0n,
     lapics: [own, ...others].flatMap(({ lapic }) => lapic ?? []),
   });
-  return { ...own, waiting, idt: await descriptorTable(state, thread) };
+  const { messages, ...chips } = own;
+  return {
+    ...chips,
+    ...(messages && { messages: messages.map(deviceMessage) }),
+    waiting,
+    idt: await descriptorTable(state, thread),
+  };
+}
+
+function deviceMessage(message: MsixVector): DeviceMessage {
+  const { address, data, last } = message;
+  const other = last && (last.address !== address || last.data !== data) ? last : undefined;
+  return {
+    ...message,
+    route: decodeMessage(parseHex(address), data),
+    ...(other && { lastRoute: decodeMessage(parseHex(other.address), other.data) }),
+  };
 }
 
 /** The interrupt descriptor table that IDTR points to. */

@@ -3,7 +3,8 @@
  * masked. A message is a write of 32 bits to the local APICs' window, which KVM delivers.
  */
 import { hex } from '../../protocol/hex.ts';
-import type { DeviceRegister } from '../../protocol/inspect.ts';
+import type { DeviceRegister, MsixVector } from '../../protocol/inspect.ts';
+import type { DeviceHost } from '../device.ts';
 import type { PciCapability } from './pci-function.ts';
 
 const CAPABILITY_ID = 0x11;
@@ -15,8 +16,13 @@ const ENTRY_BYTES = 16;
 const ENTRY = { address: 0, data: 8, control: 12 };
 const MASKED = 1;
 
-/** Bytes of state for `vectors` vectors: the table, then 64 pending bits. */
-export const msixBytes = (vectors: number): number => vectors * ENTRY_BYTES + 8;
+/** What was last sent by a vector: not the guest's to see. */
+const SENT = { time: 0, address: 8, data: 16, count: 20, taken: 24 };
+const SENT_BYTES = 32;
+const PENDING_BYTES = 8;
+
+/** Bytes of state for `vectors` vectors: the table, then 64 pending bits, then what was sent. */
+export const msixBytes = (vectors: number): number => vectors * (ENTRY_BYTES + SENT_BYTES) + PENDING_BYTES;
 
 /** Where the table and the pending bits are in a BAR, from its start. */
 export interface MsixPlace {
@@ -35,7 +41,7 @@ export function msixCapability(vectors: number, { bar, table, pending }: MsixPla
   return { id: CAPABILITY_ID, body: new Uint8Array(body.buffer), writable: new Uint8Array(writable.buffer) };
 }
 
-type Send = (address: bigint, data: number) => void;
+type MsixHost = Pick<DeviceHost, 'signalMsi' | 'now'>;
 
 export class Msix {
   /** `control` reads Message Control from configuration space; `state` has {@link msixBytes} of `vectors`, at most 64. */
@@ -43,7 +49,7 @@ export class Msix {
     private readonly state: DataView,
     private readonly vectors: number,
     private readonly control: () => number,
-    private readonly send: Send,
+    private readonly host: MsixHost,
   ) {}
 
   /** All vectors are masked after a reset. */
@@ -68,8 +74,8 @@ export class Msix {
       this.#setPending(vector, true);
       return;
     }
-    const at = vector * ENTRY_BYTES;
-    this.send(this.state.getBigUint64(at + ENTRY.address, true), this.state.getUint32(at + ENTRY.data, true));
+    const { address, data } = this.#entry(vector);
+    this.#note(vector, address, data, this.host.signalMsi(address, data));
   }
 
   /** To be called when a mask may have been taken away. */
@@ -101,14 +107,52 @@ export class Msix {
   describe(): DeviceRegister[] {
     if (!this.enabled) return [];
     return Array.from({ length: this.vectors }, (_, vector) => {
-      const at = vector * ENTRY_BYTES;
+      const { address, data } = this.#entry(vector);
       const marks = [this.#masked(vector) && 'masked', this.#isPending(vector) && 'pending'].filter(Boolean);
+      return { name: `MSI-X ${vector}`, value: hex(data), text: [`to ${hex(address)}`, ...marks].join(', ') };
+    });
+  }
+
+  /** The table for the views, while MSI-X is on. */
+  messages(): Omit<MsixVector, 'device'>[] {
+    if (!this.enabled) return [];
+    return Array.from({ length: this.vectors }, (_, index) => {
+      const { address, data } = this.#entry(index);
+      const at = this.#sentAt(index);
+      const sent = this.state.getUint32(at + SENT.count, true);
+      const last = {
+        time: this.state.getFloat64(at + SENT.time, true),
+        address: hex(this.state.getBigUint64(at + SENT.address, true)),
+        data: this.state.getUint32(at + SENT.data, true),
+        taken: this.state.getUint32(at + SENT.taken, true) !== 0,
+      };
       return {
-        name: `MSI-X ${vector}`,
-        value: hex(this.state.getUint32(at + ENTRY.data, true)),
-        text: [`to ${hex(this.state.getBigUint64(at + ENTRY.address, true))}`, ...marks].join(', '),
+        ...{ index, address: hex(address), data, sent },
+        ...{ masked: this.#masked(index), pending: this.#isPending(index) },
+        ...(sent > 0 && { last }),
       };
     });
+  }
+
+  #entry(vector: number): { readonly address: bigint; readonly data: number } {
+    const at = vector * ENTRY_BYTES;
+    return {
+      address: this.state.getBigUint64(at + ENTRY.address, true),
+      data: this.state.getUint32(at + ENTRY.data, true),
+    };
+  }
+
+  #sentAt(vector: number): number {
+    return this.#pendingAt + PENDING_BYTES + vector * SENT_BYTES;
+  }
+
+  #note(vector: number, address: bigint, data: number, taken: boolean): void {
+    const at = this.#sentAt(vector);
+    this.state.setFloat64(at + SENT.time, this.host.now(), true);
+    this.state.setBigUint64(at + SENT.address, address, true);
+    this.state.setUint32(at + SENT.data, data, true);
+    this.state.setUint32(at + SENT.count, this.state.getUint32(at + SENT.count, true) + 1, true);
+    this.state.setUint32(at + SENT.taken, taken ? 1 : 0, true);
   }
 
   get #pendingAt(): number {

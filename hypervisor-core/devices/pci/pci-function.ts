@@ -1,5 +1,5 @@
 /** The configuration space of one PCI function (PCI Local Bus 3.0, chapter 6): what it reads at reset, what is writable. */
-import type { DeviceRegister } from '../../protocol/inspect.ts';
+import type { DeviceRegister, MsixVector } from '../../protocol/inspect.ts';
 import type { DeviceHost } from '../device.ts';
 
 const CONFIGURATION_BYTES = 256;
@@ -27,6 +27,8 @@ export interface PciRegisters {
   /** `space` is the function's configuration space. */
   attach(state: DataView, host: DeviceHost, space: DataView): PciRegisterHandler;
   describe(state: DataView, space: DataView): readonly DeviceRegister[];
+  /** Its MSI-X table, without the function's name. */
+  messages?(state: DataView, space: DataView): readonly Omit<MsixVector, 'device'>[];
 }
 
 export interface PciRegisterHandler {

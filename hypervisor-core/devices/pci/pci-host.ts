@@ -69,6 +69,10 @@ export function pciHost(functions: readonly PciFunction[]): DeviceModel<PciHostH
         registersOf: (name) => decoders.find((decoder) => decoder.name === name)?.handler,
       };
     },
+    messages: (state) =>
+      parts(state).flatMap(({ name, space, registers, registerState }) =>
+        (registers?.messages?.(registerState, space) ?? []).map((message) => ({ device: name, ...message })),
+      ),
     describe: (state) => [
       { name: 'CONFIG_ADDRESS', value: hex(state.getUint32(AT.address, true)) },
       ...parts(state).flatMap(({ name, slot, space, registers, registerState }) => [

@@ -97,7 +97,7 @@ describe('virtio over PCI', () => {
   });
 
   test('sends messages where MSI-X is on, and keeps those that are masked', () => {
-    const { lines, messages, read, write, config, start, startMsix, describe, offer, notify } = powered();
+    const { lines, messages, tables, read, write, config, start, startMsix, describe, offer, notify } = powered();
     start();
     startMsix();
     describe(0, { gpa: TARGET, length: 4, flags: WRITE });
@@ -119,6 +119,15 @@ describe('virtio over PCI', () => {
     offer(9, 5);
     notify();
     assert.deepEqual(messages.splice(0), [[0xfee0_0000n, 0x41]], 'a broken ring is told by the other vector');
+    const shown = tables();
+    assert.deepEqual(
+      shown.map(({ device, index, address, data, sent }) => [device, index, address, data, sent]),
+      [
+        ['virtio-rng', 0, '0xfee00000', 0x40, 3],
+        ['virtio-rng', 1, '0xfee00000', 0x41, 1],
+      ],
+    );
+    assert.deepEqual(shown[0]?.last, { time: 0, address: '0xfee00000', data: 0x40, taken: true });
     write(REGISTER.queueVector, 2, 7);
     assert.equal(read(REGISTER.queueVector, 2), 0xffff, 'there is no vector 7');
   });

@@ -36,6 +36,7 @@ export function virtioPci(device: VirtioDevice, place: PciPlace): PciFunction {
     },
     attach: (state, host, space) => new Registers(state, host, space, device, place.irq),
     describe: (state, space) => describe(state, space, device),
+    messages: (state, space) => msixOf(state, space, device, silent).messages(),
   };
   const { configuration } = device;
   return pciFunction(device.name, {
@@ -54,6 +55,9 @@ export function virtioPci(device: VirtioDevice, place: PciPlace): PciFunction {
     memory: { at: place.bar, registers },
   });
 }
+
+/** For who only looks. */
+const silent = { signalMsi: () => false, now: () => 0 };
 
 /** struct virtio_pci_cap. */
 function capability({ type, offset, length }: typeof COMMON, multiplier?: number): PciCapability {
@@ -78,6 +82,6 @@ function describe(state: DataView, space: DataView, device: VirtioDevice): Devic
         : 'off';
       return { name: `queue ${queue}`, value: hex(state.getUint16(at + QUEUE.size, true)), text };
     }),
-    ...msixOf(state, space, device, () => undefined).describe(),
+    ...msixOf(state, space, device, silent).describe(),
   ];
 }

@@ -34,12 +34,17 @@ const CONFIGURATION_CHANGED = 2;
 const MSIX_CAPABILITY = 0x11;
 
 /** `space`: the function's configuration space, which says whether MSI-X is on. */
-export function msixOf(state: DataView, space: DataView, device: VirtioDevice, send: DeviceHost['signalMsi']): Msix {
+export function msixOf(
+  state: DataView,
+  space: DataView,
+  device: VirtioDevice,
+  host: Pick<DeviceHost, 'signalMsi' | 'now'>,
+): Msix {
   const control = () => {
     const at = capabilityAt(space, MSIX_CAPABILITY);
     return at === undefined ? 0 : space.getUint16(at + 2, true);
   };
-  return new Msix(msixState(state, device), vectorsOf(device), control, send);
+  return new Msix(msixState(state, device), vectorsOf(device), control, host);
 }
 
 export class Registers implements PciRegisterHandler, VirtioPort {
@@ -53,7 +58,7 @@ export class Registers implements PciRegisterHandler, VirtioPort {
     private readonly device: VirtioDevice,
     private readonly irq: number,
   ) {
-    this.#msix = msixOf(state, space, device, host.signalMsi);
+    this.#msix = msixOf(state, space, device, host);
     this.service = device.attach(part(state, ownStateAt(device), device.stateBytes ?? 0), host);
   }
 

@@ -1,4 +1,5 @@
 /** A machine's state as a well-behaved adapter would send it, for tests of the views that need no KVM. */
+
 import type {
   AddressMapping,
   AddressSpacePart,
@@ -21,6 +22,7 @@ import type {
   VcpusPart,
   Walk,
 } from '../../../debug-adapter/protocol/custom.ts';
+import { decodeMessage } from '../../../hypervisor-core/interrupts/message.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 
 const KERNEL = 0xffffffff80000000n;
@@ -291,6 +293,27 @@ export const interrupts: InterruptsPart = {
     fullyNested: false,
     initialized: true,
   })),
+  messages: [
+    {
+      ...{
+        device: 'virtio-blk',
+        index: 0,
+        address: '0xfee00000',
+        data: 0x41,
+        masked: false,
+        pending: false,
+        sent: 1234,
+      },
+      last: { time: 2_500_000, address: '0xfee00000', data: 0x41, taken: true },
+      route: decodeMessage(0xfee0_0000n, 0x41),
+    },
+    {
+      ...{ device: 'virtio-blk', index: 1, address: '0xfee0300c', data: 0x31, masked: true, pending: false, sent: 2 },
+      last: { time: 1_500_000, address: '0xfee05000', data: 0x30, taken: false },
+      route: decodeMessage(0xfee0_300cn, 0x31),
+      lastRoute: decodeMessage(0xfee0_5000n, 0x30),
+    },
+  ],
   pit: [{ channel: 0, mode: 2, count: 11932, gate: true }],
   pending: {
     interrupt: { vector: 0x20, soft: false },
