@@ -13,6 +13,7 @@ import { chooseKernel, KvmConfigurationProvider } from './debug/configuration.ts
 import { registerInlineValues } from './debug/inline-values.ts';
 import { DEBUG_TYPE } from './debug/ringside-session.ts';
 import type { StateNode } from './novsc/state-node.ts';
+import { RegisterDisplay } from './state/register-display.ts';
 import { StopStore } from './state/stop-store.ts';
 import { StopsOn } from './state/stops-on.ts';
 import { AddressSpaceView, chooseCr3 } from './views/address-space.ts';
@@ -29,6 +30,7 @@ import { VcpusView } from './views/vcpus.ts';
 export function activate(context: ExtensionContext): void {
   const store = new StopStore();
   const stopsOn = new StopsOn();
+  const registers = new RegisterDisplay(context.workspaceState);
   const pageTables = new PageTablesView(store);
   const addressSpace = new AddressSpaceView(context, store);
   const memoryMap = memoryMapPanel(context, store);
@@ -51,7 +53,8 @@ export function activate(context: ExtensionContext): void {
     new SerialTerminals(),
     registerInlineValues(),
     registerMarks(),
-    registersView(store),
+    registers,
+    registersView(store, registers),
     pageTables,
     addressSpace,
     interruptsView(store),
@@ -72,6 +75,9 @@ export function activate(context: ExtensionContext): void {
     command('chooseCr3', () => chooseCr3(store)),
     command('dropWalk', (node) => node && pageTables.dropWalk(node)),
     command('setRegister', (node) => setRegister(store, node)),
+    command('pinRegister', (node) => node && registers.pin(node.label, true)),
+    command('unpinRegister', (node) => node && registers.pin(node.label, false)),
+    command('chooseRegisterFormat', () => registers.chooseFormat()),
     command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
     command('injectInterrupt', (node) => injectInterrupt(store, node?.vector)),
     command('showKernelLog', () => showKernelLog(store)),

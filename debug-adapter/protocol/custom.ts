@@ -122,6 +122,8 @@ export interface RegisterValue {
 export interface RegisterGroup {
   readonly name: string;
   readonly registers: readonly RegisterValue[];
+  /** Names of registers whose values this frame's callees have not kept. */
+  readonly lost?: readonly string[];
 }
 
 export type PagingMode = 'none' | '32-bit' | 'pae' | '4-level' | '5-level';
@@ -360,6 +362,8 @@ export interface VcpuState {
   /** Where it stands; absent while it runs. */
   readonly rip?: Hex;
   readonly symbol?: string;
+  /** Name and number of the task that it runs, of a Linux guest that stands. */
+  readonly task?: string;
   /** What KVM counts of it, by KVM's names. */
   readonly statistics?: Readonly<Record<string, number>>;
 }
@@ -431,7 +435,8 @@ export interface InlineScope {
 export interface RingsideRequests {
   /** One request per stop: the parts that visible views need. */
   'ringside/snapshot': {
-    arguments: { threadId: number; parts: readonly StatePart[]; pages?: PagesChoice };
+    /** `frameId`: whose registers; the innermost frame's of the vCPU when absent. */
+    arguments: { threadId: number; parts: readonly StatePart[]; pages?: PagesChoice; frameId?: number };
     body: MachineSnapshot;
   };
   'ringside/setRegister': { arguments: { threadId: number; name: string; value: string }; body: { value: Hex } };

@@ -29,7 +29,9 @@ export const stateRequests: Area = {
       if (!threads.some(({ id }) => id === args.threadId)) throw noSuchThread(args.threadId);
       const known = new Set(Array.isArray(args.parts) ? args.parts : []);
       const parts = new Set(STATE_PARTS.filter((part: StatePart) => known.has(part)));
-      return snapshot(session, args.threadId, parts, pagesChoice(args.pages));
+      const frame = args.frameId === undefined ? undefined : await session.frame(args.frameId);
+      if (frame && frame.thread !== args.threadId) throw badArgument('frameId', 'must be of the same vCPU');
+      return snapshot(session, args.threadId, parts, { pages: pagesChoice(args.pages), frame: frame?.frame });
     },
 
     'ringside/setRegister': async (session, args) => {

@@ -138,7 +138,7 @@ export class StopState {
 }
 
 /** Registers that every frame has its own value of. */
-const GENERAL: ReadonlySet<string> = new Set([
+export const GENERAL: ReadonlySet<string> = new Set([
   ...['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'rsp', 'rip', 'eflags'],
   ...Array.from({ length: 8 }, (_, n) => `r${n + 8}`),
 ]);

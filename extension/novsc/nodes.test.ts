@@ -13,6 +13,7 @@ import {
 import { interruptsNodes } from './interrupts-nodes.ts';
 import { memoryMapNodes } from './memory-map-nodes.ts';
 import { pageTablesNodes, walkNode } from './page-tables-nodes.ts';
+import { type NumberFormat, registerNumber } from './register-numbers.ts';
 import { registersNodes } from './registers-nodes.ts';
 import { changedBelow, isChanged, type StateNode, valuesOf } from './state-node.ts';
 import { tasksNodes } from './tasks-nodes.ts';
@@ -34,6 +35,37 @@ function find(nodes: readonly StateNode[], id: string): StateNode {
 }
 
 describe('registers', () => {
+  test('are shown in hexadecimal, decimal or binary, vectors and x87 as they are', () => {
+    const flags = { name: 'eflags', bits: 32, value: '0x246', writable: true } as const;
+    const vector = { name: 'xmm0', bits: 128, value: '0x10', writable: false } as const;
+    const shown = (format: NumberFormat) =>
+      outline(registersNodes([{ name: 'G', registers: [flags, vector] }], { format, pinned: [] }))
+        .filter((row) => /^ {2}\w/.test(row))
+        .map((row) => row.trim());
+    assert.deepEqual(shown('hexadecimal'), ['eflags: 0x246', 'xmm0: 0x10']);
+    assert.deepEqual(shown('decimal'), ['eflags: 582', 'xmm0: 0x10']);
+    assert.deepEqual(shown('binary'), ['eflags: 0b10_0100_0110', 'xmm0: 0x10']);
+    assert.equal(registerNumber('0x0', 64, 'binary'), '0b0');
+    assert.equal(registerNumber('0xff', 8, 'binary'), '0b1111_1111');
+  });
+
+  test('that a frame does not tell are named, without a value', () => {
+    const rows = outline(registersNodes([{ name: 'General', registers: [], lost: ['rcx'] }]));
+    assert.deepEqual(rows, ['General: ', '  rcx: not saved by the functions that were called from here']);
+  });
+
+  test('that are pinned come first, in that order, and stay in their groups; unknown names are left out', () => {
+    const nodes = registersNodes(registers(1), { format: 'hexadecimal', pinned: ['rip', 'none', 'rax'] });
+    assert.equal(nodes[0]?.label, 'Pinned');
+    assert.deepEqual(valuesOf([...nodes]).has('registers/General/rax'), true);
+    assert.deepEqual(
+      (nodes[0].children as readonly StateNode[]).map(({ label }) => label),
+      ['rip', 'rax'],
+    );
+    const pinned = ['Pinned/rax', 'General/rax', 'General/rbx'].map((id) => find(nodes, `registers/${id}`).pinned);
+    assert.deepEqual(pinned, [true, true, false]);
+  });
+
   test('of more than 64 bits show their lanes, those of the x87 their number', () => {
     const vector = { name: 'xmm0', bits: 128, value: '0x40000000000000003f800000', writable: false } as const;
     const float = { name: 'st0', bits: 80, value: '0x3fff8000000000000000', writable: false } as const;

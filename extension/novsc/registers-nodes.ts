@@ -1,32 +1,61 @@
-/** Rows of the vCPU Registers view: groups, registers, decoded bits. */
+/** Rows of the vCPU Registers view: pinned registers, groups, registers, decoded bits. */
 import type { RegisterField, RegisterGroup, RegisterValue } from '../../debug-adapter/protocol/custom.ts';
 import { vectorLanes, x87Number } from './lanes.ts';
+import { type NumberFormat, registerNumber } from './register-numbers.ts';
 import type { StateNode } from './state-node.ts';
 
-export function registersNodes(groups: readonly RegisterGroup[]): StateNode[] {
-  return groups.map((group, index) => ({
-    id: `registers/${group.name}`,
-    label: group.name,
-    icon: 'symbol-namespace',
-    expanded: index === 0,
-    children: group.registers.map((register) => registerNode(`registers/${group.name}`, register)),
-  }));
+interface Display {
+  readonly format: NumberFormat;
+  /** Names of the registers that are shown first. */
+  readonly pinned: readonly string[];
 }
 
-function registerNode(parent: string, register: RegisterValue): StateNode {
+const plain: Display = { format: 'hexadecimal', pinned: [] };
+
+export function registersNodes(groups: readonly RegisterGroup[], display: Display = plain): StateNode[] {
+  const all = new Map(groups.flatMap(({ registers }) => registers).map((register) => [register.name, register]));
+  const pinned = display.pinned.flatMap((name) => all.get(name) ?? []);
+  return [
+    ...(pinned.length > 0 ? [groupNode({ name: 'Pinned', registers: pinned }, display, true)] : []),
+    ...groups.map((group, index) => groupNode(group, display, index === 0)),
+  ];
+}
+
+function groupNode({ name, registers, lost = [] }: RegisterGroup, display: Display, expanded: boolean): StateNode {
+  const id = `registers/${name}`;
+  return {
+    id,
+    label: name,
+    icon: 'symbol-namespace',
+    expanded,
+    children: [
+      ...registers.map((register) => registerNode(id, register, display)),
+      ...lost.map((register) => ({
+        id: `${id}/${register}`,
+        label: register,
+        description: 'not saved by the functions that were called from here',
+        icon: 'symbol-variable',
+      })),
+    ],
+  };
+}
+
+function registerNode(parent: string, register: RegisterValue, { format, pinned }: Display): StateNode {
   const id = `${parent}/${register.name}`;
   const fields = register.fields ?? [];
   const words = fields.map(fieldWord).filter((word) => word !== undefined);
   const number = register.bits === 80 ? x87Number(BigInt(register.value)) : undefined;
   const remarks = [register.symbol, number, words.length > 0 ? words.join(' ') : undefined].filter((remark) => remark);
+  const shown = registerNumber(register.value, register.bits, format);
   return {
     id,
     label: register.name,
-    description: [register.value, ...remarks].join('  '),
+    description: [shown, ...remarks].join('  '),
     tooltip: [`${register.name} = ${register.value}`, decimal(register), register.symbol].filter(Boolean).join('\n'),
     icon: 'symbol-variable',
     value: register.value,
-    copy: register.value,
+    copy: shown,
+    pinned: pinned.includes(register.name),
     ...(register.writable ? { register: register.name } : {}),
     ...(register.symbol
       ? { address: register.value, code: true }

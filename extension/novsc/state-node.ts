@@ -26,6 +26,8 @@ export interface StateNode {
   readonly code?: boolean;
   /** Set when the row is a register that can be set. */
   readonly register?: string;
+  /** Set for what can be pinned to the top: whether it is. */
+  readonly pinned?: boolean;
   readonly walk?: boolean;
   readonly expanded?: boolean;
   /** Rows below, or how to read them when the row is first expanded. */

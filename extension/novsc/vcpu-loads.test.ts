@@ -12,10 +12,10 @@ describe('vCPU loads', () => {
     loads.add(vcpus(2000, false));
     const rows = loads.rows.map((row) => vcpuColumns.map(({ text }) => text(row)));
     assert.deepEqual(rows, [
-      ['vCPU 0', 'stopped', 'kernel_main+0x4', '80 %', '15 %', '0 %', '5 %', '2,000'],
-      ['vCPU 1', 'halted', 'cpu_idle+0x8', '2 %', '0 %', '98 %', '0 %', '6.0'],
+      ['vCPU 0', 'stopped', 'kernel_main+0x4', 'init (1)', '80 %', '15 %', '0 %', '5 %', '2,000'],
+      ['vCPU 1', 'halted', 'cpu_idle+0x8', 'swapper/1 (0)', '2 %', '0 %', '98 %', '0 %', '6.0'],
     ]);
-    assert.match(vcpuFacts(loads.rows[0]!).join('\n'), /host thread,4711/);
+    assert.match(vcpuFacts(loads.rows[0]!).join('\n'), /task,init \(1\)\n(.*\n)*host thread,4711/);
     assert.match(vcpuFacts(loads.rows[1]!).join('\n'), /KVM: halt_exits,12/);
   });
 
@@ -26,7 +26,7 @@ describe('vCPU loads', () => {
     assert.ok(row);
     assert.deepEqual(
       vcpuColumns.map(({ text }) => text(row)),
-      ['vCPU 0', 'stopped', '0x10', '', '', '', '', ''],
+      ['vCPU 0', 'stopped', '0x10', '', '', '', '', '', ''],
     );
   });
 });

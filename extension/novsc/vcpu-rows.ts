@@ -19,6 +19,7 @@ export const vcpuColumns: readonly Column<VcpuRow>[] = [
   { key: 'vcpu', title: 'vCPU', width: '3.8em', text: vcpuName, order: ({ thread }) => thread },
   { key: 'activity', title: 'State', width: 'minmax(4.5em, 1fr)', text: ({ activity }) => activity },
   { key: 'where', title: 'At', width: 'minmax(5em, 2fr)', text: ({ symbol, rip }) => symbol ?? rip ?? '' },
+  { key: 'task', title: 'Task', width: 'minmax(4em, 1fr)', text: ({ task }) => task ?? '' },
   part('guest', 'Guest'),
   part('host', 'Host'),
   part('halted', 'Halted'),
@@ -45,9 +46,10 @@ const TOLD = [
   'hypercalls',
 ];
 
-export function vcpuFacts({ activity, clock, exits, hostThread, rip, symbol, statistics }: VcpuRow) {
+export function vcpuFacts({ activity, clock, exits, hostThread, rip, symbol, task, statistics }: VcpuRow) {
   const facts: (readonly [string, string])[] = [['state', activity]];
   if (rip) facts.push(['at', symbol ? `${symbol} (${rip})` : rip]);
+  if (task) facts.push(['task', task]);
   if (clock) {
     facts.push(
       ['in the guest', duration(clock.guest)],

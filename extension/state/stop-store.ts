@@ -4,6 +4,7 @@
  */
 import {
   commands,
+  type DebugAdapterTracker,
   type DebugSession,
   type DebugStackFrame,
   type DebugThread,
@@ -14,12 +15,16 @@ import {
 } from 'vscode';
 import type { MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { DEBUG_TYPE, onRingsideEvent, request } from '../debug/ringside-session.ts';
+import { TopFrames } from './top-frames.ts';
 
 /** A step is over before anybody could read "running": views say so only when the guest runs on. */
 const RUNNING_SHOWN_AFTER_MS = 300;
 
 /** Requests after whose success the state of a stopped guest is another one. */
 const CHANGES_STATE = new Set(['setVariable', 'setExpression', 'writeMemory', 'ringside/setRegister']);
+
+/** Parts that every frame has its own of. */
+const OF_FRAMES: ReadonlySet<StatePart> = new Set(['registers']);
 
 /** Requests after whose success the guest runs. */
 const RESUMES = new Set(['continue', 'next', 'stepIn', 'stepOut']);
@@ -32,6 +37,8 @@ export type PartValue<Part extends StatePart> = NonNullable<MachineSnapshot[Part
 export interface KeptPart<Part extends StatePart = StatePart> {
   readonly stop: number;
   readonly threadId: number;
+  /** The frame that registers are of; undefined for the innermost. */
+  readonly frameId: number | undefined;
   readonly value: PartValue<Part>;
 }
 
@@ -40,6 +47,9 @@ class SessionState {
   /** True when views may say that the guest runs. */
   runningShown = false;
   threadId = 1;
+  /** The frame that is selected; undefined for the innermost. */
+  frameId: number | undefined;
+  readonly tops = new TopFrames();
   /** Counts stops, changes of thread and refreshes: what is to be read anew. */
   stop = 0;
   endMessage: string | undefined;
@@ -65,9 +75,12 @@ export class StopStore implements Disposable {
     this.#disposables = [
       this.#changed,
       debug.registerDebugAdapterTrackerFactory(DEBUG_TYPE, {
-        createDebugAdapterTracker: (session): ProviderResult<{ onDidSendMessage(message: unknown): void }> => {
+        createDebugAdapterTracker: (session): ProviderResult<DebugAdapterTracker> => {
           const state = this.#begin(session);
-          return { onDidSendMessage: (message) => this.#watch(state, message as AdapterMessage) };
+          return {
+            onWillReceiveMessage: (message) => state.tops.asked(message),
+            onDidSendMessage: (message) => this.#watch(state, message),
+          };
         },
       }),
       debug.onDidChangeActiveDebugSession((session) => session && this.#activate(this.#sessions.get(session.id))),
@@ -110,6 +123,11 @@ export class StopStore implements Disposable {
 
   get threadId(): number {
     return this.#active?.threadId ?? 1;
+  }
+
+  /** True when another frame than the innermost is selected. */
+  get inCaller(): boolean {
+    return this.#active?.frameId !== undefined;
   }
 
   /** Names the current stop: another number is another stop. */
@@ -175,15 +193,21 @@ export class StopStore implements Disposable {
     const state = item && this.#sessions.get(item.session.id);
     if (!state) return;
     this.#activate(state);
-    if (item.threadId === state.threadId || state.phase !== 'stopped') return;
+    if (state.phase !== 'stopped') return;
+    const frameId = 'frameId' in item && !state.tops.has(item.frameId) ? item.frameId : undefined;
+    if (item.threadId === state.threadId && frameId === state.frameId) return;
+    if (item.threadId !== state.threadId) state.stop++;
     state.threadId = item.threadId;
-    state.stop++;
+    state.frameId = frameId;
     void this.#fetch(state);
   }
 
   #watch(state: SessionState, message: AdapterMessage): void {
+    state.tops.answered(message);
     if (message.type === 'event' && message.event === 'stopped') {
       state.threadId = message.body?.threadId ?? state.threadId;
+      state.frameId = undefined;
+      state.tops.clear();
       state.stop++;
       this.#enter(state, 'stopped');
       void this.#fetch(state);
@@ -217,25 +241,33 @@ export class StopStore implements Disposable {
 
   async #fetch(state: SessionState): Promise<void> {
     if (state.phase !== 'stopped' || state !== this.#active) return;
-    const { stop, threadId } = state;
-    const parts = [...this.#wanted].filter((part) => state.parts.get(part)?.stop !== stop);
+    const { stop, threadId, frameId } = state;
+    const parts = [...this.#wanted].filter((part) => {
+      const kept = state.parts.get(part);
+      return kept?.stop !== stop || (OF_FRAMES.has(part) && kept.frameId !== frameId);
+    });
     if (parts.length === 0) return;
     let snapshot: MachineSnapshot;
     try {
-      snapshot = await request(state.session, 'ringside/snapshot', { threadId, parts, pages: state.pages });
+      snapshot = await request(state.session, 'ringside/snapshot', {
+        ...{ threadId, parts, pages: state.pages },
+        ...(frameId !== undefined && { frameId }),
+      });
     } catch (error) {
       const failed = { error: error instanceof Error ? error.message : String(error) };
       snapshot = { threadId, ...Object.fromEntries(parts.map((part) => [part, failed])) };
     }
     if (state.stop !== stop) return;
-    this.#keep(state, snapshot, threadId);
+    this.#keep(state, snapshot, threadId, frameId);
     this.#announce();
   }
 
-  #keep(state: SessionState, snapshot: MachineSnapshot, threadId: number): void {
+  #keep(state: SessionState, snapshot: MachineSnapshot, threadId: number, frameId?: number): void {
     const { threadId: _, ...parts } = snapshot;
-    for (const [part, value] of Object.entries(parts)) {
-      if (value) state.parts.set(part as StatePart, { stop: state.stop, threadId, value });
+    for (const [part, value] of Object.entries(parts) as [StatePart, PartValue<StatePart> | undefined][]) {
+      // Of a frame that is selected no more.
+      if (!value || (OF_FRAMES.has(part) && state.phase === 'stopped' && frameId !== state.frameId)) continue;
+      state.parts.set(part, { stop: state.stop, threadId, frameId, value });
     }
   }
 
@@ -250,6 +282,7 @@ interface AdapterMessage {
   readonly type: 'event' | 'response' | 'request';
   readonly event: string;
   readonly command: string;
+  readonly request_seq?: number;
   readonly success?: boolean;
-  readonly body?: { readonly threadId?: number };
+  readonly body?: { readonly threadId?: number; readonly stackFrames?: readonly { readonly id: number }[] };
 }

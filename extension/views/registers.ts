@@ -1,18 +1,23 @@
 /** vCPU Registers: groups, registers, decoded bits; a value is set in place. */
-import { type Disposable, window } from 'vscode';
+import { Disposable, window } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { registersNodes } from '../novsc/registers-nodes.ts';
 import type { StateNode } from '../novsc/state-node.ts';
+import type { RegisterDisplay } from '../state/register-display.ts';
 import type { StopStore } from '../state/stop-store.ts';
 import { StateTree } from './state-tree.ts';
 
-export function registersView(store: StopStore): Disposable {
-  return new StateTree(store, {
+export function registersView(store: StopStore, display: RegisterDisplay): Disposable {
+  const tree = new StateTree(store, {
     view: 'ringside.registers',
     part: 'registers',
-    build: registersNodes,
-    describe: () => `vCPU ${store.threadId - 1}`,
+    build: (groups) => registersNodes(groups, display),
+    describe: () => `vCPU ${store.threadId - 1}${store.inCaller ? ', selected frame' : ''}`,
   });
+  return Disposable.from(
+    tree,
+    display.onDidChange(() => tree.update(true)),
+  );
 }
 
 /** Asks for a register (unless a row was given) and its value, and sets it. */

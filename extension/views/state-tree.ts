@@ -63,7 +63,9 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     if (this.view.description !== description) this.view.description = description ?? '';
     if (kept === this.#shown && ended === this.#ended && !force) return;
     if (kept !== this.#shown) {
-      this.#before = kept?.threadId === this.#shown?.threadId ? this.#now : new Map();
+      // Of another vCPU or frame everything is different, and nothing has changed.
+      const same = kept?.threadId === this.#shown?.threadId && kept?.frameId === this.#shown?.frameId;
+      this.#before = same ? this.#now : new Map();
       this.#now = new Map();
       if (!kept) this.#lazy.clear();
     }
@@ -142,6 +144,8 @@ function contextWords(node: StateNode): string {
     node.code && 'code',
     node.vector !== undefined && 'vector',
     node.register !== undefined && 'writable',
+    node.pinned === false && 'unpinned',
+    node.pinned && 'pinned',
     node.walk && 'walk',
   ];
   return words.filter(Boolean).join(' ');

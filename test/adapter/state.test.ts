@@ -56,6 +56,38 @@ describe('state of the machine', { skip: noKvm, timeout: patience(120_000) }, ()
       assert.deepEqual(Object.keys(some).sort(), ['memoryMap', 'threadId']);
     }));
 
+  test('registers of a calling frame are those that expressions see there', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'showcase-loop');
+      const { stackFrames } = await client.request('stackTrace', { threadId: 1 });
+      const caller = stackFrames[1];
+      assert.ok(caller);
+      const of = async (frameId?: number) => {
+        const { registers } = await client.request('ringside/snapshot', {
+          ...{ threadId: 1, parts: ['registers'] },
+          ...(frameId !== undefined && { frameId }),
+        });
+        const [general] = given<readonly RegisterGroup[]>(registers);
+        return {
+          lost: general?.lost ?? [],
+          values: new Map(general?.registers.map(({ name, value }) => [name, value])),
+        };
+      };
+      const [own, callers] = [await of(), await of(caller.id)];
+      assert.deepEqual(own.lost, []);
+      assert.equal(BigInt(callers.values.get('rip') ?? 0), BigInt(caller.instructionPointerReference ?? 0));
+      assert.ok(BigInt(callers.values.get('rsp') ?? 0) > BigInt(own.values.get('rsp') ?? 0));
+      for (const name of ['rbp', 'rsp', 'rbx', 'r12']) {
+        const said: { readonly result: string } = await client.request('evaluate', {
+          expression: `$${name}`,
+          frameId: caller.id,
+        });
+        assert.equal(BigInt(said.result.split(' ')[0] ?? ''), BigInt(callers.values.get(name) ?? -1), name);
+      }
+      assert.ok(callers.lost.includes('rax'), callers.lost.join());
+      for (const name of callers.lost) assert.ok(!callers.values.has(name));
+    }));
+
   test('a walk agrees with the tables and with memory', () =>
     withAdapter(coreAdapter, async (client) => {
       await stopAt(client, 'showcase-loop');

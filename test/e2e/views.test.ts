@@ -108,6 +108,44 @@ describe('views', () => {
     await registers.locator('.monaco-list-row[aria-label*="rax 0x1234, changed"]').waitFor();
   });
 
+  test('a register is pinned to the top, and numbers are shown in another way', async () => {
+    const registers = await workbench.view('vCPU Registers');
+    const row = workbench.row(registers, 'rbx');
+    await row.hover();
+    await row.locator('.action-label.codicon-pin').click();
+    await workbench.row(registers, 'Pinned').waitFor();
+    await workbench.command('Ringside: Choose Number Format of Registers');
+    await workbench.answer('Binary');
+    await registers.locator('.monaco-list-row[aria-label*="rax 0b1_0010_0011_0100"]').waitFor();
+    await screenshot(workbench, 'registers');
+    await workbench.command('Ringside: Choose Number Format of Registers');
+    await workbench.answer('Hexadecimal');
+    await registers.locator('.monaco-list-row[aria-label*="rax 0x1234"]').waitFor();
+    const pinned = workbench.row(registers, 'rbx');
+    await pinned.hover();
+    await pinned.locator('.action-label.codicon-pinned').click();
+    await workbench.row(registers, 'Pinned').waitFor({ state: 'detached' });
+  });
+
+  test('registers are those of the selected frame, for which nothing else is asked', async () => {
+    const before = requests('ringside/snapshot').length;
+    const calls = await workbench.view('Call Stack');
+    const registers = await workbench.view('vCPU Registers');
+    await calls.locator('.monaco-list-row[aria-label*="Frame start"]').click();
+    await registers.locator('.monaco-list-row[aria-label*="start+0x20"]').waitFor();
+    await registers.locator('.monaco-list-row[aria-label*="rax not saved"]').waitFor();
+    assert.deepEqual(
+      requests('ringside/snapshot')
+        .slice(before)
+        .map(({ arguments: args }) => [args?.parts, args?.frameId]),
+      [[['registers'], 2]],
+    );
+    await screenshot(workbench, 'registers-frame');
+    await calls.locator('.monaco-list-row[aria-label*="Frame kernel_main"]').click();
+    await registers.locator('.monaco-list-row[aria-label*="rax 0x1234"]').waitFor();
+    assert.equal(await registers.locator('.monaco-list-row[aria-label*="changed"]').count(), 0);
+  });
+
   test('interrupts and the memory map are filled', async () => {
     for (const title of ['vCPU Registers', 'Page Tables', 'Call Stack']) await workbench.collapse(title);
     const interrupts = await workbench.view('Interrupts');

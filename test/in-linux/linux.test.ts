@@ -74,16 +74,23 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     assert.ok(shown.tasks.some(({ comm, tgid, pid }) => comm === 'sleep' && tgid === pid));
   });
 
-  test('what each vCPU runs, and its name in the Call Stack', async () => {
+  test('what each vCPU runs, in the Call Stack and in the vCPUs view', async () => {
     const running = Array.from({ length: CPUS }, (_, n) => shown.tasks.find(({ threadId }) => threadId === n + 1));
     assert.deepEqual(
       running.map((task) => task && line(task)),
       theirs('current'),
     );
     const { threads } = await adapter.client.request('threads');
+    const names = running.map((task) => `${task?.comm} (${task?.pid})`);
     assert.deepEqual(
       threads.map(({ name }) => name.replace(/^.*?: /, '')),
-      running.map((task) => `${task?.comm} (${task?.pid})`),
+      names,
+    );
+    const { vcpus } = await adapter.client.request('ringside/snapshot', { threadId: 1, parts: ['vcpus'] });
+    assert.ok(vcpus && 'vcpus' in vcpus, JSON.stringify(vcpus));
+    assert.deepEqual(
+      vcpus.vcpus.map(({ task }) => task),
+      names,
     );
   });
 

@@ -4,8 +4,9 @@ import { inspect } from '../../../hypervisor-core/protocol/inspect.ts';
 import { fieldValue, registerBits } from '../../../hypervisor-core/protocol/register-bits.ts';
 import { registersByName } from '../../../hypervisor-core/protocol/target-description.ts';
 import type { RegisterField, RegisterGroup, RegisterValue } from '../../protocol/custom.ts';
+import type { Frame } from '../../symbols/api.ts';
 import { groupOf, REGISTER_GROUPS } from '../register-groups.ts';
-import { fromLittleEndian, type StopState } from '../stop-state.ts';
+import { fromLittleEndian, GENERAL, type StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
 /** The groups that a stub's registers make up; nothing but the register file is fetched. */
@@ -22,9 +23,17 @@ export async function registerGroups(state: StopState, thread: number): Promise<
   })).filter(({ registers }) => registers.length > 0);
 }
 
-/** The same, what only a monitor tells, and the MSRs where the target is our own core. */
-export async function registersPart(state: StopState, thread: number): Promise<readonly RegisterGroup[]> {
-  const groups = await withSystemRegisters(state, thread, await registerGroups(state, thread));
+/**
+ * The same, what only a monitor tells, and the MSRs where the target is our own core. The general registers are those of
+ * `frame` as far as they are known there; all others are the vCPU's in every frame.
+ */
+export async function registersPart(
+  state: StopState,
+  thread: number,
+  frame?: Frame,
+): Promise<readonly RegisterGroup[]> {
+  const own = await withSystemRegisters(state, thread, await registerGroups(state, thread));
+  const groups = frame && frame.index > 0 ? own.map((group) => inFrame(state, group, frame)) : own;
   const msrs = await state.target.inspect?.sendRequest(inspect.msrs, { vcpu: thread - 1 });
   if (!msrs || msrs.length === 0) return groups;
   const registers = msrs.map(({ name, value }) => describe(state, name, 64, BigInt(value)));
@@ -45,6 +54,19 @@ async function withSystemRegisters(state: StopState, thread: number, groups: rea
         .map(([name, value]) => ({ ...describe(state, name, bits(name), value), writable: false })),
     ],
   })).filter(({ registers }) => registers.length > 0);
+}
+
+function inFrame(state: StopState, group: RegisterGroup, { registers, found }: Frame): RegisterGroup {
+  const known = group.registers.flatMap((register): RegisterValue[] => {
+    if (!GENERAL.has(register.name)) return [register];
+    const value = registers.get(register.name);
+    if (value === undefined) return [];
+    // A frame that shares the vCPU's registers is an inlined one; others' are where their callees have saved them.
+    return [{ ...describe(state, register.name, register.bits, value), writable: found === 'registers' }];
+  });
+  const names = new Set(known.map(({ name }) => name));
+  const lost = group.registers.map(({ name }) => name).filter((name) => !names.has(name));
+  return { ...group, registers: known, ...(lost.length > 0 && { lost }) };
 }
 
 function describe(state: StopState, name: string, bits: number, value: bigint): RegisterValue {

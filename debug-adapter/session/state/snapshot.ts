@@ -1,6 +1,7 @@
 /** One snapshot a stop: the parts that visible views ask for, each failing by itself. */
 import { parseHex } from '../../../hypervisor-core/protocol/hex.ts';
 import type { MachineSnapshot, PagesChoice, PartError, StatePart } from '../../protocol/custom.ts';
+import type { Frame } from '../../symbols/api.ts';
 import { describeError } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { addressSpacePart } from './address-space-part.ts';
@@ -15,11 +16,17 @@ import { vcpusPart } from './vcpus-part.ts';
 
 type Part<Name extends StatePart> = NonNullable<MachineSnapshot[Name]>;
 
+interface Choice {
+  readonly pages: PagesChoice;
+  /** Whose registers; the innermost when undefined. */
+  readonly frame: Frame | undefined;
+}
+
 /** How each part is made. Those of the processor throw while the guest runs; the others do not need it to stand still. */
 const MAKERS = {
-  registers: (session, thread) => registersPart(session.stopped, thread),
-  pageTables: (session, thread, { cr3 }) => pageTablesPart(session.stopped, thread, cr3 && parseHex(cr3)),
-  addressSpace: (session, thread, pages) => addressSpacePart(session, session.stopped, thread, pages),
+  registers: (session, thread, { frame }) => registersPart(session.stopped, thread, frame),
+  pageTables: (session, thread, { pages: { cr3 } }) => pageTablesPart(session.stopped, thread, cr3 && parseHex(cr3)),
+  addressSpace: (session, thread, { pages }) => addressSpacePart(session, session.stopped, thread, pages),
   interrupts: (session, thread) => interruptsPart(session.stopped, thread),
   hypercalls: (session) => hypercallsPart(session.guest),
   exits: (session) => exitsPart(session.guest),
@@ -27,7 +34,7 @@ const MAKERS = {
   memoryMap: (session, thread) => memoryMapPart(session.guest, { session, thread }),
   tasks: (session) => tasksPart(session.guest, session.stopped),
 } satisfies {
-  readonly [Name in StatePart]: (session: Session, thread: number, pages: PagesChoice) => Promise<Part<Name>>;
+  readonly [Name in StatePart]: (session: Session, thread: number, choice: Choice) => Promise<Part<Name>>;
 };
 
 export const STATE_PARTS = Object.keys(MAKERS) as readonly StatePart[];
@@ -36,16 +43,18 @@ export async function snapshot(
   session: Session,
   thread: number,
   parts: ReadonlySet<StatePart>,
-  pages: PagesChoice,
+  choice: Choice,
 ): Promise<MachineSnapshot> {
   const made = await Promise.all(
     [...parts].map(async (part) => {
       const error = (failure: unknown): PartError => ({ error: describeError(failure).message });
-      return [part, await attempt<unknown>(() => MAKERS[part](session, thread, pages)).catch(error)] as const;
+      return [part, await attempt<unknown>(() => MAKERS[part](session, thread, choice)).catch(error)] as const;
     }),
   );
   const whole: MachineSnapshot = { threadId: thread, ...Object.fromEntries(made) };
-  session.last.keep(whole);
+  const { registers: _, ...others } = whole;
+  // What stays when the guest ends is the vCPU's.
+  session.last.keep(choice.frame ? others : whole);
   return whole;
 }
 

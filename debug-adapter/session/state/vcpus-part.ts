@@ -7,6 +7,7 @@ import {
   type VcpuTimes,
 } from '../../../hypervisor-core/protocol/inspect.ts';
 import type { VcpuActivity, VcpuClock, VcpuState, VcpusPart } from '../../protocol/custom.ts';
+import { taskName, tasksByThread } from '../named-threads.ts';
 import type { Session } from '../session.ts';
 import { symbolName } from './symbol-name.ts';
 
@@ -23,15 +24,18 @@ export async function vcpusPart(session: Session): Promise<VcpusPart> {
   const { guest } = session;
   const core = guest.target.inspect;
   const threads = await guest.threads();
-  const [times, counters] = await Promise.all([
+  const [times, counters, tasks] = await Promise.all([
     core?.sendRequest(inspect.vcpuTimes).catch(() => undefined),
     core?.sendRequest(inspect.exitCounters).catch(() => undefined),
+    tasksByThread(session, threads),
   ]);
   const states = threads.map(async ({ id }): Promise<VcpuState> => {
     const own = times?.[id - 1];
+    const task = tasks.get(id);
     return {
       thread: id,
       ...(guest.runner.running ? { activity: runningActivity(own) } : await standing(session, id)),
+      ...(task && { task: taskName(task) }),
       ...(own && { clock: clock(own), hostThread: own.threadId, statistics: own.statistics }),
       ...(counters && { exits: exitsOf(counters, id - 1) }),
     };

@@ -25,6 +25,7 @@ import type {
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import {
   addressSpace,
+  callerRegisters,
   exits,
   exitTrace,
   hypercalls,
@@ -46,6 +47,9 @@ const FIRST_CALLS = 40;
 const CALLS_A_MS = Number(process.env['FAKE_CALLS_A_MS'] ?? 0.03);
 
 const encode = (text: string) => Buffer.from(text).toString('base64');
+
+/** Id of the frame that called. */
+const CALLER = 2;
 
 class FakeAdapter extends DebugSession {
   #stop = 0;
@@ -96,7 +100,12 @@ class FakeAdapter extends DebugSession {
 
   protected override stackTraceRequest(response: DebugProtocol.StackTraceResponse): void {
     const source = { name: 'kernel.c', path: `${this.#program.replace(/[^/]*$/, '')}kernel.c` };
-    response.body = { stackFrames: [{ id: 1, name: 'kernel_main', line: this.#stop, column: 1, source }] };
+    response.body = {
+      stackFrames: [
+        { id: 1, name: 'kernel_main', line: this.#stop, column: 1, source },
+        { id: CALLER, name: 'start', line: 20, column: 1, source },
+      ],
+    };
     this.sendResponse(response);
   }
 
@@ -160,7 +169,11 @@ class FakeAdapter extends DebugSession {
       args: RingsideRequests[Name]['arguments'],
     ) => RingsideRequests[Name]['body'];
   } = {
-    'ringside/snapshot': ({ threadId, parts, pages }) => ({ threadId, ...this.#parts(parts, pages) }),
+    'ringside/snapshot': ({ threadId, parts, pages, frameId }) => ({
+      threadId,
+      ...this.#parts(parts, pages),
+      ...(frameId === CALLER && { registers: callerRegisters }),
+    }),
     'ringside/setRegister': ({ value }) => {
       this.#rax = value;
       return { value: value as `0x${string}` };

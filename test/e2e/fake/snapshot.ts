@@ -28,6 +28,15 @@ import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 const KERNEL = 0xffffffff80000000n;
 
 /** RIP moves with each stop and RAX counts them: that is what views must mark. */
+/** Of the frame that called the innermost one. */
+export const callerRegisters: readonly RegisterGroup[] = [
+  {
+    name: 'General',
+    registers: [{ name: 'rip', bits: 64, value: hex(KERNEL + 0x20n), symbol: 'start+0x20', writable: false }],
+    lost: ['rax'],
+  },
+];
+
 export function registers(stop: number): RegisterGroup[] {
   const plain = (name: string, value: bigint) => ({ name, bits: 64, value: hex(value), writable: true });
   const bit = (name: string, low: number, value: number, description: string) => ({
@@ -465,7 +474,8 @@ export function exitTrace(from: number, to: number): ExitTracePart {
 
 /** Two vCPUs after `ran` milliseconds: one busy, one halted. */
 export function vcpus(ran: number, running: boolean): VcpusPart {
-  const at = (offset: bigint, symbol: string) => (running ? {} : { rip: hex(KERNEL + offset), symbol });
+  const at = (offset: bigint, symbol: string, task: string) =>
+    running ? {} : { rip: hex(KERNEL + offset), symbol, task };
   const spent = ran * 1000;
   return {
     vcpus: [
@@ -476,7 +486,7 @@ export function vcpus(ran: number, running: boolean): VcpusPart {
         exits: Math.ceil(ran * 2),
         hostThread: 4711,
         statistics: { exits: Math.ceil(ran * 3), io_exits: Math.ceil(ran * 2) },
-        ...at(0x1004n, 'kernel_main+0x4'),
+        ...at(0x1004n, 'kernel_main+0x4', 'init (1)'),
       },
       {
         thread: 2,
@@ -485,7 +495,7 @@ export function vcpus(ran: number, running: boolean): VcpusPart {
         exits: 12,
         hostThread: 4712,
         statistics: { exits: 40, halt_exits: 12 },
-        ...at(0x5008n, 'cpu_idle+0x8'),
+        ...at(0x5008n, 'cpu_idle+0x8', 'swapper/1 (0)'),
       },
     ],
   };

@@ -16,6 +16,7 @@ export interface LoggedRequest {
     readonly data?: string;
     readonly stops?: readonly string[];
     readonly threadId?: number;
+    readonly frameId?: number;
     readonly how?: string;
   };
 }
