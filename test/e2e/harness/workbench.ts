@@ -161,13 +161,19 @@ export class Workbench {
   async view(title: string): Promise<Locator> {
     const header = this.#header(title);
     await header.waitFor();
-    if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click();
+    if ((await header.getAttribute('aria-expanded')) !== 'true') await this.#toggle(header);
     return this.page.locator('.pane').filter({ has: header });
   }
 
   async collapse(title: string): Promise<void> {
     const header = this.#header(title);
-    if ((await header.getAttribute('aria-expanded')) === 'true') await header.click();
+    if ((await header.getAttribute('aria-expanded')) === 'true') await this.#toggle(header);
+  }
+
+  /** The pointer is taken away: a row that slides below it would show its tooltip over what is clicked next. */
+  async #toggle(header: Locator): Promise<void> {
+    await header.click();
+    await this.page.mouse.move(0, 0);
   }
 
   /** Text of the rows in sight of a tree, one string a row: label and description. */
