@@ -1,14 +1,18 @@
 /** The units of `.debug_info` (and DWARF 4's `.debug_types`) and the sections that their attributes point into. */
-import { type AbbrevPool, type AbbrevTable, type FormSizes, readAbbrevs } from './abbrev.ts';
+import { type AbbrevPool, type AbbrevTable, readAbbrevs } from './abbrev.ts';
 import { Addresses, lastAtMost, type Range } from './addresses.ts';
 import { SymbolFileError } from './api.ts';
 import { Cursor, stringAt } from './bytes.ts';
 import type { Die } from './die.ts';
-import { ElfFile, type ElfSection, sectionFlags } from './elf.ts';
+import { ElfFile, sectionFlags } from './elf.ts';
 import { PathPool } from './line-header.ts';
+import { SplitDwarf } from './split-dwarf.ts';
 import { maximumUnitHeader, readUnitHeader, Unit, type UnitHeader } from './unit.ts';
+import { type DebugSectionName, debugSection, sectionSize, type UnitPart, unitPart } from './unit-part.ts';
 
 const maximumProblems = 100;
+/** Bytes of `.debug_info` that are read within a few milliseconds. */
+export const smallImage = 2 * 1024 * 1024;
 /** Bytes that are read at once where all units are visited. */
 const windowBytes = 1024 * 1024;
 /** Bytes of units that are kept; those loaded first are let go of first. */
@@ -37,10 +41,9 @@ export class DebugInfo {
   private readonly pools = new Map<string, AbbrevPool>();
   private readonly kept = new Set<Unit>();
   private keptSize = 0;
-  private readonly infoSection: ElfSection | undefined;
-  private readonly typesSection: ElfSection | undefined;
-  /** Where offsets of `.debug_types` begin. */
-  private readonly typesBias: number;
+  /** `.debug_info` and `.debug_types` of the image. */
+  private readonly parts: readonly UnitPart[];
+  private split: SplitDwarf | undefined;
   private allUnits: readonly Unit[] | undefined;
   private signatures: Map<bigint, Unit> | undefined;
   private readonly loaded: readonly Range[];
@@ -55,15 +58,14 @@ export class DebugInfo {
     /** The file with the DWARF: the same one, unless the image was stripped. */
     readonly dwarf: ElfFile,
   ) {
-    this.infoSection = debugSection(dwarf, 'info');
-    this.typesSection = debugSection(dwarf, 'types');
-    this.typesBias = this.infoSection ? this.sectionSize(this.infoSection) : 0;
+    this.parts = partsOf(dwarf);
     this.loaded = loadedRanges(elf, addresses);
   }
 
   close(): void {
     this.elf.close();
     if (this.dwarf !== this.elf) this.dwarf.close();
+    this.split?.close();
   }
 
   /** `otherwise` where `read` meets damage: damage in one part of the file must not take the rest away. */
@@ -88,7 +90,8 @@ export class DebugInfo {
 
   /** Bytes of entries there are to read. */
   get infoSize(): number {
-    return [this.infoSection, this.typesSection].reduce((sum, each) => sum + (each ? this.sectionSize(each) : 0), 0);
+    const own = this.parts.reduce((sum, { size }) => sum + size, 0);
+    return own > smallImage ? own : this.units.reduce((sum, { header }) => sum + header.size, 0);
   }
 
   /** Whether the image has something there: what the linker left out of it keeps its DWARF, at address 0 or -1. */
@@ -96,15 +99,16 @@ export class DebugInfo {
     return this.loaded.some((range) => distance >= range.low && distance < range.high);
   }
 
-  /** Whole bytes of a debug section, empty where there is none. */
-  section(name: `.debug_${string}`): Uint8Array {
-    return this.dwarf.bytes(debugSection(this.dwarf, name.slice('.debug_'.length)));
+  /** Whole bytes of a debug section, of the image or beside a part of split DWARF; empty where there is none. */
+  section(name: DebugSectionName, part?: UnitPart): Uint8Array {
+    const elf = part?.elf ?? this.dwarf;
+    return elf.bytes(debugSection(elf, name.slice('.debug_'.length), part?.suffix ?? ''));
   }
 
   /** A line program, the cursor behind its length; undefined where there are none. */
   lineProgram(offset: number): { cursor: Cursor; offsetSize: number } | undefined {
     const section = debugSection(this.dwarf, 'line');
-    const size = section ? this.sectionSize(section) : 0;
+    const size = section ? sectionSize(this.dwarf, section) : 0;
     if (!section || size === 0) return undefined;
     const where = section.name;
     const head = this.dwarf.part(section, offset, Math.min(12, Math.max(0, size - offset)));
@@ -122,11 +126,24 @@ export class DebugInfo {
   }
 
   get units(): readonly Unit[] {
-    this.allUnits ??= [
-      ...this.readHeaders(this.infoSection, 0),
-      ...this.readHeaders(this.typesSection, this.typesBias),
-    ].map((header, index) => new Unit(this, header, index));
+    if (!this.allUnits) {
+      const own = this.parts.flatMap((part) => this.readHeaders(part).map((header) => ({ part, header })));
+      const units = own.map(({ part, header }, index) => new Unit(this, header, part, index));
+      this.split = new SplitDwarf(this, units);
+      this.allUnits = [...units, ...this.split.units];
+    }
     return this.allUnits;
+  }
+
+  /** Whether another unit has all that this one, a skeleton, stands for. */
+  isReplaced(unit: Unit): boolean {
+    return this.split?.fullUnits.has(unit) ?? false;
+  }
+
+  /** As {@link unitAt}; instead of a skeleton the unit that it stands for. */
+  fullUnitAt(offset: number): Unit | undefined {
+    const unit = this.unitAt(offset);
+    return unit && (this.split?.fullUnits.get(unit) ?? unit);
   }
 
   unitAt(offset: number): Unit | undefined {
@@ -170,14 +187,14 @@ export class DebugInfo {
       const start = units[first] as Unit;
       let last = first;
       let size = start.header.size;
-      const inTypes = start.header.offset >= this.typesBias;
       for (let next = units[last + 1]; next; next = units[last + 1]) {
-        if (size + next.header.size > windowBytes || next.header.offset >= this.typesBias !== inTypes) break;
+        if (size + next.header.size > windowBytes || next.part !== start.part) break;
         size += next.header.size;
         last++;
       }
       if (size > memory.length) memory = new Uint8Array(size);
-      const window = this.dwarf.partInto(memory.subarray(0, size), ...this.placeOf(start.header));
+      const { elf, section, bias } = start.part;
+      const window = elf.partInto(memory.subarray(0, size), section, start.header.offset - bias);
       for (let from = 0; first <= last; first++) {
         const unit = units[first] as Unit;
         unit.lend(window.subarray(from, from + unit.header.size));
@@ -188,25 +205,20 @@ export class DebugInfo {
     }
   }
 
-  readUnit(header: UnitHeader): Uint8Array {
-    return this.dwarf.part(...this.placeOf(header), header.size);
+  readUnit({ header, part: { elf, section, bias } }: Unit): Uint8Array {
+    return elf.part(section, header.offset - bias, header.size);
   }
 
-  private placeOf(header: UnitHeader): [section: ElfSection, offset: number] {
-    const inTypes = header.offset >= this.typesBias;
-    const section = (inTypes ? this.typesSection : this.infoSection) as ElfSection;
-    return [section, header.offset - (inTypes ? this.typesBias : 0)];
-  }
-
-  abbrevs(header: FormSizes & { abbrevOffset: number }): AbbrevTable {
+  abbrevs(unit: Unit): AbbrevTable {
+    const { header, part } = unit;
     const { abbrevOffset, offsetSize, addressSize, version } = header;
     const sizes = `${offsetSize}/${addressSize}/${version <= 2}`;
-    const key = `${abbrevOffset}/${sizes}`;
+    const key = `${part.suffix === '' ? 0 : part.bias}/${abbrevOffset}/${sizes}`;
     let table = this.tables.get(key);
     if (!table) {
       const pool: AbbrevPool = this.pools.get(sizes) ?? new Map();
       this.pools.set(sizes, pool);
-      table = readAbbrevs(new Cursor(this.section('.debug_abbrev'), abbrevOffset, '.debug_abbrev'), header, pool);
+      table = readAbbrevs(new Cursor(unit.section('.debug_abbrev'), abbrevOffset, '.debug_abbrev'), header, pool);
       this.tables.set(key, table);
     }
     return table;
@@ -219,10 +231,8 @@ export class DebugInfo {
   indexedString(unit: Unit, index: number): string {
     const { offsetSize } = unit.header;
     const at = unit.strOffsetsBase + index * offsetSize;
-    return this.string(
-      '.debug_str',
-      new Cursor(this.section('.debug_str_offsets'), at, '.debug_str_offsets').word(offsetSize),
-    );
+    const offset = new Cursor(unit.section('.debug_str_offsets'), at, '.debug_str_offsets').word(offsetSize);
+    return stringAt(unit.section('.debug_str'), offset);
   }
 
   indexedAddress(unit: Unit, index: number): bigint {
@@ -231,19 +241,14 @@ export class DebugInfo {
     return new Cursor(this.section('.debug_addr'), at, '.debug_addr').unsigned(addressSize);
   }
 
-  private sectionSize(section: ElfSection): number {
-    return section.name.startsWith('.z') || section.flags & 0x800 ? this.dwarf.bytes(section).length : section.size;
-  }
-
-  private readHeaders(section: ElfSection | undefined, bias: number): UnitHeader[] {
+  /** Headers of all units of a part, up to damage. */
+  readHeaders({ elf, section, size: end, bias }: UnitPart): UnitHeader[] {
     const headers: UnitHeader[] = [];
-    if (!section) return headers;
-    const end = this.sectionSize(section);
     this.tolerate(() => {
       for (let at = 0; at < end; ) {
-        const bytes = this.dwarf.part(section, at, Math.min(maximumUnitHeader, end - at));
+        const bytes = elf.part(section, at, Math.min(maximumUnitHeader, end - at));
         const cursor = new Cursor(bytes, 0, section.name, bytes.length, at);
-        const header = readUnitHeader(cursor, at + bias, section === this.typesSection);
+        const header = readUnitHeader(cursor, at + bias, section.name.endsWith('types'));
         if (header.size > end - at) cursor.fail(`unit of ${header.size} bytes goes on behind the section`);
         headers.push(header);
         at += header.size;
@@ -267,5 +272,10 @@ function loadedRanges(elf: ElfFile, addresses: Addresses): Range[] {
   });
 }
 
-const debugSection = (elf: ElfFile, name: string): ElfSection | undefined =>
-  elf.section(`.debug_${name}`) ?? elf.section(`.zdebug_${name}`);
+/** Entries are numbered from the start of `.debug_info`, and those of `.debug_types` behind. */
+function partsOf(elf: ElfFile): UnitPart[] {
+  const parts: UnitPart[] = [];
+  for (const section of [debugSection(elf, 'info'), debugSection(elf, 'types')])
+    if (section) parts.push(unitPart(elf, section, parts[0]?.size ?? 0));
+  return parts;
+}

@@ -60,6 +60,7 @@ export const attribute = {
   declFile: 0x3a,
   declLine: 0x3b,
   linkageName: 0x6e,
+  dwoName: 0x76,
   declaration: 0x3c,
   encoding: 0x3e,
   external: 0x3f,

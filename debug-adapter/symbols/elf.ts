@@ -1,5 +1,5 @@
 /** ELF32 and ELF64 little-endian x86 files: headers, sections, segments. System V ABI, chapter 4. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { decompress as decompressZstd } from 'fzstd';
 import { SymbolFileError } from './api.ts';
@@ -107,7 +107,8 @@ export class ElfFile {
    * @param placed Addresses of a relocatable file's sections, by name.
    */
   static open(path: string, placed: ReadonlyMap<string, bigint> = new Map()): ElfFile {
-    const descriptor = openSync(path, 'r');
+    // A pipe must not be waited for: what is no file is refused afterwards.
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       return new ElfFile(path, descriptor, placed);
     } catch (error) {

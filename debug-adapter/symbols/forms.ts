@@ -1,5 +1,5 @@
 /** Attribute values by form. DWARF 5, 7.5.5 and 7.5.6. */
-import type { Cursor } from './bytes.ts';
+import { type Cursor, stringAt } from './bytes.ts';
 import { form } from './dwarf-constants.ts';
 import type { Unit } from './unit.ts';
 
@@ -68,7 +68,7 @@ export function readForm(cursor: Cursor, code: number, implicit: bigint, unit: U
     case form.string:
       return text(cursor.string());
     case form.strp:
-      return text(info.string('.debug_str', cursor.word(header.offsetSize)));
+      return text(stringAt(unit.section('.debug_str'), cursor.word(header.offsetSize)));
     case form.lineStrp:
       return text(info.string('.debug_line_str', cursor.word(header.offsetSize)));
     case form.strx:
@@ -98,7 +98,9 @@ export function readForm(cursor: Cursor, code: number, implicit: bigint, unit: U
     case form.refAddr:
       return {
         kind: 'reference',
-        offset: cursor.word(header.version <= 2 ? header.addressSize : header.offsetSize),
+        offset:
+          (unit.skeleton ? unit.part.bias : 0) +
+          cursor.word(header.version <= 2 ? header.addressSize : header.offsetSize),
       };
     case form.refSig8:
       return { kind: 'signature', signature: cursor.u64() };

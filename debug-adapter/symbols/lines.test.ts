@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { build, everyVariant, gdb, nameOf, run } from './fixtures/toolchain.ts';
+import { build, compilers, everyVariant, gdb, nameOf, run } from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
 
 const narrow = ([0, 2] as const).map((optimisation) => ({
@@ -10,10 +10,17 @@ const narrow = ([0, 2] as const).map((optimisation) => ({
   dwarf: 5 as const,
   narrow: true,
 }));
+const split = compilers.map((compiler) => ({
+  compiler,
+  optimisation: 2 as const,
+  dwarf: 5 as const,
+  kernel: true,
+  flags: ['-gsplit-dwarf'],
+}));
 
 /** The fixtures in every variant, and the kernel that ships. */
 const programs: readonly { name: string; path: () => string }[] = [
-  ...[...everyVariant, ...narrow].map((variant) => ({ name: nameOf(variant), path: () => build(variant) })),
+  ...[...everyVariant, ...narrow, ...split].map((variant) => ({ name: nameOf(variant), path: () => build(variant) })),
   { name: 'the sample guest', path: () => join(__dirname, '../../media/sample/ringside-sample.elf') },
 ];
 

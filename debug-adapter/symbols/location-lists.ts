@@ -33,13 +33,13 @@ export function locationProgram(die: Die, attributeName: number, distance: numbe
 function indexedList(unit: Unit, index: number): number {
   const base = unit.loclistsBase;
   const { offsetSize } = unit.header;
-  const cursor = new Cursor(unit.info.section('.debug_loclists'), base + index * offsetSize, '.debug_loclists');
+  const cursor = new Cursor(unit.section('.debug_loclists'), base + index * offsetSize, '.debug_loclists');
   return base + cursor.word(offsetSize);
 }
 
 function readList(unit: Unit, offset: number, distance: number): Uint8Array {
   const { info, header } = unit;
-  const cursor = new Cursor(info.section('.debug_loclists'), offset, '.debug_loclists');
+  const cursor = new Cursor(unit.section('.debug_loclists'), offset, '.debug_loclists');
   const toDistance = (address: bigint) => info.addresses.toDistance(address);
   const plain = () => toDistance(cursor.unsigned(header.addressSize));
   const indexed = () => toDistance(info.indexedAddress(unit, cursor.uleb()));
@@ -96,7 +96,7 @@ function readList(unit: Unit, offset: number, distance: number): Uint8Array {
 function readOldList(unit: Unit, offset: number, distance: number): Uint8Array {
   const { info, header } = unit;
   const size = header.addressSize;
-  const cursor = new Cursor(info.section('.debug_loc'), offset, '.debug_loc');
+  const cursor = new Cursor(unit.section('.debug_loc'), offset, '.debug_loc');
   const baseMark = size === 8 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
   const signedOffset = (value: bigint) => Number(BigInt.asIntN(size * 8, value));
   let base = unit.base ?? info.addresses.toDistance(0n);

@@ -36,7 +36,10 @@ export class Macros {
   private of(unit: Unit): ReadonlyMap<string, string> {
     let found = this.byUnit.get(unit.index);
     if (!found) {
-      const offset = unit.root.sectionOffset(attribute.macros) ?? unit.root.sectionOffset(attribute.gnuMacros);
+      // Of split DWARF, compilers spread them over sections that nothing but a linker could put together.
+      const offset = unit.skeleton
+        ? undefined
+        : (unit.root.sectionOffset(attribute.macros) ?? unit.root.sectionOffset(attribute.gnuMacros));
       found = offset === undefined ? new Map() : new Reader(this.info, unit).read(offset);
       this.byUnit.set(unit.index, found);
     }

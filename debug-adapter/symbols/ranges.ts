@@ -47,13 +47,13 @@ function allRanges(die: Die): Range[] {
 function indexedList(unit: Unit, index: number): number {
   const base = unit.rnglistsBase;
   const { offsetSize } = unit.header;
-  const cursor = new Cursor(unit.info.section('.debug_rnglists'), base + index * offsetSize, '.debug_rnglists');
+  const cursor = new Cursor(unit.section('.debug_rnglists'), base + index * offsetSize, '.debug_rnglists');
   return base + cursor.word(offsetSize);
 }
 
 function readRangeList(unit: Unit, offset: number): Range[] {
   const { info, header } = unit;
-  const cursor = new Cursor(info.section('.debug_rnglists'), offset, '.debug_rnglists');
+  const cursor = new Cursor(unit.section('.debug_rnglists'), offset, '.debug_rnglists');
   const address = (value: bigint) => info.addresses.toDistance(value);
   const plain = () => address(cursor.unsigned(header.addressSize));
   const indexed = () => address(info.indexedAddress(unit, cursor.uleb()));
@@ -95,7 +95,7 @@ function readRangeList(unit: Unit, offset: number): Range[] {
 function readOldRanges(unit: Unit, offset: number): Range[] {
   const { info, header } = unit;
   const size = header.addressSize;
-  const cursor = new Cursor(info.section('.debug_ranges'), offset, '.debug_ranges');
+  const cursor = new Cursor(unit.section('.debug_ranges'), offset, '.debug_ranges');
   const baseMark = size === 8 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
   const ranges: Range[] = [];
   let base = unit.base ?? info.addresses.toDistance(0n);

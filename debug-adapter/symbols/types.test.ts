@@ -12,6 +12,7 @@ const variants: readonly Variant[] = [
     { compiler, optimisation: 0, dwarf: 4, flags: ['-fdebug-types-section'] } as const,
     { compiler, optimisation: 0, dwarf: 5, flags: ['-fdebug-types-section'] } as const,
     { compiler, optimisation: 0, dwarf: 5, flags: ['-gz=zlib'] } as const,
+    { compiler, optimisation: 0, dwarf: 5, flags: ['-gsplit-dwarf'] } as const,
   ]),
   { compiler: 'gcc', optimisation: 0, dwarf: 4, flags: ['-gstrict-dwarf', '-gdwarf-3'] },
   { compiler: 'gcc', optimisation: 1, dwarf: 5, flags: ['-gdwarf64'] },

@@ -2,7 +2,6 @@
 import { lastAtMost, type Range } from './addresses.ts';
 import { Cursor } from './bytes.ts';
 import type { DebugInfo } from './debug-info.ts';
-import { unitType } from './dwarf-constants.ts';
 import type { LineTable } from './line-table.ts';
 import { rangesOf } from './ranges.ts';
 import type { Unit } from './unit.ts';
@@ -39,14 +38,14 @@ export class UnitRanges {
       .filter((range) => this.info.isLoaded(range.low));
     const known = new Set(ranges.map((range) => range.unit));
     for (const unit of this.info.units) {
-      if (known.has(unit) || unit.header.type === unitType.type) continue;
+      if (known.has(unit) || unit.isType || this.info.isReplaced(unit)) continue;
       for (const { low, high } of this.info.tolerate(() => this.ownRanges(unit), [])) ranges.push({ low, high, unit });
     }
     return ranges;
   }
 
   private ownRanges(unit: Unit): readonly Range[] {
-    const ranges = rangesOf(unit.root);
+    const ranges = rangesOf(unit.inImage.root);
     return ranges.length > 0 ? ranges : (this.tableOf(unit)?.sequences ?? []);
   }
 }
@@ -62,7 +61,7 @@ function readAranges(info: DebugInfo): UnitRange[] {
     // 64-bit DWARF marks itself by a length that no section has.
     if (end > bytes.length) break;
     cursor.skip(2);
-    const unit = info.unitAt(cursor.u32());
+    const unit = info.fullUnitAt(cursor.u32());
     const size = cursor.u8();
     const segmentSize = cursor.u8();
     const tuple = size * 2;

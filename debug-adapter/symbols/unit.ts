@@ -4,9 +4,10 @@ import { Cursor } from './bytes.ts';
 import type { DebugInfo } from './debug-info.ts';
 import { Die } from './die.ts';
 import { attribute, unitType } from './dwarf-constants.ts';
+import type { DebugSectionName, UnitPart } from './unit-part.ts';
 
 export interface UnitHeader extends FormSizes {
-  /** Position in `.debug_info`; units of `.debug_types` follow behind its end. */
+  /** Position in `.debug_info`; units of `.debug_types` and of files of split DWARF follow behind its end. */
   readonly offset: number;
   readonly headerSize: number;
   /** Whole unit, header included. */
@@ -14,6 +15,8 @@ export interface UnitHeader extends FormSizes {
   readonly abbrevOffset: number;
   readonly type: number;
   readonly signature?: bigint;
+  /** What a skeleton and the unit that it stands for have in common. */
+  readonly dwoId?: bigint;
   /** Of the type that a type unit describes, from the start of the unit. */
   readonly typeOffset?: number;
 }
@@ -35,18 +38,20 @@ export function readUnitHeader(cursor: Cursor, offset: number, inTypesSection: b
   let type: number = inTypesSection ? unitType.type : unitType.compile;
   let addressSize: number;
   let abbrevOffset: number;
+  let dwoId: bigint | undefined;
   if (version >= 5) {
     type = cursor.u8();
     addressSize = cursor.u8();
     abbrevOffset = cursor.word(offsetSize);
-    if (type === unitType.skeleton || type === unitType.splitCompile) cursor.skip(8);
+    if (type === unitType.skeleton || type === unitType.splitCompile) dwoId = cursor.u64();
   } else {
     abbrevOffset = cursor.word(offsetSize);
     addressSize = cursor.u8();
   }
   if (addressSize !== 4 && addressSize !== 8) cursor.fail(`addresses of ${addressSize} bytes are not supported`);
   const header = { offset, size, version, type, addressSize, abbrevOffset, offsetSize };
-  if (type !== unitType.type && type !== unitType.splitType) return { ...header, headerSize: cursor.at };
+  if (type !== unitType.type && type !== unitType.splitType)
+    return { ...header, ...(dwoId === undefined ? {} : { dwoId }), headerSize: cursor.at };
   const signature = cursor.u64();
   const typeOffset = cursor.word(offsetSize);
   return { ...header, signature, typeOffset, headerSize: cursor.at };
@@ -61,12 +66,25 @@ export class Unit {
   constructor(
     readonly info: DebugInfo,
     readonly header: UnitHeader,
+    readonly part: UnitPart,
     readonly index: number,
+    /** The unit in the image that stands for this one, which is in a file of its own. DWARF 5, 3.1.2 and 3.1.3. */
+    readonly skeleton?: Unit,
   ) {}
+
+  /** Describes one type and no code. */
+  get isType(): boolean {
+    return this.header.type === unitType.type || this.header.type === unitType.splitType;
+  }
+
+  /** Whole bytes of the section that this unit's attributes lead into; empty where there is none. */
+  section(name: DebugSectionName): Uint8Array {
+    return this.info.section(name, this.part);
+  }
 
   get bytes(): Uint8Array {
     if (!this.loaded) {
-      this.loaded = this.info.readUnit(this.header);
+      this.loaded = this.info.readUnit(this);
       this.info.keep(this);
     }
     return this.loaded;
@@ -84,7 +102,7 @@ export class Unit {
   }
 
   get abbrevs(): AbbrevTable {
-    this.table ??= this.info.abbrevs(this.header);
+    this.table ??= this.info.abbrevs(this);
     return this.table;
   }
 
@@ -107,11 +125,16 @@ export class Unit {
 
   /** Distance of DW_AT_low_pc, to which range and location lists are relative; undefined where the root has none. */
   get base(): number | undefined {
-    return this.root.address(attribute.lowPc);
+    return this.inImage.root.address(attribute.lowPc);
   }
 
   get directory(): string {
-    return this.root.string(attribute.compDir) ?? '';
+    return this.inImage.root.string(attribute.compDir) ?? '';
+  }
+
+  /** The unit that has what only the linked image knows: addresses and the line table. */
+  get inImage(): Unit {
+    return this.skeleton ?? this;
   }
 
   get producer(): string {
@@ -119,7 +142,7 @@ export class Unit {
   }
 
   get lineOffset(): number | undefined {
-    return this.root.sectionOffset(attribute.stmtList);
+    return this.inImage.root.sectionOffset(attribute.stmtList);
   }
 
   get strOffsetsBase(): number {
@@ -127,7 +150,7 @@ export class Unit {
   }
 
   get addrBase(): number {
-    return this.baseOf(attribute.addrBase, 8);
+    return this.skeleton?.addrBase ?? this.baseOf(attribute.addrBase, 8);
   }
 
   get rnglistsBase(): number {

@@ -1,6 +1,5 @@
 /** Makes the index of a whole image: what is defined where, by name, and which units have code of which source file. */
 import type { DebugInfo } from '../debug-info.ts';
-import { unitType } from '../dwarf-constants.ts';
 import { readLineHeader } from '../line-header.ts';
 import type { Unit } from '../unit.ts';
 import { type NameColumns, NameTableBuilder } from './name-table.ts';
@@ -38,7 +37,7 @@ class SourcesBuilder {
   private readonly unitsOf = new Map<string, number[]>();
 
   add(unit: Unit): void {
-    if (unit.header.type === unitType.type) return;
+    if (unit.isType || unit.info.isReplaced(unit)) return;
     for (const path of readLineHeader(unit)?.files ?? []) {
       const units = this.unitsOf.get(path);
       if (!units) {

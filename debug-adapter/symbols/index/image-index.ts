@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { besideBundle } from '../beside-bundle.ts';
-import type { DebugInfo } from '../debug-info.ts';
+import { type DebugInfo, smallImage } from '../debug-info.ts';
 import type { Die } from '../die.ts';
 import { tag } from '../dwarf-constants.ts';
 import type { Unit } from '../unit.ts';
@@ -33,8 +33,6 @@ export interface IndexOptions {
   readonly onProgress?: (fraction: number) => void;
 }
 
-/** Bytes of `.debug_info` that are read within a few milliseconds. */
-const smallImage = 2 * 1024 * 1024;
 const keptTables = 16;
 
 export class ImageIndex {

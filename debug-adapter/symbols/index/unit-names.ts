@@ -120,7 +120,8 @@ function takeName(unit: Unit, found: Found, way: AttributeSpec, kind: number, si
   const { bytes } = unit;
   const at = positionOf(unit, found, way);
   if (way.form === form.string) sink.inBytes(bytes, at, kind, found.die);
-  else if (way.form === form.strp && unit.header.offsetSize === 4) sink.atOffset(readU32(bytes, at), kind, found.die);
+  else if (way.form === form.strp && unit.header.offsetSize === 4 && !unit.skeleton)
+    sink.atOffset(readU32(bytes, at), kind, found.die);
   else takeText(unit, found, kind, sink);
 }
 
