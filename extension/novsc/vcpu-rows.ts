@@ -17,9 +17,9 @@ const part = (key: keyof VcpuClock, title: string): Column<VcpuRow> => ({
 
 export const vcpuColumns: readonly Column<VcpuRow>[] = [
   { key: 'vcpu', title: 'vCPU', width: '3.8em', text: vcpuName, order: ({ thread }) => thread },
-  { key: 'activity', title: 'State', width: 'minmax(4.5em, 1fr)', text: ({ activity }) => activity },
-  { key: 'where', title: 'At', width: 'minmax(5em, 2fr)', text: ({ symbol, rip }) => symbol ?? rip ?? '' },
-  { key: 'task', title: 'Task', width: 'minmax(4em, 1fr)', text: ({ task }) => task ?? '' },
+  { key: 'activity', title: 'State', width: 'minmax(3.6em, 1fr)', text: ({ activity }) => activity },
+  { key: 'where', title: 'At', width: 'minmax(4em, 2fr)', text: ({ symbol, rip }) => symbol ?? rip ?? '' },
+  { key: 'task', title: 'Task', width: 'minmax(3em, 1fr)', text: ({ task }) => task ?? '' },
   part('guest', 'Guest'),
   part('host', 'Host'),
   part('halted', 'Halted'),
