@@ -6,27 +6,15 @@ import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { isCpuFeature } from '../../hypervisor-core/protocol/cpu-features.ts';
 import { patience } from '../patience.ts';
-import { files, type LinuxGuest, withLinux } from './linux-guest.ts';
+import { COMMAND_LINE, debian, files, HIDDEN, options, withLinux } from './linux-guest.ts';
 import { qemuLog } from './qemu-log.ts';
 import { sharedLines } from './serial-log.ts';
-
-/** QEMU's TCG lets a nested guest set XCR0 unseen by KVM, whose CPUID leaf 0xd is then wrong: Linux dies of it. */
-const HIDDEN = ['xsave'];
-const options = { disk: { path: files.disk, persist: false }, cpu: { hide: HIDDEN, expose: [] } };
-const COMMAND_LINE = 'console=ttyS0 tsc=reliable no_timer_check nokaslr';
-
-async function poweredOff(guest: LinuxGuest): Promise<string> {
-  const { cause } = await guest.end;
-  assert.equal(cause, 'power-off', guest.text);
-  assert.doesNotMatch(guest.text, /Oops|BUG:|Call Trace|Kernel panic/);
-  return guest.text;
-}
 
 describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
   test('reaches userspace, drives the virtio devices and powers off, in the words that it has for them under QEMU', () => {
     const before = readFileSync(files.disk);
-    return withLinux(COMMAND_LINE, options, async (guest) => {
-      const text = await poweredOff(guest);
+    return withLinux(debian, COMMAND_LINE, options, async (guest) => {
+      const text = await guest.poweredOff();
       const { said } = guest;
       const says = (line: string) => assert.ok(said.includes(line), `${line}\n${text}`);
       says('processors 1');
@@ -47,14 +35,14 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
   });
 
   test('runs on two processors, and a pause longer than its watchdogs wait is nothing that it complains about', () =>
-    withLinux(`${COMMAND_LINE} guest=wait`, { ...options, cpus: 2 }, async (guest) => {
+    withLinux(debian, `${COMMAND_LINE} guest=wait`, { ...options, cpus: 2 }, async (guest) => {
       await guest.printed('guest: waits');
       await guest.pause();
       // Soft lockups are complained about after 20 s, stalls of RCU after 21 s.
       await setTimeout(25_000);
       guest.resume();
       guest.machine.console.input(Buffer.from('you\n'));
-      const text = await poweredOff(guest);
+      const text = await guest.poweredOff();
       assert.ok(guest.said.includes('processors 2') && guest.said.includes('heard you'), text);
       assert.doesNotMatch(text, /lockup|stall|hung|blocked for more|clocksource.*unstable|skewed/i);
     }));

@@ -100,7 +100,7 @@ const linuxHere = async () => runBundles(root, await linuxTests(), 600, linuxGue
 
 async function linuxOnAmd() {
   const command = withEnvironment(linuxGuest(), nodeCommand(await linuxTests()));
-  return emulated('svm', 900, root, command, ['-m', '4096']);
+  return emulated('svm', 1500, root, command, ['-m', '4096']);
 }
 
 /** Debian's kernel boots under QEMU with a small root and two of its modules, and is then looked into. */
@@ -190,7 +190,7 @@ export const suites = [
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
-  onKvm('linux', ['linux'], linuxHere, linuxOnAmd),
+  onKvm('linux', ['linux', 'vmlinux'], linuxHere, linuxOnAmd),
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),

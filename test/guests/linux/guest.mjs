@@ -1,7 +1,8 @@
 // What the Linux tests boot: Debian's kernel, a first file system with its virtio drivers, and a disk.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache, debianKernel } from '../../hosts/kernel.mjs';
+import { cache, debianKernel, debianVmlinux } from '../../hosts/kernel.mjs';
 import { makeGuestInitramfs } from './initramfs.mjs';
 
 const SECTORS = 64;
@@ -13,15 +14,21 @@ const MODULES = [
 /** Makes what is missing, and gives the environment in which the tests find it. */
 export function linuxGuest() {
   const { kernel, modules } = debianKernel('linux-image-cloud-amd64', MODULES);
-  const folder = join(cache, 'linux-guest');
-  mkdirSync(folder, { recursive: true });
-  const files = { kernel, initramfs: join(folder, 'initramfs'), disk: join(folder, 'disk') };
+  const files = { kernel, vmlinux: inFolder('vmlinux'), initramfs: inFolder('initramfs'), disk: inFolder('disk') };
+  execFileSync('objcopy', ['--strip-all', debianVmlinux().vmlinux, files.vmlinux]);
   makeGuestInitramfs(files.initramfs, modules);
   // Sector n is full of the byte n.
   writeFileSync(files.disk, Buffer.from(Array.from({ length: SECTORS * 512 }, (_, byte) => byte >> 9)));
   return {
     RINGSIDE_LINUX_KERNEL: files.kernel,
+    RINGSIDE_LINUX_VMLINUX: files.vmlinux,
     RINGSIDE_LINUX_INITRAMFS: files.initramfs,
     RINGSIDE_LINUX_DISK: files.disk,
   };
+}
+
+function inFolder(name) {
+  const folder = join(cache, 'linux-guest');
+  mkdirSync(folder, { recursive: true });
+  return join(folder, name);
 }
