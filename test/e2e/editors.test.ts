@@ -3,48 +3,34 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Browser, FrameLocator, Locator } from 'playwright-core';
+import type { FrameLocator, Locator } from 'playwright-core';
 import { accessibilityViolations } from './harness/accessibility.ts';
 import { pictured, screenshot } from './harness/artifacts.ts';
-import { type StagedExtension, stageExtension } from './harness/staged-extension.ts';
+import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts';
 import { themes } from './harness/themes.ts';
-import { VsCodeServer } from './harness/vscode-server.ts';
-import { startBrowser, Workbench } from './harness/workbench.ts';
+import type { Workbench } from './harness/workbench.ts';
 
 describe('editors', () => {
-  let staged: StagedExtension;
-  let server: VsCodeServer;
-  let browser: Browser;
+  let window: StagedWindow;
   let workbench: Workbench;
   let page: FrameLocator;
 
-  const requests = (command: string) => staged.requests(command);
+  const requests = (command: string) => window.requests(command);
   const row = (text: string | RegExp): Locator => page.locator('.row:not(.head)').filter({ hasText: text });
   const tab = (name: string) => page.getByRole('tab', { name }).click();
   const toggle = (name: string) => page.getByRole('button', { name, exact: true }).click();
   const count = (words: string) => page.getByRole('status').getByText(words).waitFor();
 
   before(async () => {
-    staged = stageExtension();
-    server = await VsCodeServer.start({
-      folder: staged.folder,
-      environment: { FAKE_ADAPTER_LOG: staged.log },
-      settings: { 'workbench.colorTheme': 'Dark Modern', 'files.simpleDialog.enable': true },
-    });
-    browser = await startBrowser();
-    workbench = await Workbench.open(browser, server.page(staged.workspace));
+    window = await openStagedWindow({ 'files.simpleDialog.enable': true });
+    workbench = window.workbench;
     page = workbench.webview();
     await workbench.openFile('kernel.c');
     await workbench.press('F5');
     await workbench.stoppedAt(1);
   });
 
-  after(async () => {
-    if (workbench) await screenshot(workbench, 'editors-last');
-    await browser?.close();
-    await server?.stop();
-    staged?.remove();
-  });
+  after(() => window?.close('editors-last'));
 
   test('the address space is read when its editor is open', () =>
     pictured(workbench, 'address-space', async () => {
@@ -93,7 +79,7 @@ describe('editors', () => {
   test('rows are exported to a file', () =>
     pictured(workbench, 'export', async () => {
       await page.getByRole('button', { name: 'CSV' }).click();
-      const file = join(staged.workspace, 'address-space.csv');
+      const file = join(window.staged.workspace, 'address-space.csv');
       await workbench.answer(file);
       await workbench.until(
         () => existsSync(file) && readFileSync(file, 'utf8').length > 0,

@@ -1,39 +1,24 @@
 /** The views against an adapter with canned state: what is asked for and when, what is marked, what stays at the end. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Browser } from 'playwright-core';
 import { accessibilityViolations } from './harness/accessibility.ts';
 import { pictured, screenshot } from './harness/artifacts.ts';
-import { type StagedExtension, stageExtension } from './harness/staged-extension.ts';
+import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts';
 import { themes } from './harness/themes.ts';
-import { VsCodeServer } from './harness/vscode-server.ts';
-import { startBrowser, Workbench } from './harness/workbench.ts';
+import type { Workbench } from './harness/workbench.ts';
 
 describe('views', () => {
-  let staged: StagedExtension;
-  let server: VsCodeServer;
-  let browser: Browser;
+  let window: StagedWindow;
   let workbench: Workbench;
 
-  const requests = (command: string) => staged.requests(command);
+  const requests = (command: string) => window.requests(command);
 
   before(async () => {
-    staged = stageExtension();
-    server = await VsCodeServer.start({
-      folder: staged.folder,
-      environment: { FAKE_ADAPTER_LOG: staged.log },
-      settings: { 'workbench.colorTheme': 'Dark Modern' },
-    });
-    browser = await startBrowser();
-    workbench = await Workbench.open(browser, server.page(staged.workspace));
+    window = await openStagedWindow();
+    workbench = window.workbench;
   });
 
-  after(async () => {
-    if (workbench) await screenshot(workbench, 'views-last');
-    await browser?.close();
-    await server?.stop();
-    staged?.remove();
-  });
+  after(() => window?.close('views-last'));
 
   async function readableInEveryTheme(name: string, tabs: readonly string[] = []): Promise<void> {
     const page = workbench.webview();

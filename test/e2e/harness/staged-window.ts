@@ -1,0 +1,47 @@
+/** VS Code with the extension and its fake adapter, in a browser. */
+import { screenshot } from './artifacts.ts';
+import { type LoggedRequest, type StagedExtension, stageExtension } from './staged-extension.ts';
+import { VsCodeServer } from './vscode-server.ts';
+import { startBrowser, Workbench } from './workbench.ts';
+
+export interface StagedWindow {
+  readonly staged: StagedExtension;
+  readonly workbench: Workbench;
+  /** What the fake adapter was asked for, by the request's name. */
+  requests(command: string): readonly LoggedRequest[];
+  /** Takes a last picture under this name, and ends and removes everything. */
+  close(picture: string): Promise<void>;
+}
+
+/** `settings` are VS Code's, beside the theme. What was started is ended when a later part fails to start. */
+export async function openStagedWindow(settings: Readonly<Record<string, unknown>> = {}): Promise<StagedWindow> {
+  const undo: (() => unknown)[] = [];
+  const end = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const staged = stageExtension();
+    undo.push(() => staged.remove());
+    const server = await VsCodeServer.start({
+      folder: staged.folder,
+      environment: { FAKE_ADAPTER_LOG: staged.log },
+      settings: { 'workbench.colorTheme': 'Dark Modern', ...settings },
+    });
+    undo.push(() => server.stop());
+    const browser = await startBrowser();
+    undo.push(() => browser.close());
+    const workbench = await Workbench.open(browser, server.page(staged.workspace));
+    return {
+      staged,
+      workbench,
+      requests: (command) => staged.requests(command),
+      async close(picture) {
+        await screenshot(workbench, picture);
+        await end();
+      },
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
