@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { buf as crc32 } from 'crc-32';
 import { SymbolFileError } from './api.ts';
 import { buildId } from './build-id.ts';
 import { Cursor } from './bytes.ts';
@@ -97,5 +97,5 @@ function byDebugLink(image: ElfFile, folder: string): Candidate[] {
 async function sumOf(path: string): Promise<number> {
   let sum = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) sum = crc32(chunk, sum);
-  return sum;
+  return sum >>> 0;
 }
