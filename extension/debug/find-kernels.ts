@@ -1,27 +1,35 @@
 /** Finds guest kernels in the workspace by their first bytes. */
 import { open } from 'node:fs/promises';
-import { type CancellationToken, RelativePattern, type WorkspaceFolder, workspace } from 'vscode';
+import type { CancellationToken, WorkspaceFolder } from 'vscode';
+import { candidateFiles } from '../novsc/candidate-files.ts';
 import { KERNEL_PROBE_BYTES, looksLikeKernel } from '../novsc/elf.ts';
 
-/** A kernel's file has no name ending of its own: these are left out because they are many and are never one. */
-const NEVER =
-  '**/{node_modules,.git,.vscode,.cache,*.{c,h,S,s,o,a,d,cpp,hpp,rs,py,js,ts,json,md,txt,html,css,png,svg,map,log,ld,mk,yml,yaml,toml,sh,cmd,gz,xz,zip,rlib,rmeta,so,ko}}';
-const MAX_FILES = 20_000;
 const AT_A_TIME = 32;
+
+interface Kernel {
+  readonly path: string;
+  readonly time: number;
+}
 
 /** Paths of x86 kernels below `folder`, the newest first. */
 export async function findKernels(folder: WorkspaceFolder, token?: CancellationToken): Promise<string[]> {
-  const files = await workspace.findFiles(new RelativePattern(folder, '**/*'), NEVER, MAX_FILES, token);
-  const found: { path: string; time: number }[] = [];
-  for (let start = 0; start < files.length && !token?.isCancellationRequested; start += AT_A_TIME) {
-    const group = files.slice(start, start + AT_A_TIME).map((file) => probe(file.fsPath));
+  const found: Kernel[] = [];
+  let group: Promise<Kernel | undefined>[] = [];
+  const finish = async () => {
     for (const kernel of await Promise.all(group)) if (kernel) found.push(kernel);
+    group = [];
+  };
+  for await (const path of candidateFiles(folder.uri.fsPath)) {
+    if (token?.isCancellationRequested) break;
+    group.push(probe(path));
+    if (group.length === AT_A_TIME) await finish();
   }
+  await finish();
   return found.sort((a, b) => b.time - a.time || a.path.localeCompare(b.path)).map((kernel) => kernel.path);
 }
 
 /** A file that cannot be read is no kernel to offer. */
-async function probe(path: string): Promise<{ path: string; time: number } | undefined> {
+async function probe(path: string): Promise<Kernel | undefined> {
   try {
     const file = await open(path);
     try {
