@@ -33,13 +33,14 @@ describe('views', () => {
     }
   }
 
-  test('F5 with no launch.json boots the only kernel of the folder', async () => {
-    await workbench.openFile('kernel.c');
-    await workbench.press('F5');
-    await workbench.stoppedAt(1);
-    const [launch] = requests('launch');
-    assert.match(JSON.stringify(launch?.arguments), /"program":"[^"]*\/kernel\.elf"/);
-  });
+  test('F5 with no launch.json boots the only kernel of the folder', () =>
+    pictured(workbench, 'views-F5', async () => {
+      await workbench.openFile('kernel.c');
+      await workbench.press('F5');
+      await workbench.stoppedAt(1);
+      const [launch] = requests('launch');
+      assert.match(JSON.stringify(launch?.arguments), /"program":"[^"]*\/kernel\.elf"/);
+    }));
 
   test('hidden views ask for nothing; each visible one is filled', async () => {
     assert.deepEqual(requests('ringside/snapshot'), []);
