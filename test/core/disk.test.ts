@@ -17,6 +17,8 @@ after(() => rmSync(folder, { recursive: true }));
 const VECTOR = 0x41;
 const [DESCRIPTORS, AVAILABLE, USED] = [DATA, DATA + 0x1000n, DATA + 0x2000n];
 const [HEADERS, STATUS, READ, WRITTEN] = [DATA + 0x3000n, DATA + 0x3100n, DATA + 0x4000n, DATA + 0x5000n];
+/** What is there before the device writes a status. */
+const UNANSWERED = 0xee;
 /** The disk's BAR, as the page at 1 GiB shows it, in RBX. */
 const DISK_BAR = 0x4002_0000;
 const [NEXT, WRITABLE] = [1, 2];
@@ -96,7 +98,7 @@ function requests(): TinyGuest {
       more(DESCRIPTORS, table),
       more(AVAILABLE, Buffer.from(Uint16Array.of(0, 2, 0, 3).buffer)),
       more(HEADERS, headers),
-      more(STATUS, Buffer.from([0xee, 0xee])),
+      more(STATUS, Buffer.from([UNANSWERED, UNANSWERED])),
       more(WRITTEN, Buffer.alloc(1024, 0x77)),
     ],
   };
@@ -227,16 +229,23 @@ describe('a snapshot', { timeout: patience(120_000) }, () => {
       async (session) => {
         const { snapshots, memory } = session.machine;
         session.machine.insertBreakpoint('software', ASLEEP, 1);
+        const answers = () => [...memory.read(USED + 2n, 1), ...memory.read(STATUS, 2)];
         await session.go();
+        // The disk may be faster than the breakpoint; the guest is then started anew.
+        while (!answers().includes(UNANSWERED)) {
+          await goBack(session, snapshots.restart());
+          await session.go();
+        }
         await snapshots.take('asked');
-        assert.deepEqual([...memory.read(USED + 2n, 1), ...memory.read(STATUS, 2)], [0, 0xee, 0xee]);
+        const asked = answers();
+        assert.ok(asked.includes(UNANSWERED));
         session.machine.removeBreakpoint('software', ASLEEP, 1);
         for (let turn = 0; turn < 3; turn++) {
           assert.equal((await session.goToEnd()).cause, 'debug-exit');
           assert.deepEqual([...memory.read(STATUS, 2)], [0, 0]);
           assert.deepEqual(sectorsRead(session), [1, 0x77, 0x77]);
           await goBack(session, snapshots.restore('asked'));
-          assert.deepEqual([...memory.read(STATUS, 2)], [0xee, 0xee]);
+          assert.deepEqual(answers(), asked);
         }
       },
       { disk },
