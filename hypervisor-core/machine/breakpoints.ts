@@ -51,10 +51,8 @@ export class Breakpoints {
   #gate: bigint | undefined;
   /** Vectors that the guest is to be stopped on, by their handler's address. */
   #exceptions: ReadonlyMap<bigint, readonly number[]> = new Map();
-  /** Where a vCPU comes out that was to be interrupted. */
-  #landing: bigint | undefined;
-  /** What was watched before that. */
-  #unwatched: WatchedBytes | undefined;
+  /** While a vCPU is to be interrupted: where it comes out, and what is not watched meanwhile. */
+  #delivery: { readonly handler: bigint | undefined; readonly watched: WatchedBytes } | undefined;
 
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
@@ -92,7 +90,6 @@ export class Breakpoints {
     }
     this.#gate = this.#placeGate(planted, skip, stepping);
     this.#exceptions = this.#placeExceptions(planted, skip);
-    this.#landing = delivery?.handler;
     this.#plantAt(planted, delivery?.handler);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
@@ -100,14 +97,15 @@ export class Breakpoints {
     this.#watches = wanted
       .filter((entry) => !executes(entry.kind) && !inRegisters.includes(entry))
       .flatMap((entry) => this.#physical(entry));
-    this.#unwatched = delivery && new WatchedBytes(this.#watches, (gpa, length) => traps.read(gpa, length));
-    const protectedPages = delivery ? [] : this.#watches.map(({ start }) => start - (start % PAGE));
-    slots.protect(new Set(protectedPages));
+    const watched = new WatchedBytes(delivery ? this.#watches : [], (gpa, length) => traps.read(gpa, length));
+    this.#delivery = delivery && { ...delivery, watched };
+    const watches = delivery ? [] : this.#watches;
+    slots.protect(new Set(watches.map(({ start }) => start - (start % PAGE))));
     const plan: DebugPlan = {
       trap: strategy.trap,
       traps: new Map(traps.hidden),
       registers,
-      watches: delivery ? [] : this.#watches.map(({ start, end }) => ({ start, end })),
+      watches: watches.map(({ start, end }) => ({ start, end })),
       delivering: delivery !== undefined,
       conditional: this.#list.conditional(),
       stops: this.#parts.stops(),
@@ -136,11 +134,11 @@ export class Breakpoints {
     return this.#plantAt(planted, handler) ? handler : undefined;
   }
 
-  /** Adds a trap at a handler to those to be planted; false where none can be. */
-  #plantAt(planted: Map<bigint, readonly number[]>, handler: bigint | undefined): boolean {
+  /** Adds a trap at a handler to those to be planted, unless it is `skip`; false where none can be. */
+  #plantAt(planted: Map<bigint, readonly number[]>, handler: bigint | undefined, skip?: bigint): boolean {
     const gpa = handler === undefined ? undefined : this.#parts.locate(handler);
     if (handler === undefined || gpa === undefined) return false;
-    if (!planted.has(handler)) planted.set(handler, [gpa]);
+    if (handler !== skip && !planted.has(handler)) planted.set(handler, [gpa]);
     return true;
   }
 
@@ -150,9 +148,8 @@ export class Breakpoints {
     for (const stop of this.#parts.stops()) {
       if (stop.kind !== 'exception') continue;
       const handler = this.#parts.handlerOf(stop.vector);
-      if (handler === undefined || this.#parts.locate(handler) === undefined) continue;
+      if (handler === undefined || !this.#plantAt(planted, handler, skip)) continue;
       vectors.set(handler, [...(vectors.get(handler) ?? []), stop.vector]);
-      if (handler !== skip) this.#plantAt(planted, handler);
     }
     return vectors;
   }
@@ -169,12 +166,12 @@ export class Breakpoints {
 
   /** True at the handler that a vCPU was to be interrupted by, when nobody else wants to know. */
   isLanding(pc: bigint): boolean {
-    return this.#landing === pc && !this.wants(pc);
+    return this.#delivery?.handler === pc && !this.wants(pc);
   }
 
   /** Virtual address of the first watched byte that was changed by the interrupt that a vCPU was let go for. */
   get changedUnwatched(): bigint | undefined {
-    return this.#unwatched?.changed;
+    return this.#delivery?.watched.changed;
   }
 
   #gateNeeded(planted: ReadonlyMap<bigint, readonly number[]>, stepping: boolean): boolean {

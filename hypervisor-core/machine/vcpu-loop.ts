@@ -115,12 +115,18 @@ export class VcpuLoop {
   /** What the main thread must know of a vCPU that has come out only because of the heartbeat, or a kick. */
   #lookAround(): VcpuReport | undefined {
     const { vcpu, debug } = this.#parts;
-    const { idtBase, watches, delivering } = debug.plan;
+    const { idtBase, delivering } = debug.plan;
     if (delivering) return { kind: 'delivered' };
-    // KVM tries again and again to write the frame of an interrupt to a read-only page, without ever coming out.
-    const vector = watches.length > 0 ? inDelivery(vcpu) : undefined;
-    if (vector !== undefined) return { kind: 'undelivered', vector };
+    const undelivered = this.#undelivered();
+    if (undelivered) return undelivered;
     return vcpu.index === 0 && idtBase !== undefined && idtBase !== idtOf(vcpu) ? { kind: 'idt-moved' } : undefined;
+  }
+
+  /** KVM tries again and again to write the frame of an interrupt to a read-only page; only newer ones come out of that. */
+  #undelivered(): VcpuReport | undefined {
+    const { vcpu, debug } = this.#parts;
+    const vector = debug.plan.watches.length > 0 ? inDelivery(vcpu) : undefined;
+    return vector === undefined ? undefined : { kind: 'undelivered', vector };
   }
 
   /** A stop that KVM reported by itself leaves nothing to complete at the next entry. */
@@ -171,10 +177,8 @@ export class VcpuLoop {
       case KVM.EXIT_INTERNAL_ERROR: {
         const { suberror, instruction } = page.internalError();
         if (suberror === KVM.INTERNAL_ERROR_EMULATION) return { kind: 'emulation-failure', instruction };
-        const { vcpu, debug } = this.#parts;
-        // Where a newer KVM does come out of such a try.
-        const vector = debug.plan.watches.length > 0 ? inDelivery(vcpu) : undefined;
-        if (suberror === KVM.INTERNAL_ERROR_DELIVERY_EV && vector !== undefined) return { kind: 'undelivered', vector };
+        const undelivered = suberror === KVM.INTERNAL_ERROR_DELIVERY_EV ? this.#undelivered() : undefined;
+        if (undelivered) return undelivered;
         return { kind: 'internal-error', message: `KVM reports an internal error, suberror ${suberror}` };
       }
       case KVM.EXIT_FAIL_ENTRY:
