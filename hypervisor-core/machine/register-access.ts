@@ -7,13 +7,13 @@ import type { KvmVcpu, StateName } from '../kvm/vcpu.ts';
 import { registersByName } from '../protocol/target-description.ts';
 import type { VcpuRegisters } from './api.ts';
 import {
-  markAvxPresent,
   markPresent,
   packAccessRights,
   packTag,
   unpackAccessRights,
   unpackTag,
   XSAVE,
+  XSTATE,
 } from './register-formats.ts';
 
 const MSR_KERNEL_GS_BASE = 0xc000_0102;
@@ -75,7 +75,7 @@ export class RegisterAccess implements VcpuRegisters {
     const state = this.state(name);
     try {
       edit(state);
-      if (name === 'xsave') markPresent(state);
+      if (name === 'xsave') markPresent(state, XSTATE.x87AndSse);
       this.vcpu.set(name, state);
     } catch (error) {
       this.#states.delete(name);
@@ -147,7 +147,7 @@ function upperHalf(number: number): Field {
     get: (access) => half.get(access),
     set: (access, value) => {
       if (value === half.get(access)) return;
-      markAvxPresent(access.state('xsave'));
+      markPresent(access.state('xsave'), XSTATE.avx);
       half.set(access, value);
     },
   };

@@ -41,16 +41,12 @@ export const XSAVE = {
   ymmHigh: 576,
 } as const;
 
-/** Marks AVX state as present; KVM refuses that on a processor without AVX. */
-export function markAvxPresent(xsave: DataView): void {
-  const AVX = 4n;
-  xsave.setBigUint64(XSAVE.bitmap, xsave.getBigUint64(XSAVE.bitmap, true) | AVX, true);
-}
+/** Parts of the state that an XSAVE area can hold; KVM refuses AVX on a processor without it. */
+export const XSTATE = { x87AndSse: 3n, avx: 4n } as const;
 
-/** Marks x87 and SSE state as present, without which the processor would take their initial values instead. */
-export function markPresent(xsave: DataView): void {
-  const X87_AND_SSE = 3n;
-  xsave.setBigUint64(XSAVE.bitmap, xsave.getBigUint64(XSAVE.bitmap, true) | X87_AND_SSE, true);
+/** Marks parts of the state as present, without which the processor would take their initial values instead. */
+export function markPresent(xsave: DataView, parts: bigint): void {
+  xsave.setBigUint64(XSAVE.bitmap, xsave.getBigUint64(XSAVE.bitmap, true) | parts, true);
 }
 
 const VALID = 0;
