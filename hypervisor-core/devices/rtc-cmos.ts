@@ -3,6 +3,7 @@
  * shows the host's time in UTC; a guest that sets the time changes its own view of it. Interrupts (line 8) are not
  * generated; the update-ended flag can be polled.
  */
+import { fromBcd, toBcd } from './bcd.ts';
 import { byteRegisters, describeBytes } from './byte-registers.ts';
 import type { DeviceModel } from './device.ts';
 
@@ -172,11 +173,11 @@ class Rtc {
   }
 
   #encode(value: number): number {
-    return this.#binary ? value : (Math.floor(value / 10) << 4) | (value % 10);
+    return this.#binary ? value : toBcd(value);
   }
 
   #decode(value: number): number {
-    return this.#binary ? value : (value >> 4) * 10 + (value & 15);
+    return this.#binary ? value : fromBcd(value);
   }
 
   #encodeHour(hour: number): number {

@@ -4,10 +4,10 @@ import type { IoapicPin, IoapicState, PicState, PitChannel } from '../protocol/i
 import { deliveryModes } from './lapic.ts';
 
 /** `struct kvm_irqchip`: the chip follows its number and padding. */
-const CHIP = 8;
+export const CHIP = 8;
 
 /** Offsets in `struct kvm_pic_state`. */
-const PIC = {
+export const PIC = {
   ...{ irr: 1, imr: 2, isr: 3, priorityAdd: 4, irqBase: 5, readRegisterSelect: 6 },
   ...{ initState: 9, autoEoi: 10, specialFullyNested: 12, elcr: 14 },
 };
@@ -75,7 +75,7 @@ export function decodeIoapicPin(pin: number, raw: bigint, requested: boolean): I
 }
 
 /** `struct kvm_pit_channel_state`: 24 bytes. */
-const PIT = { bytes: 24, count: 0, mode: 13, gate: 15 };
+export const PIT = { bytes: 24, count: 0, readWriteMode: 12, mode: 13, gate: 15 };
 
 /** The three channels of KVM_GET_PIT2. */
 export function decodePit(state: Uint8Array): PitChannel[] {

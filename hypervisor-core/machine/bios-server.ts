@@ -1,7 +1,7 @@
 /** Answers calls of BIOS services on the vCPU's worker: the ROM's entries leave the guest by an OUT (devices/bios/rom.ts). */
 import { BiosCall, type BiosHost, FLAG, REGISTER_BYTES } from '../devices/bios/call.ts';
-import { ROM_SEGMENT } from '../devices/bios/layout.ts';
-import { interruptAt, KEYBOARD } from '../devices/bios/rom.ts';
+import { KEYBOARD, ROM_SEGMENT } from '../devices/bios/layout.ts';
+import { interruptAt } from '../devices/bios/rom.ts';
 import { services } from '../devices/bios/services.ts';
 import { OFFSET } from '../kvm/abi.ts';
 import type { RunPage } from '../kvm/run-page.ts';

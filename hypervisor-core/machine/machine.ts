@@ -79,7 +79,7 @@ function bootImage({ boot: request, memory }: MachineOptions): BootImage {
   if ('image' in request) return request.image;
   const whole = { rsdp: BigInt(ACPI_TABLES), ...request, ram: addressRanges(memory) };
   const image = boot(whole);
-  return image.protocol === 'sector' ? withBios(image, whole, whole.ram) : image;
+  return image.protocol === 'sector' ? withBios(image, whole) : image;
 }
 
 /** A kernel or firmware that is loaded where the tables would be gets none. */

@@ -1,17 +1,18 @@
 /** Gives a boot sector what it finds on a PC: BIOS services, its disk, timer and keyboard interrupts. */
-import { type AddressRange, BootError, type BootImage, type BootRequest } from '../boot/boot-image.ts';
+import { BootError, type BootImage, type BootRequest } from '../boot/boot-image.ts';
 import { bootMemoryMap } from '../boot/guest-memory.ts';
 import { Placement } from '../boot/placement.ts';
+import { SECTOR_BYTES } from '../devices/bios/layout.ts';
 import { biosImage, driveOf } from '../devices/bios/rom.ts';
+import { CHIP, PIC, PIT } from '../interrupts/irqchip.ts';
 import { KVM } from '../kvm/abi.ts';
 import type { KvmVm } from '../kvm/vm.ts';
 
-const SECTOR = 512;
 const INTERRUPTS_ON = 0x202n;
 
 /** The whole file is the disk, in memory that the memory map keeps for it. Throws `BootError` where it does not fit. */
-export function withBios(image: BootImage, { name, file }: BootRequest, ram: readonly AddressRange[]): BootImage {
-  const disk = new Uint8Array(Math.ceil(file.length / SECTOR) * SECTOR);
+export function withBios(image: BootImage, { name, file, ram }: BootRequest): BootImage {
+  const disk = new Uint8Array(Math.ceil(file.length / SECTOR_BYTES) * SECTOR_BYTES);
   disk.set(file);
   const placement = new Placement(ram, name);
   const start = placement.tryAllocate(BigInt(disk.length), 'the disk', 0x1_0000_0000n);
@@ -31,11 +32,6 @@ export function withBios(image: BootImage, { name, file }: BootRequest, ram: rea
   return { ...image, segments: [...image.segments, ...segments], cpu: { ...image.cpu, general } };
 }
 
-/** Offsets in `struct kvm_irqchip` of a PIC's mask and first vector. */
-const PIC = { mask: 8 + 2, vectors: 8 + 5 };
-/** Offsets in `struct kvm_pit_channel_state`. */
-const PIT = { count: 0, readWrite: 12, mode: 13, gate: 15 };
-
 /** Puts PICs and timer into the state that a BIOS leaves them in: interrupts 8 and 70h, 18.2 ticks a second, keyboard. */
 export function startChips(vm: KvmVm): void {
   const [TIMER_KEYBOARD_SLAVE, NOTHING] = [0xf8, 0xff];
@@ -44,15 +40,15 @@ export function startChips(vm: KvmVm): void {
     [KVM.IRQCHIP_PIC_SLAVE, 0x70, NOTHING],
   ] as const) {
     const state = vm.irqchip(chip);
-    state[PIC.vectors] = vectors;
-    state[PIC.mask] = mask;
+    state[CHIP + PIC.irqBase] = vectors;
+    state[CHIP + PIC.imr] = mask;
     vm.setIrqchip(state);
   }
   const pit = vm.pit();
   const channel = new DataView(pit.buffer, pit.byteOffset, pit.byteLength);
   const [SQUARE_WAVE, LOW_THEN_HIGH] = [3, 3];
   channel.setUint32(PIT.count, 0x1_0000, true);
-  channel.setUint8(PIT.readWrite, LOW_THEN_HIGH);
+  channel.setUint8(PIT.readWriteMode, LOW_THEN_HIGH);
   channel.setUint8(PIT.mode, SQUARE_WAVE);
   channel.setUint8(PIT.gate, 1);
   vm.setPit(pit);

@@ -3,9 +3,8 @@
  * (rom.ts), so that what is written is forgotten at the end of the guest, and goes back with a snapshot.
  */
 import { AH, AL, AX, type BiosCall, BX, CH, CL, CX, DH, DI, DL, DX, FLAG, SI } from './call.ts';
-import { BDA, DISK, DISK_TABLE, FLOPPY_TABLE, ROM_SEGMENT } from './layout.ts';
+import { BDA, DISK, DISK_TABLE, FLOPPY_TABLE, ROM_SEGMENT, SECTOR_BYTES } from './layout.ts';
 
-const SECTOR = 512;
 const STATUS = { ok: 0x00, invalid: 0x01, notFound: 0x04 };
 /** Drive types of INT 13h 08h by sectors per track. */
 const FLOPPY_TYPES = new Map([
@@ -103,9 +102,9 @@ function move(
   { first, count, gpa }: { readonly first: number; readonly count: number; readonly gpa: number },
 ): number {
   if (first + count > drive.sectors) return STATUS.notFound;
-  const at = drive.start + first * SECTOR;
-  if (command === READ) memory.write(gpa, memory.read(at, count * SECTOR));
-  if (command === WRITE) memory.write(at, memory.read(gpa, count * SECTOR));
+  const at = drive.start + first * SECTOR_BYTES;
+  if (command === READ) memory.write(gpa, memory.read(at, count * SECTOR_BYTES));
+  if (command === WRITE) memory.write(at, memory.read(gpa, count * SECTOR_BYTES));
   return STATUS.ok;
 }
 
@@ -177,6 +176,6 @@ function extendedParameters(call: BiosCall, drive: Drive): number {
   call.store(at + 12, 4, drive.sectorsPerTrack);
   call.store(at + 16, 4, drive.sectors);
   call.store(at + 20, 4, 0);
-  call.store(at + 24, 2, SECTOR);
+  call.store(at + 24, 2, SECTOR_BYTES);
   return STATUS.ok;
 }

@@ -1,5 +1,10 @@
 /** Where a PC's BIOS keeps its things, as programs of its time know them (IBM PC/AT Technical Reference; RBIL, MEMORY.LST). */
 
+export const SECTOR_BYTES = 512;
+
+/** The keyboard's interrupt, which brings its scan code in AL. */
+export const KEYBOARD = 0x09;
+
 /** A port that no PC device answers: the BIOS's entries call the hypervisor by a write to it. */
 export const BIOS_PORT = 0xeb;
 
@@ -15,6 +20,7 @@ export const DISK_TABLE = 0xf_e000;
 export const MEMORY_TABLE = 0xf_e040;
 /** Bytes of an entry of the memory map: base, length, type, as INT 15h E820h gives them. */
 export const MEMORY_ENTRY_BYTES = 20;
+export const MOST_MEMORY_ENTRIES = 96;
 export const FLOPPY_TABLE = 0xefd0;
 
 /** Fields of {@link DISK_TABLE}: address and length of the image in memory, geometry, the number that the BIOS knows it by. */

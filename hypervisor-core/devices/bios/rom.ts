@@ -11,13 +11,16 @@ import {
   ENTRIES,
   ENTRY_BYTES,
   FLOPPY_TABLE,
+  KEYBOARD,
   KEYS,
   MEMORY_ENTRY_BYTES,
   MEMORY_TABLE,
   ROM,
   ROM_SEGMENT,
+  SECTOR_BYTES,
   TEXT,
 } from './layout.ts';
+import { services } from './services.ts';
 
 export interface BiosDisk {
   /** Guest-physical address of the image. */
@@ -50,13 +53,11 @@ const HARD_DISK: Geometry = { heads: 16, sectorsPerTrack: 63 };
 const MOST_CYLINDERS = 1024;
 
 /** The number by which the BIOS gives the disk to the boot sector, in DL: an image of a diskette's size is one. */
-export const driveOf = (size: number): number => (FLOPPIES.has(size / 512) ? 0 : FIRST_HARD_DISK);
+export const driveOf = (size: number): number => (FLOPPIES.has(size / SECTOR_BYTES) ? 0 : FIRST_HARD_DISK);
 
-/** Interrupts that are services. */
-const SERVICES = [0x10, 0x11, 0x12, 0x13, 0x15, 0x16, 0x1a];
+/** Interrupts that are services, apart from the keyboard's, which has a routine of its own. */
+const SERVICES = [...services.keys()].filter((vector) => vector !== KEYBOARD);
 const TIMER = 0x08;
-/** The keyboard's interrupt, which brings its scan code in AL. */
-export const KEYBOARD = 0x09;
 const RESET = 0x19;
 
 /** out BIOS_PORT, al; jc wait; iret; wait: sti; hlt; jmp back. The carry flag says that there is nothing to answer yet. */
@@ -107,7 +108,7 @@ export interface BiosBytes {
   readonly name: string;
 }
 
-/** What is to be in guest memory. `memory` has at most 96 entries. */
+/** What is to be in guest memory. `memory` has at most MOST_MEMORY_ENTRIES (layout.ts). */
 export function biosImage(disk: BiosDisk, memory: readonly BiosMemory[]): BiosBytes[] {
   const drive = driveOf(disk.size);
   return [
@@ -181,7 +182,7 @@ function jump(from: number, to: number): number[] {
 }
 
 function writeDisk(table: DataView, { start, size }: BiosDisk, drive: number): void {
-  const sectors = size / 512;
+  const sectors = size / SECTOR_BYTES;
   const { heads, sectorsPerTrack } = FLOPPIES.get(sectors) ?? HARD_DISK;
   const cylinders = Math.min(Math.ceil(sectors / (heads * sectorsPerTrack)), MOST_CYLINDERS);
   table.setUint32(DISK.start, start, true);

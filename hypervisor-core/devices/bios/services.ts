@@ -2,12 +2,13 @@
 import type { BiosCall } from './call.ts';
 import { disk } from './disk.ts';
 import { keyboardInterrupt, keys } from './keys.ts';
+import { KEYBOARD } from './layout.ts';
 import { equipment, memorySize, system, time } from './system.ts';
 import { video } from './video.ts';
 
 /** By interrupt. */
 export const services: ReadonlyMap<number, (call: BiosCall) => void> = new Map([
-  [0x09, keyboardInterrupt],
+  [KEYBOARD, keyboardInterrupt],
   [0x10, video],
   [0x11, equipment],
   [0x12, memorySize],

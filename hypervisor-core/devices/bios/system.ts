@@ -1,6 +1,7 @@
 /** INT 11h, 12h, 15h and 1Ah: equipment, memory, waiting, the A20 gate, time. */
+import { toBcd } from '../bcd.ts';
 import { AH, AL, AX, type BiosCall, BX, CX, DH, DL, DX, EAX, EBX, ECX, EDI, EDX, FLAG } from './call.ts';
-import { BDA, MEMORY_ENTRY_BYTES, MEMORY_TABLE } from './layout.ts';
+import { BDA, MEMORY_ENTRY_BYTES, MEMORY_TABLE, MOST_MEMORY_ENTRIES } from './layout.ts';
 
 const SMAP = 0x534d_4150;
 const UNSUPPORTED = 0x86;
@@ -39,7 +40,7 @@ export function system(call: BiosCall): void {
 function memoryMap(call: BiosCall): void {
   const index = call.double(EBX);
   const entry = (at: number) => call.host.memory.read(MEMORY_TABLE + at * MEMORY_ENTRY_BYTES, MEMORY_ENTRY_BYTES);
-  const present = (at: number) => at < 96 && entry(at).some((byte) => byte !== 0);
+  const present = (at: number) => at < MOST_MEMORY_ENTRIES && entry(at).some((byte) => byte !== 0);
   const asked = call.double(EDX) === SMAP && call.double(ECX) >= MEMORY_ENTRY_BYTES;
   if (!asked || !present(index)) {
     call.setByte(AH, UNSUPPORTED);
@@ -54,7 +55,8 @@ function memoryMap(call: BiosCall): void {
 
 /** Bytes of usable memory in one piece from 1 MiB on, below 4 GiB. */
 function extendedMemory(call: BiosCall): number {
-  for (let at = MEMORY_TABLE; at < MEMORY_TABLE + 96 * MEMORY_ENTRY_BYTES; at += MEMORY_ENTRY_BYTES) {
+  const end = MEMORY_TABLE + MOST_MEMORY_ENTRIES * MEMORY_ENTRY_BYTES;
+  for (let at = MEMORY_TABLE; at < end; at += MEMORY_ENTRY_BYTES) {
     const [start, length] = [call.load(at, 4), call.load(at + 8, 4)];
     const low = call.load(at + 4, 4) === 0 && call.load(at + 12, 4) === 0;
     if (low && start === ONE_MIB && call.load(at + 16, 4) === 1) return Math.min(length, FOUR_GIB - start);
@@ -83,8 +85,6 @@ function wait(call: BiosCall): void {
   if (!call.waits) call.store(BDA.waiting, 1, 0);
 }
 
-const bcd = (value: number) => (Math.floor(value / 10) << 4) | (value % 10);
-
 /** INT 1Ah */
 export function time(call: BiosCall): void {
   const date = new Date(call.host.clock());
@@ -101,13 +101,13 @@ export function time(call: BiosCall): void {
       call.setByte(AH, 0);
       break;
     case 0x02:
-      call.setWord(CX, (bcd(date.getUTCHours()) << 8) | bcd(date.getUTCMinutes()));
-      call.setByte(DH, bcd(date.getUTCSeconds()));
+      call.setWord(CX, (toBcd(date.getUTCHours()) << 8) | toBcd(date.getUTCMinutes()));
+      call.setByte(DH, toBcd(date.getUTCSeconds()));
       call.setByte(DL, 0);
       break;
     case 0x04:
-      call.setWord(CX, (bcd(Math.floor(date.getUTCFullYear() / 100)) << 8) | bcd(date.getUTCFullYear() % 100));
-      call.setWord(DX, (bcd(date.getUTCMonth() + 1) << 8) | bcd(date.getUTCDate()));
+      call.setWord(CX, (toBcd(Math.floor(date.getUTCFullYear() / 100)) << 8) | toBcd(date.getUTCFullYear() % 100));
+      call.setWord(DX, (toBcd(date.getUTCMonth() + 1) << 8) | toBcd(date.getUTCDate()));
       break;
     default:
       call.setFlag(FLAG.carry, true);
