@@ -18,9 +18,10 @@ const mostMilliseconds = 1000;
 const mostKnown = 10_000;
 
 const known = new Map<string, string>();
+/** Run with a limit of time, which functions alone do not have. */
 const call = new Script('demangle(name)');
-/** Made for the first mangled name. */
-let demangle: ((name: string) => string) | undefined;
+/** What {@link call} sees; made for the first mangled name. */
+let scope: { demangle: (name: string) => string; name: string } | undefined;
 
 /** The name itself where it is not mangled, or cannot be read. */
 export function readableName(name: string): string {
@@ -35,13 +36,14 @@ export function readableName(name: string): string {
 }
 
 function read(name: string): string {
-  demangle ??= load();
+  scope ??= createContext({ demangle: load(), name }) as NonNullable<typeof scope>;
+  scope.name = name;
   try {
-    const text: string = call.runInContext(createContext({ demangle, name }), { timeout: mostMilliseconds });
+    const text: string = call.runInContext(scope, { timeout: mostMilliseconds });
     // What fits no scheme loses its underscore, as on macOS.
     return text === name.slice(1) ? name : text.slice(0, longestReadable);
   } catch {
-    demangle = (each) => each;
+    scope.demangle = (each) => each;
     return name;
   }
 }

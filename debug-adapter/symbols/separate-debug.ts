@@ -61,10 +61,10 @@ async function tryFile({ path, fits }: Candidate, placed?: ReadonlyMap<string, b
   let file: ElfFile | undefined;
   try {
     file = ElfFile.open(path, placed);
-    const problem = hasDwarf(file) ? 'of another build' : 'without DWARF';
-    if (hasDwarf(file) && (await fits(file))) return file;
+    const useful = hasDwarf(file);
+    if (useful && (await fits(file))) return file;
     file.close();
-    return `${path} (${problem})`;
+    return `${path} (${useful ? 'of another build' : 'without DWARF'})`;
   } catch (error) {
     file?.close();
     if (!(error instanceof Error)) throw error;
