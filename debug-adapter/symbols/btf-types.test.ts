@@ -4,11 +4,10 @@ import { describe, test } from 'node:test';
 import { type OpenSymbols, SymbolFileError, type Type } from './api.ts';
 import { ElfFile } from './elf.ts';
 import { damaged } from './fixtures/damage.ts';
-import { gdbLayouts, layout } from './fixtures/layouts.ts';
+import { assertLayouts, nodeMembers, structures } from './fixtures/layouts.ts';
 import { build, nameOf, run, scratch, type Variant } from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
 
-const layouts = ['node', 'packed', 'completed_elsewhere', 'point'];
 /** BTF has no complex numbers. */
 const flags = ['-DWITHOUT_COMPLEX'];
 const variants: readonly Variant[] = [
@@ -25,17 +24,11 @@ function withBtf(variant: Variant): string {
   return path;
 }
 
-describe('types out of BTF: layouts as gdb has them from the DWARF', () => {
+describe('types out of BTF: structures as gdb has them from the DWARF', () => {
   for (const variant of variants) {
     test(nameOf(variant), async () => {
       const symbols = await openSymbols(withBtf(variant));
-      const theirs = gdbLayouts(build(variant), layouts);
-      for (const [index, name] of layouts.entries()) {
-        const type = symbols.typeNamed(name, 'struct');
-        assert.ok(type?.kind === 'struct' && !type.declaration, name);
-        assert.deepEqual({ members: layout(type), size: type.size }, theirs[index]);
-      }
-      assert.deepEqual(symbols.problems, []);
+      assertLayouts(symbols, build(variant));
       symbols.close();
     });
   }
@@ -43,9 +36,7 @@ describe('types out of BTF: layouts as gdb has them from the DWARF', () => {
 
 test('what C programs are made of', async () => {
   const symbols = await openSymbols(withBtf(variants[0]!));
-  const node = symbols.typeNamed('node', 'struct');
-  assert.ok(node?.kind === 'struct');
-  const member = (name: string): Type => node.members.find((each) => each.name === name)!.type;
+  const member = nodeMembers(symbols);
   const hidden = member('hidden');
   assert.ok(hidden.kind === 'pointer' && hidden.target.kind === 'struct' && hidden.target.declaration);
   const compare = member('compare');
@@ -86,7 +77,7 @@ function touch(type: Type, depth: number): number {
 }
 
 function touchAll(symbols: OpenSymbols): void {
-  for (const name of [...layouts, 'list', 'u64', 'colour', 'walk', 'int'])
+  for (const name of [...structures, 'list', 'u64', 'colour', 'walk', 'int'])
     for (const kind of ['struct', 'union', 'enum', undefined] as const) {
       const type = symbols.typeNamed(name, kind);
       if (type) touch(type, 0);

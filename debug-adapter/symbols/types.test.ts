@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Type } from './api.ts';
-import { gdbLayouts, layout } from './fixtures/layouts.ts';
+import { assertLayouts, nodeMembers } from './fixtures/layouts.ts';
 import { build, compilers, everyVariant, nameOf, type Variant } from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
 
-const layouts = ['node', 'packed', 'completed_elsewhere', 'point'];
 const variants: readonly Variant[] = [
   ...everyVariant.filter(({ optimisation }) => optimisation === 0),
   ...compilers.flatMap((compiler) => [
@@ -24,13 +22,7 @@ describe('layouts as gdb has them', () => {
     test(nameOf(variant), async () => {
       const program = build(variant);
       const symbols = await openSymbols(program);
-      const theirs = gdbLayouts(program, layouts);
-      for (const [index, name] of layouts.entries()) {
-        const type = symbols.typeNamed(name, 'struct');
-        assert.ok(type?.kind === 'struct' && !type.declaration, name);
-        assert.deepEqual({ members: layout(type), size: type.size }, theirs[index]);
-      }
-      assert.deepEqual(symbols.problems, []);
+      assertLayouts(symbols, program);
       symbols.close();
     });
   }
@@ -38,9 +30,7 @@ describe('layouts as gdb has them', () => {
 
 test('what C programs are made of', async () => {
   const symbols = await openSymbols(build({ compiler: 'gcc', optimisation: 0, dwarf: 5 }));
-  const node = symbols.typeNamed('node', 'struct');
-  assert.ok(node?.kind === 'struct');
-  const member = (name: string): Type => node.members.find((each) => each.name === name)!.type;
+  const member = nodeMembers(symbols);
 
   const other = member('other');
   assert.ok(other.kind === 'pointer' && other.target.kind === 'struct');

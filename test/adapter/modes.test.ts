@@ -1,18 +1,18 @@
 /** One session through all modes of the processor: a boot sector goes from real to protected, PAE and long mode. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import { assembleSector } from '../guests/boot-sector.ts';
 import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { evaluate, launch, move, runToStop, topFrame, withAdapter } from './driving.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-modes-'));
 after(() => rmSync(folder, { recursive: true }));
-const at = (name: string) => join(folder, name);
 
 const BOOT_SECTOR = `
 .code16
@@ -76,22 +76,18 @@ table: .word 31
 .word 0xaa55
 `;
 
-/** Writes the boot sector's image, and gives the addresses of its labels as nm has them. */
-function assemble(): ReadonlyMap<string, number> {
-  writeFileSync(at('boot.S'), BOOT_SECTOR);
-  execFileSync('as', ['--32', at('boot.S'), '-o', at('boot.o')]);
-  execFileSync('ld', ['-m', 'elf_i386', '-Ttext', '0x7c00', at('boot.o'), '-o', at('boot.elf')]);
-  execFileSync('objcopy', ['-O', 'binary', at('boot.elf'), at('boot.img')]);
-  const symbols = execFileSync('nm', [at('boot.elf')], { encoding: 'utf8' });
+/** Addresses of the labels, as nm has them. */
+function labelsOf(elf: string): ReadonlyMap<string, number> {
+  const symbols = execFileSync('nm', [elf], { encoding: 'utf8' });
   return new Map(
     [...symbols.matchAll(/^(\w+) t (\w+)$/gm)].map(([, value, name]) => [name ?? '', Number(`0x${value}`)]),
   );
 }
 
 /** Address and bytes of instructions, as objdump decodes them for a processor in that mode. */
-function decoded(machine: string, address: number, count: number): string[] {
+function decoded(image: string, machine: string, address: number, count: number): string[] {
   const where = ['-b', 'binary', '--adjust-vma=0x7c00', `--start-address=${address}`];
-  const text = execFileSync('objdump', ['-D', '-w', '-m', machine, ...where, at('boot.img')], { encoding: 'utf8' });
+  const text = execFileSync('objdump', ['-D', '-w', '-m', machine, ...where, image], { encoding: 'utf8' });
   const rows = [...text.matchAll(/^ +([0-9a-f]+):\t((?:[0-9a-f]{2} )+)/gm)];
   return rows.slice(0, count).map(([, start, bytes]) => `${start} ${bytes?.trim()}`);
 }
@@ -112,8 +108,9 @@ const modes = [
 
 test('one session follows a guest through all modes', { skip: noKvm, timeout: patience(60_000) }, () =>
   withAdapter(coreAdapter, async (client) => {
-    const labels = assemble();
-    await launch(client, { program: at('boot.img') });
+    const { elf, image } = assembleSector(join(folder, 'boot'), BOOT_SECTOR);
+    const labels = labelsOf(elf);
+    await launch(client, { program: image });
     await client.request('setInstructionBreakpoints', {
       breakpoints: modes.map(({ label }) => ({ instructionReference: `0x${labels.get(label)?.toString(16)}` })),
     });
@@ -122,7 +119,11 @@ test('one session follows a guest through all modes', { skip: noKvm, timeout: pa
       const { instructionPointerReference = '' } = await topFrame(client);
       const address = labels.get(label) ?? 0;
       assert.equal(Number(instructionPointerReference), address, label);
-      assert.deepEqual(await disassembled(client, instructionPointerReference, 3), decoded(machine, address, 3), label);
+      assert.deepEqual(
+        await disassembled(client, instructionPointerReference, 3),
+        decoded(image, machine, address, 3),
+        label,
+      );
       const before = BigInt(await evaluate(client, '$rsp'));
       await move(client, 'next', { granularity: 'instruction' });
       const after = BigInt(await evaluate(client, '$rsp'));

@@ -1,12 +1,13 @@
 /** BIOS services under boot sectors: what they answer is what SeaBIOS answers in QEMU on the same KVM. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { BootError } from '../../hypervisor-core/boot/boot-image.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
+import { assembleSector } from '../guests/boot-sector.ts';
 import { patience } from '../patience.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-bios-'));
@@ -290,10 +291,7 @@ main:
 
 /** Sectors of which each is full of its number. */
 function image(name: string, code: string, sectors: number): string {
-  writeFileSync(at(`${name}.S`), HEAD + code + END);
-  execFileSync('as', ['--32', at(`${name}.S`), '-o', at(`${name}.o`)]);
-  execFileSync('ld', ['-m', 'elf_i386', '-Ttext', '0x7c00', '--oformat', 'binary', at(`${name}.o`), '-o', at(name)]);
-  const program = readFileSync(at(name));
+  const program = readFileSync(assembleSector(at(name), HEAD + code + END).image);
   assert.ok(program.length <= 6 * SECTOR);
   const disk = Buffer.from(Array.from({ length: sectors * SECTOR }, (_, byte) => (byte >> 9) & 0xff));
   program.copy(disk);
