@@ -1,5 +1,4 @@
 /** A machine's state as a well-behaved adapter would send it, for tests of the views that need no KVM. */
-
 import type {
   AddressMapping,
   AddressSpacePart,
@@ -27,7 +26,6 @@ import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 
 const KERNEL = 0xffffffff80000000n;
 
-/** RIP moves with each stop and RAX counts them: that is what views must mark. */
 /** Of the frame that called the innermost one. */
 export const callerRegisters: readonly RegisterGroup[] = [
   {
@@ -37,6 +35,7 @@ export const callerRegisters: readonly RegisterGroup[] = [
   },
 ];
 
+/** RIP moves with each stop and RAX counts them: that is what views must mark. */
 export function registers(stop: number): RegisterGroup[] {
   const plain = (name: string, value: bigint) => ({ name, bits: 64, value: hex(value), writable: true });
   const bit = (name: string, low: number, value: number, description: string) => ({
