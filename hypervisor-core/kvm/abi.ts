@@ -249,6 +249,7 @@ export const OFFSET = {
     'interrupt.nr': 9,
     'interrupt.shadow': 11,
     'nmi.injected': 12,
+    'nmi.pending': 13,
     flags: 20,
   },
   kvm_guest_debug: { control: 0, 'arch.debugreg': 8 },

@@ -19,15 +19,22 @@ function dr7For(registers: readonly DebugRegister[]): bigint {
   return BigInt(bits >>> 0);
 }
 
-/** A step holds interrupts off where KVM can, unless it was asked not to. */
-export function guestDebug({ trap, traps, registers }: DebugPlan, strategy: DebugStrategy, mode: RunMode): GuestDebug {
+/**
+ * A step holds interrupts off where KVM can, unless it was asked not to; with `spared`, so does every other run. What KVM
+ * has begun to deliver is delivered all the same.
+ */
+export function guestDebug(
+  { trap, traps, registers }: DebugPlan,
+  strategy: DebugStrategy,
+  mode: RunMode,
+  spared: boolean,
+): GuestDebug {
   let control = 0;
   if (traps.size > 0 && trap?.kind === 'int3') control |= KVM.GUESTDBG_USE_SW_BP;
   if (registers.length > 0) control |= KVM.GUESTDBG_USE_HW_BP;
-  if (mode.kind !== 'continue') {
-    control |= KVM.GUESTDBG_SINGLESTEP;
-    if (strategy.blockInterrupts && !mode.interrupts) control |= KVM.GUESTDBG_BLOCKIRQ;
-  }
+  if (mode.kind !== 'continue') control |= KVM.GUESTDBG_SINGLESTEP;
+  const held = spared || (mode.kind !== 'continue' && !mode.interrupts);
+  if (held && strategy.blockInterrupts) control |= KVM.GUESTDBG_BLOCKIRQ;
   return {
     control: control === 0 ? 0 : control | KVM.GUESTDBG_ENABLE,
     addresses: registers.map(({ address }) => address),

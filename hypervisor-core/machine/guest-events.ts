@@ -14,6 +14,9 @@ export function inDelivery(vcpu: KvmVcpu): number | undefined {
   return events.getUint8(at['interrupt.injected']) ? events.getUint8(at['interrupt.nr']) : undefined;
 }
 
+/** True while an NMI waits, because another one is being handled or because the debugger holds interrupts off. */
+export const nmiWaits = (vcpu: KvmVcpu): boolean => vcpu.get('vcpu_events').getUint8(at['nmi.pending']) !== 0;
+
 /** Takes back the #UD that KVM queues when its emulator gives up, so that the instruction can be tried again. */
 export function dropQueuedUndefinedOpcode(vcpu: KvmVcpu): void {
   const events = vcpu.get('vcpu_events');

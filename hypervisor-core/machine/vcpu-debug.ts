@@ -10,8 +10,9 @@ import { type AgentVariables, agentContext } from './agent-context.ts';
 import { type ConditionContext, judge, type Verdict } from './conditions.ts';
 import { type DebugPlan, emptyPlan, reportedRegister } from './debug-plan.ts';
 import { guestDebug } from './guest-debug.ts';
-import { dropQueuedUndefinedOpcode } from './guest-events.ts';
+import { dropQueuedUndefinedOpcode, inDelivery, nmiWaits } from './guest-events.ts';
 import type { RamFile } from './guest-ram.ts';
+import { InterruptHold } from './interrupt-hold.ts';
 import { linearPc } from './linear-pc.ts';
 import type { RunMode } from './mailbox.ts';
 import { walkPages } from './page-runs.ts';
@@ -35,6 +36,7 @@ export interface VcpuDebugParts {
 }
 
 const BP_VECTOR = 3;
+const INTERRUPT_FLAG = 1n << 9n;
 
 export class VcpuDebug {
   readonly #parts: VcpuDebugParts;
@@ -43,6 +45,7 @@ export class VcpuDebug {
   #plan: DebugPlan = emptyPlan;
   /** What KVM was told last, to spare it the same again. */
   #told = '';
+  readonly #hold = new InterruptHold();
 
   constructor(parts: VcpuDebugParts) {
     this.#parts = parts;
@@ -67,12 +70,33 @@ export class VcpuDebug {
   prepare(mode: RunMode, without?: bigint): void {
     const { vcpu, strategy } = this.#parts;
     const registers = this.#plan.registers.filter(({ type, address }) => type !== 'execute' || address !== without);
-    const debug = guestDebug({ ...this.#plan, registers }, strategy, mode);
+    const { watches, delivering } = this.#plan;
+    const spared = this.#hold.active && (watches.length > 0 || delivering);
+    const debug = guestDebug({ ...this.#plan, registers }, strategy, mode, spared);
     const told = `${debug.control} ${debug.dr7} ${debug.addresses.join()}`;
     // KVM takes RFLAGS.TF away whenever registers are set at another RIP than that of this call, so steps are always told.
     if (told === this.#told && mode.kind === 'continue') return;
     vcpu.setGuestDebug(debug);
     this.#told = told;
+  }
+
+  /**
+   * How a vCPU that has come out for no reason of its own fares with interrupts: KVM tries again and again to write the
+   * frame of one to a read-only page, and only newer ones come out of that by themselves.
+   */
+  delivery(): VcpuReport | undefined {
+    const { vcpu, page } = this.#parts;
+    const { watches, delivering } = this.#plan;
+    if (watches.length === 0 && !delivering) return undefined;
+    const vector = inDelivery(vcpu);
+    if (delivering) return vector === undefined ? { kind: 'delivered' } : undefined;
+    if (vector === undefined) {
+      // NMIs are rare, and a guest may wait for one with all other interrupts off.
+      this.#hold.look(nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n);
+      return undefined;
+    }
+    this.#hold.begin();
+    return { kind: 'undelivered', vector };
   }
 
   /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */

@@ -13,7 +13,6 @@ import type { GuestEnd } from '../protocol/inspect.ts';
 import type { BiosServer } from './bios-server.ts';
 import { isWatched, reportedRegister } from './debug-plan.ts';
 import type { ExitRecorder } from './exit-recorder.ts';
-import { inDelivery } from './guest-events.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { HypercallServer } from './hypercall-server.ts';
 import { linearPc } from './linear-pc.ts';
@@ -98,6 +97,7 @@ export class VcpuLoop {
         if (mailbox.stopRequested) return { kind: 'interrupted' };
         const found = this.#lookAround();
         if (found) return found;
+        if (mode.kind === 'continue') this.#parts.debug.prepare(mode);
         continue;
       }
       if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
@@ -115,18 +115,10 @@ export class VcpuLoop {
   /** What the main thread must know of a vCPU that has come out only because of the heartbeat, or a kick. */
   #lookAround(): VcpuReport | undefined {
     const { vcpu, debug } = this.#parts;
-    const { idtBase, delivering } = debug.plan;
-    if (delivering) return { kind: 'delivered' };
-    const undelivered = this.#undelivered();
-    if (undelivered) return undelivered;
+    const { idtBase } = debug.plan;
+    const delivery = debug.delivery();
+    if (delivery) return delivery;
     return vcpu.index === 0 && idtBase !== undefined && idtBase !== idtOf(vcpu) ? { kind: 'idt-moved' } : undefined;
-  }
-
-  /** KVM tries again and again to write the frame of an interrupt to a read-only page; only newer ones come out of that. */
-  #undelivered(): VcpuReport | undefined {
-    const { vcpu, debug } = this.#parts;
-    const vector = debug.plan.watches.length > 0 ? inDelivery(vcpu) : undefined;
-    return vector === undefined ? undefined : { kind: 'undelivered', vector };
   }
 
   /** A stop that KVM reported by itself leaves nothing to complete at the next entry. */
@@ -177,7 +169,7 @@ export class VcpuLoop {
       case KVM.EXIT_INTERNAL_ERROR: {
         const { suberror, instruction } = page.internalError();
         if (suberror === KVM.INTERNAL_ERROR_EMULATION) return { kind: 'emulation-failure', instruction };
-        const undelivered = suberror === KVM.INTERNAL_ERROR_DELIVERY_EV ? this.#undelivered() : undefined;
+        const undelivered = suberror === KVM.INTERNAL_ERROR_DELIVERY_EV ? this.#parts.debug.delivery() : undefined;
         if (undelivered) return undelivered;
         return { kind: 'internal-error', message: `KVM reports an internal error, suberror ${suberror}` };
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
-import { INC_EAX, INC_EBX, jumpBack, lacks } from './run-control-kit.ts';
+import { INC_EAX, INC_EBX, jumpBack, lacks, NOP } from './run-control-kit.ts';
 import { CODE, DATA, HANDLER, imm32, withSession } from './tiny-guest.ts';
 
 const NMI_VECTOR = 2;
@@ -64,6 +64,31 @@ describe('watchpoints', () => {
       assert.equal(reason.kind === 'watchpoint' && reason.address, STACK_TOP - 15n);
       assert.equal(session.register('rip'), HANDLER);
     }));
+
+  // mov eax, the local APIC; on (+0xf0); divide by 1 (+0x3e0); periodic timer, vector 0x40 (+0x320); its period (+0x380)
+  const TICK = 0x40;
+  const startTimer = [
+    ...[0xb8, ...imm32(0xfee0_0000), 0xc7, 0x80, ...imm32(0xf0), ...imm32(0x1ff)],
+    ...[0xc7, 0x80, ...imm32(0x3e0), ...imm32(0xb), 0xc7, 0x80, ...imm32(0x320), ...imm32(0x2_0000 | TICK)],
+    ...[0xc7, 0x80, ...imm32(0x380), ...imm32(500_000)],
+  ];
+  // mov ecx, TURNS; sti; dec ecx; jnz back; nop
+  const TURNS = 100_000;
+  const counting = [...startTimer, 0xb9, ...imm32(TURNS), 0xfb, 0xff, 0xc9, 0x75, 0xfc, NOP];
+  // push rax; mov eax, 0xfee000b0; mov dword [rax], 0: the end of the interrupt; pop rax; iretq
+  const endInterrupt = [0x50, 0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x58, 0x48, 0xcf];
+  const ticking = { code: counting, handler: endInterrupt, vectors: [TICK] };
+  const noHold = lacks('block-interrupts');
+
+  test('let a guest go on that is interrupted faster than can be kept up with', { skip: noHold }, () =>
+    withSession(ticking, async (session) => {
+      session.setRegister('rsp', STACK_TOP);
+      session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+      session.machine.insertBreakpoint('software', CODE + BigInt(counting.length - 1), 1);
+      assert.equal((await session.go()).kind, 'breakpoint');
+      assert.equal(session.register('rcx'), 0n);
+    }),
+  );
 
   const readsAreRefused = () =>
     withSession(writer, async (session) => {
