@@ -23,8 +23,15 @@ export interface Arming {
   readonly skip?: bigint;
   /** Some vCPU steps, perhaps through user code. */
   readonly stepping?: boolean;
-  /** One vCPU is to be interrupted, in whatever page its stack is, by this handler; undefined when none is known. */
-  readonly delivery?: { readonly handler: bigint | undefined };
+  readonly delivery?: Delivery;
+}
+
+/** One vCPU is to take an interrupt or exception, in whatever page its stack is. */
+export interface Delivery {
+  /** Vectors that it may be, by the address of the guest's handler, as far as handlers are known. */
+  readonly handlers: ReadonlyMap<bigint, number>;
+  /** It is stepped: it has RFLAGS.TF. */
+  readonly stepped: boolean;
 }
 
 export interface BreakpointParts {
@@ -52,7 +59,7 @@ export class Breakpoints {
   /** Vectors that the guest is to be stopped on, by their handler's address. */
   #exceptions: ReadonlyMap<bigint, readonly number[]> = new Map();
   /** While a vCPU is to be interrupted: where it comes out, and what is not watched meanwhile. */
-  #delivery: { readonly handler: bigint | undefined; readonly watched: WatchedBytes } | undefined;
+  #delivery: (Delivery & { readonly watched: WatchedBytes }) | undefined;
 
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
@@ -90,7 +97,7 @@ export class Breakpoints {
     }
     this.#gate = this.#placeGate(planted, skip, stepping);
     this.#exceptions = this.#placeExceptions(planted, skip);
-    this.#plantAt(planted, delivery?.handler);
+    for (const handler of delivery?.handlers.keys() ?? []) this.#plantAt(planted, handler);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));
@@ -164,14 +171,20 @@ export class Breakpoints {
     return this.#exceptions.get(pc) ?? [];
   }
 
-  /** True at the handler that a vCPU was to be interrupted by, when nobody else wants to know. */
-  isLanding(pc: bigint): boolean {
-    return this.#delivery?.handler === pc && !this.wants(pc);
+  /** What a vCPU was let go for, when it is done at `pc` and nobody else wants to know. */
+  landing(pc: bigint): { readonly vector: number; readonly stepped: boolean } | undefined {
+    const vector = this.wants(pc) ? undefined : this.#delivery?.handlers.get(pc);
+    return vector === undefined ? undefined : { vector, stepped: this.#delivery?.stepped ?? false };
   }
 
   /** Virtual address of the first watched byte that was changed by the interrupt that a vCPU was let go for. */
   get changedUnwatched(): bigint | undefined {
     return this.#delivery?.watched.changed;
+  }
+
+  /** True while the guest cannot write some pages of its RAM, because something on them is watched. */
+  get holdsPages(): boolean {
+    return this.#plan.watches.length > 0;
   }
 
   #gateNeeded(planted: ReadonlyMap<bigint, readonly number[]>, stepping: boolean): boolean {

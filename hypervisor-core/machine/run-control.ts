@@ -9,7 +9,7 @@ import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
 import { classify, type StopContext } from './stop-reason.ts';
-import { clearTrapFlag, handlerOf, inUserCode, setTrapFlag } from './user-gate.ts';
+import { clearTrapFlag, handlersOf, inUserCode, setTrapFlag } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
 export interface RunControlParts extends StopContext {
@@ -18,10 +18,10 @@ export interface RunControlParts extends StopContext {
   readonly clock: { start(): void; stop(): void };
 }
 
-/** A vCPU that is to be stepped off a trap or, with a vector, to be interrupted. */
+/** A vCPU that is to be stepped off a trap or to take an interrupt or exception, whose vector need not be known. */
 interface Errand {
   readonly vcpu: MachineVcpu;
-  readonly vector?: number;
+  readonly delivery?: { readonly vector: number | undefined };
 }
 
 interface KeptStop {
@@ -171,15 +171,18 @@ export class RunControl {
     }
   }
 
-  #runAlone({ vcpu, vector }: Errand): void {
+  #runAlone({ vcpu, delivery }: Errand): void {
     const { breakpoints, memory } = this.#parts;
     this.#alone = vcpu;
-    if (vector === undefined) {
+    if (delivery === undefined) {
       breakpoints.arm({ skip: vcpu.pc, stepping: true });
       this.#run(vcpu, { kind: 'step' });
     } else {
-      breakpoints.arm({ delivery: { handler: handlerOf(vcpu, memory, vector) } });
-      this.#run(vcpu, { kind: 'continue' });
+      const { vector } = delivery;
+      // What it could not do comes again by itself, and is one instruction.
+      const stepped = vector === undefined && !inUserCode(vcpu);
+      breakpoints.arm({ delivery: { handlers: handlersOf(vcpu, memory, vector), stepped } });
+      this.#run(vcpu, { kind: stepped ? 'step' : 'continue' });
     }
   }
 
@@ -250,7 +253,7 @@ export class RunControl {
 
 function errandOf(vcpu: MachineVcpu, found: ReturnType<typeof classify>): Errand | undefined {
   if (found === 'step-off') return { vcpu };
-  return typeof found === 'object' && found.kind === 'deliver' ? { vcpu, vector: found.vector } : undefined;
+  return typeof found === 'object' && found.kind === 'deliver' ? { vcpu, delivery: found } : undefined;
 }
 
 /** What a step means for a vCPU that was to run so far. */

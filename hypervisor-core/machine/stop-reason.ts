@@ -8,22 +8,24 @@ import type { Verdict } from './conditions.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
 import { instructionText } from './instruction-text.ts';
 import { codeBits } from './linear-pc.ts';
+import { queueLostEvent } from './lost-event.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
-import { frameText, leaveGate } from './user-gate.ts';
+import { clearFrameTrapFlag, frameText, leaveGate } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
 /**
  * `go-on`: nothing happened that anybody asked for. `step-off`: the same, but the vCPU stands on a trap. `arm`: the same,
- * but traps have to be put in place anew. `deliver`: the vCPU is to be interrupted with its stack's page writable.
+ * but traps have to be put in place anew. `deliver`: with the pages of watched bytes writable, the vCPU is to take an
+ * interrupt, or what it could not do while they were not.
  */
 type Finding =
   | Stop['reason']
   | 'go-on'
   | 'step-off'
   | 'arm'
-  | { readonly kind: 'deliver'; readonly vector: number }
+  | { readonly kind: 'deliver'; readonly vector: number | undefined }
   | undefined;
 
 export interface StopContext {
@@ -50,9 +52,8 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
     case 'undelivered':
       return { kind: 'deliver', vector: report.vector };
     case 'delivered':
-      return afterDelivery(breakpoints);
     case 'stepped':
-      return { kind: 'step' };
+      return afterStep(breakpoints);
     case 'breakpoint':
       return {
         kind: 'breakpoint',
@@ -72,13 +73,23 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
       const address = breakpoints.watched(report.gpa, report.size);
       return address === undefined ? 'go-on' : { kind: 'watchpoint', address, access: 'write', value: report.value };
     }
-    case 'emulation-failure':
-      return emulationFailure(vcpu, report.instruction, context);
+    case 'emulation-failure': {
+      const finding = emulationFailure(vcpu, report.instruction, context);
+      const failed = typeof finding === 'object' && finding.kind === 'emulation-failure';
+      // KVM interprets whatever writes to a watched page, and the instruction that an exception's frame is written for.
+      return failed && breakpoints.holdsPages ? { kind: 'deliver', vector: undefined } : finding;
+    }
     case 'internal-error':
       return { kind: 'internal-error', message: `The guest stopped at ${hex(vcpu.pc)}: ${report.message}.` };
     case 'triple-fault':
-      return { kind: 'triple-fault', message: tripleFault(vcpu, context) };
+      return unwritable(vcpu, context) ?? { kind: 'triple-fault', message: tripleFault(vcpu, context) };
   }
+}
+
+/** What looks like a triple fault where KVM itself could not write an interrupt's frame; a real one comes again. */
+function unwritable(vcpu: MachineVcpu, { breakpoints, strategy }: StopContext): Finding {
+  if (!strategy.emulatedSupervisor || !breakpoints.holdsPages) return undefined;
+  return { kind: 'deliver', vector: queueLostEvent(vcpu) };
 }
 
 function tripleFault(vcpu: MachineVcpu, { strategy }: StopContext): string {
@@ -97,15 +108,19 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
     if (left !== undefined) return atUserTrap(vcpu, left, context);
     return exceptionAt(vcpu, pc, context) ?? 'step-off';
   }
-  if (breakpoints.isLanding(pc)) return exceptionAt(vcpu, pc, context) ?? afterDelivery(breakpoints);
+  const landing = breakpoints.landing(pc);
+  if (landing) {
+    if (landing.stepped) clearFrameTrapFlag(vcpu, memory, landing.vector);
+    return exceptionAt(vcpu, pc, context) ?? afterStep(breakpoints);
+  }
   const exception = breakpoints.wants(pc) ? undefined : exceptionAt(vcpu, pc, context);
   if (exception) return exception;
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
   return breakpoints.isAlias(pc, vcpu.translate(pc)) ? 'step-off' : undefined;
 }
 
-/** Writing the frame of the interrupt was a step of the vCPU's, and may have been what a watchpoint waits for. */
-function afterDelivery({ changedUnwatched: address }: Breakpoints): Finding {
+/** Writing an interrupt's frame is a step of the vCPU's, too, and may have been what a watchpoint waits for. */
+function afterStep({ changedUnwatched: address }: Breakpoints): Finding {
   return address === undefined ? { kind: 'step' } : { kind: 'watchpoint', address, access: 'write' };
 }
 

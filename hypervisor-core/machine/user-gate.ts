@@ -38,6 +38,23 @@ export function handlerOf(vcpu: MachineVcpu, memory: VirtualMemory, vector: numb
   return gate?.present ? gate.handler : undefined;
 }
 
+/** Vectors that the processor keeps for exceptions and NMI. */
+const EXCEPTIONS = Array.from({ length: 32 }, (_, vector) => vector);
+
+/** The guest's handlers, as {@link handlerOf} finds them, of `vector`, or of all exceptions; with their vectors. */
+export function handlersOf(
+  vcpu: MachineVcpu,
+  memory: VirtualMemory,
+  vector: number | undefined,
+): ReadonlyMap<bigint, number> {
+  const handlers = new Map<bigint, number>();
+  for (const each of vector === undefined ? EXCEPTIONS : [vector]) {
+    const handler = handlerOf(vcpu, memory, each);
+    if (handler !== undefined) handlers.set(handler, each);
+  }
+  return handlers;
+}
+
 /** Exceptions that push an error code: Intel SDM vol. 3A table 6-1. */
 const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17, 21, 29, 30]);
 
@@ -48,6 +65,22 @@ export function frameText(vcpu: MachineVcpu, memory: VirtualMemory, vector: numb
   if (bytes.length < 16) return '';
   const [top = 0n, next = 0n] = new BigUint64Array(bytes.slice().buffer);
   return WITH_ERROR_CODE.has(vector) ? ` with error code ${hex(top)} at ${hex(next)}` : ` at ${hex(top)}`;
+}
+
+/**
+ * Takes RFLAGS.TF out of the frame of a vCPU that has just entered the handler of an exception: it is there when the
+ * instruction that raised it was stepped, and would have the guest stepped once its handler is done. Flat segments only.
+ */
+export function clearFrameTrapFlag(vcpu: MachineVcpu, memory: VirtualMemory, vector: number): void {
+  const { registers } = vcpu;
+  const format = idtFormat(registers.get('cr0'), registers.get('efer'));
+  if (format === 'real') return;
+  const below = WITH_ERROR_CODE.has(vector) ? 3 : 2;
+  const flags = registers.get('rsp') + BigInt(below * (format === 'long' ? 8 : 4));
+  const TRAP_FLAG_BYTE = 1n;
+  const [byte = 0] = memory.read(vcpu, flags + TRAP_FLAG_BYTE, 1);
+  const cleared = byte & ~Number(TRAP_FLAG >> 8n);
+  if (cleared !== byte) memory.write(vcpu, flags + TRAP_FLAG_BYTE, Uint8Array.of(cleared));
 }
 
 /** The frame of a vCPU that has just entered its handler; undefined when it did not come from CPL 3. */

@@ -64,6 +64,7 @@ export class VcpuDebug {
 
   set plan(plan: DebugPlan) {
     this.#plan = plan;
+    if (plan.delivering) this.#hold.begin();
   }
 
   /** Tells KVM how the vCPU is to run; `without` is an address whose debug registers are left out. */
@@ -90,13 +91,10 @@ export class VcpuDebug {
     if (watches.length === 0 && !delivering) return undefined;
     const vector = inDelivery(vcpu);
     if (delivering) return vector === undefined ? { kind: 'delivered' } : undefined;
-    if (vector === undefined) {
-      // NMIs are rare, and a guest may wait for one with all other interrupts off.
-      this.#hold.look(nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n);
-      return undefined;
-    }
-    this.#hold.begin();
-    return { kind: 'undelivered', vector };
+    if (vector !== undefined) return { kind: 'undelivered', vector };
+    // NMIs are rare, and a guest may wait for one with all other interrupts off.
+    this.#hold.look(nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n);
+    return undefined;
   }
 
   /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */

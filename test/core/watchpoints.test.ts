@@ -5,6 +5,10 @@ import { INC_EAX, INC_EBX, jumpBack, lacks, NOP } from './run-control-kit.ts';
 import { CODE, DATA, HANDLER, imm32, withSession } from './tiny-guest.ts';
 
 const NMI_VECTOR = 2;
+const UD_VECTOR = 6;
+
+/** More than a debug register watches. */
+const WATCHED_BYTES = 16;
 
 describe('watchpoints', () => {
   // inc eax; mov [rdi], eax; mov byte [rdi + 16], 7; jmp back
@@ -35,11 +39,22 @@ describe('watchpoints', () => {
       assert.equal(session.machine.memory.read(DATA + 16n, 1)[0], 7);
     }));
 
+  // fninit; fld1; fstp qword [rdi]; jmp back
+  const x87 = { code: [0xdb, 0xe3, 0xd9, 0xe8, 0xdd, 0x1f, ...jumpBack(6)] };
+  const seeX87 = () =>
+    withSession(x87, async (session) => {
+      session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+      const reason = await session.go();
+      assert.equal(reason.kind === 'watchpoint' && reason.address, DATA + 6n);
+      assert.equal(session.register('rip'), CODE + 6n);
+    });
+  // Where all supervisor code is interpreted, there is no other way.
+  if (lacks('emulated-supervisor')) test('see writes of instructions that KVM cannot interpret', seeX87);
+
   // jmp to itself; its handler of NMI: inc ebx; mov [rdi], ebx; iretq
   const interrupted = { code: jumpBack(2), handler: [...INC_EBX, 0x89, 0x1f, 0x48, 0xcf], vectors: [NMI_VECTOR] };
-  /** The stack is on the watched page; more bytes than a debug register watches. */
+  /** The stack is on the watched page. */
   const STACK_TOP = DATA + 0x800n;
-  const WATCHED_BYTES = 16;
 
   test('let the guest be interrupted with its stack on the same page', () =>
     withSession(interrupted, async (session) => {
@@ -52,6 +67,32 @@ describe('watchpoints', () => {
         assert.equal(session.register('rip'), HANDLER + 4n);
         assert.equal(session.register('rbx'), turn);
       }
+    }));
+
+  // ud2; jmp back; its handler: inc ebx; mov [rdi], ebx; add qword [rsp], 2; iretq
+  const faulting = {
+    code: [0x0f, 0x0b, ...jumpBack(2)],
+    handler: [...INC_EBX, 0x89, 0x1f, 0x48, 0x83, 0x04, 0x24, 0x02, 0x48, 0xcf],
+    vectors: [UD_VECTOR],
+  };
+
+  test('let the guest take an exception with its stack on the same page', () =>
+    withSession(faulting, async (session) => {
+      session.setRegister('rsp', STACK_TOP);
+      session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+      for (const turn of [1n, 2n]) {
+        const reason = await session.go();
+        assert.equal(reason.kind === 'watchpoint' && reason.address, DATA);
+        assert.equal(session.register('rip'), HANDLER + 4n);
+        assert.equal(session.register('rbx'), turn);
+      }
+    }));
+
+  test('tell a true triple fault from an interrupt that cannot be written', () =>
+    withSession({ code: [0x0f, 0x0b] }, async (session) => {
+      session.setRegister('rsp', STACK_TOP);
+      session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+      assert.equal((await session.go()).kind, 'triple-fault');
     }));
 
   test('report an interrupt whose frame they watch', () =>
