@@ -10,6 +10,7 @@ import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
 import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister } from './debug-plan.ts';
+import { DOUBLE_FAULT } from './lost-event.ts';
 import { type MemorySlots, PAGE } from './memory-slots.ts';
 import type { PlantedTraps } from './planted-traps.ts';
 import type { DebugStrategy } from './strategy.ts';
@@ -56,6 +57,8 @@ export class Breakpoints {
   #planted: ReadonlyMap<bigint, readonly number[]> = new Map();
   /** Address of the guest's handler that a trap stands at, because user code's traps end up there. */
   #gate: bigint | undefined;
+  /** Address of the guest's handler that a trap stands at, because frames that KVM may not write end up there. */
+  #stackGate: bigint | undefined;
   /** Vectors that the guest is to be stopped on, by their handler's address. */
   #exceptions: ReadonlyMap<bigint, readonly number[]> = new Map();
   /** While a vCPU is to be interrupted: where it comes out, and what is not watched meanwhile. */
@@ -95,18 +98,19 @@ export class Breakpoints {
         registers.push({ address: entry.gva, length: 1, type: 'execute' });
       }
     }
+    this.#watches = wanted
+      .filter((entry) => !executes(entry.kind) && !inRegisters.includes(entry))
+      .flatMap((entry) => this.#physical(entry));
+    const watches = delivery ? [] : this.#watches;
     this.#gate = this.#placeGate(planted, skip, stepping);
+    this.#stackGate = watches.length > 0 ? this.#placeStackGate(planted, skip) : undefined;
     this.#exceptions = this.#placeExceptions(planted, skip);
     for (const handler of delivery?.handlers.keys() ?? []) this.#plantAt(planted, handler);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));
-    this.#watches = wanted
-      .filter((entry) => !executes(entry.kind) && !inRegisters.includes(entry))
-      .flatMap((entry) => this.#physical(entry));
     const watched = new WatchedBytes(delivery ? this.#watches : [], (gpa, length) => traps.read(gpa, length));
     this.#delivery = delivery && { ...delivery, watched };
-    const watches = delivery ? [] : this.#watches;
     slots.protect(new Set(watches.map(({ start }) => start - (start % PAGE))));
     const plan: DebugPlan = {
       trap: strategy.trap,
@@ -116,7 +120,7 @@ export class Breakpoints {
       delivering: delivery !== undefined,
       conditional: this.#list.conditional(),
       stops: this.#parts.stops(),
-      idtBase: this.#gateNeeded(planted, stepping) || this.#watchesIdt ? this.#parts.idtBase() : undefined,
+      idtBase: this.#gateNeeded(planted, stepping) || this.#watchesIdt(watches) ? this.#parts.idtBase() : undefined,
     };
     if (!isDeepStrictEqual(plan, this.#plan)) this.#plan = plan;
   }
@@ -132,6 +136,11 @@ export class Breakpoints {
     return this.#gate === pc;
   }
 
+  /** True at the guest's handler of double faults while it is needed: see lost-event.ts. */
+  isStackGate(pc: bigint): boolean {
+    return this.#stackGate === pc;
+  }
+
   /** Adds the trap at the guest's exception handler to those to be planted. */
   #placeGate(planted: Map<bigint, readonly number[]>, skip: bigint | undefined, stepping: boolean): bigint | undefined {
     const { strategy } = this.#parts;
@@ -139,6 +148,12 @@ export class Breakpoints {
     const handler = this.#parts.handlerOf(strategy.userVector.vector);
     if (handler === undefined || handler === skip || planted.has(handler)) return undefined;
     return this.#plantAt(planted, handler) ? handler : undefined;
+  }
+
+  #placeStackGate(planted: Map<bigint, readonly number[]>, skip: bigint | undefined): bigint | undefined {
+    if (!this.#parts.strategy.emulatedSupervisor) return undefined;
+    const handler = this.#parts.handlerOf(DOUBLE_FAULT);
+    return this.#plantAt(planted, handler, skip) ? handler : undefined;
   }
 
   /** Adds a trap at a handler to those to be planted, unless it is `skip`; false where none can be. */
@@ -162,8 +177,9 @@ export class Breakpoints {
   }
 
   /** Handlers have to be found anew when the guest loads another IDT. */
-  get #watchesIdt(): boolean {
-    return this.#parts.stops().some(({ kind }) => kind === 'exception');
+  #watchesIdt(watches: readonly PhysicalWatch[]): boolean {
+    const gated = this.#parts.strategy.emulatedSupervisor && watches.length > 0;
+    return gated || this.#parts.stops().some(({ kind }) => kind === 'exception');
   }
 
   /** Vectors whose handler is at `pc`, and whose exceptions the guest is to be stopped on. */

@@ -14,6 +14,7 @@ import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { judge } from './conditions.ts';
+import { handlerOf } from './exception-frame.ts';
 import { ExitTrace } from './exit-trace.ts';
 import { platformOf } from './hypercall-platform.ts';
 import { hypercallReader, hypercallState } from './hypercall-trace.ts';
@@ -28,7 +29,6 @@ import { RamBits } from './ram-bits.ts';
 import { RunControl } from './run-control.ts';
 import { MachineSnapshots } from './snapshots.ts';
 import { StopsOnDemand } from './stops-on-demand.ts';
-import { handlerOf } from './user-gate.ts';
 import { VcpuThread } from './vcpu-thread.ts';
 import { VirtualMemory } from './virtual-memory.ts';
 

@@ -1,17 +1,28 @@
 /**
  * Events that a KVM which interprets supervisor code has lost. It writes an interrupt's frame itself; where it may not,
- * because something on the stack's page is watched, it takes that for a triple fault and the interrupt for delivered.
- * Registers are still those of before, so that the vCPU can be let go again; exceptions then come again by themselves.
+ * because something on the stack's page is watched, it takes the interrupt for delivered and raises a page fault, then a
+ * double fault and, where the guest's handler of that has no stack of its own, a triple fault. The vCPU can be let go
+ * again from where it was; exceptions then come again by themselves.
  */
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { InterruptState, PicState } from '../protocol/inspect.ts';
+import { frameOf, putBack } from './exception-frame.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
+import type { VirtualMemory } from './virtual-memory.ts';
 
 const at = OFFSET.kvm_vcpu_events;
 const NMI_VECTOR = 2;
+export const DOUBLE_FAULT = 8;
 const INTERRUPT_FLAG = 1n << 9n;
 /** The master's input that the slave is at. */
 const CASCADE = 2;
+
+/** Puts a vCPU that has entered its handler of double faults back to before; false when its frame cannot be read. */
+export function leaveDoubleFault(vcpu: MachineVcpu, memory: VirtualMemory): boolean {
+  const frame = frameOf(vcpu, memory, true);
+  if (frame) putBack(vcpu, frame);
+  return frame !== undefined;
+}
 
 /** Has the vCPU take once more what was lost, and returns its vector; undefined when that was an exception. */
 export function queueLostEvent(vcpu: MachineVcpu): number | undefined {

@@ -5,11 +5,12 @@
  */
 import type { GuestEnd, MachineState } from '../protocol/inspect.ts';
 import type { ResumeAction, Stop } from './api.ts';
+import { handlersOf } from './exception-frame.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
 import { classify, type StopContext } from './stop-reason.ts';
-import { clearTrapFlag, handlersOf, inUserCode, setTrapFlag } from './user-gate.ts';
+import { clearTrapFlag, inUserCode, setTrapFlag } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
 export interface RunControlParts extends StopContext {

@@ -5,13 +5,14 @@ import { hex } from '../protocol/hex.ts';
 import type { Stop } from './api.ts';
 import type { Breakpoints } from './breakpoints.ts';
 import type { Verdict } from './conditions.ts';
+import { clearFrameTrapFlag, frameText } from './exception-frame.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
 import { instructionText } from './instruction-text.ts';
 import { codeBits } from './linear-pc.ts';
-import { queueLostEvent } from './lost-event.ts';
+import { leaveDoubleFault, queueLostEvent } from './lost-event.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
-import { clearFrameTrapFlag, frameText, leaveGate } from './user-gate.ts';
+import { leaveGate } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
@@ -107,6 +108,9 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
     if (left === 'stepped') return { kind: 'step' };
     if (left !== undefined) return atUserTrap(vcpu, left, context);
     return exceptionAt(vcpu, pc, context) ?? 'step-off';
+  }
+  if (breakpoints.isStackGate(pc) && leaveDoubleFault(vcpu, memory)) {
+    return { kind: 'deliver', vector: queueLostEvent(vcpu) };
   }
   const landing = breakpoints.landing(pc);
   if (landing) {
