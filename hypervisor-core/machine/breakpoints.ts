@@ -6,14 +6,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { AgentError, parseProgram } from '../protocol/agent/program.ts';
-import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
 import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister } from './debug-plan.ts';
-import { DOUBLE_FAULT } from './lost-event.ts';
+import { type Delivery, type HandlerTrapParts, HandlerTraps } from './handler-traps.ts';
 import { type MemorySlots, PAGE } from './memory-slots.ts';
 import type { PlantedTraps } from './planted-traps.ts';
-import type { DebugStrategy } from './strategy.ts';
 import { type PhysicalWatch, WatchedBytes } from './watched-bytes.ts';
 
 const REGISTERS = 4;
@@ -27,25 +25,12 @@ export interface Arming {
   readonly delivery?: Delivery;
 }
 
-/** One vCPU is to take an interrupt or exception, in whatever page its stack is. */
-export interface Delivery {
-  /** Vectors that it may be, by the address of the guest's handler, as far as handlers are known. */
-  readonly handlers: ReadonlyMap<bigint, number>;
-  /** It is stepped: it has RFLAGS.TF. */
-  readonly stepped: boolean;
-}
-
-export interface BreakpointParts {
+export interface BreakpointParts extends HandlerTrapParts {
   readonly traps: PlantedTraps;
   readonly slots: MemorySlots;
-  readonly strategy: DebugStrategy;
   /** Guest-physical address behind a virtual one as far as it can be known now, in an address space if one is named. */
   readonly locate: (gva: bigint, cr3?: bigint) => number | undefined;
-  /** Linear address of the guest's handler of an exception. */
-  readonly handlerOf: (vector: number) => bigint | undefined;
   readonly idtBase: () => bigint;
-  /** What else the guest is to be stopped on. */
-  readonly stops: () => readonly StopOn[];
 }
 
 export class Breakpoints {
@@ -55,17 +40,13 @@ export class Breakpoints {
   #watches: readonly PhysicalWatch[] = [];
   /** Guest-physical places of planted traps by their virtual address: several where it is bound to address spaces. */
   #planted: ReadonlyMap<bigint, readonly number[]> = new Map();
-  /** Address of the guest's handler that a trap stands at, because user code's traps end up there. */
-  #gate: bigint | undefined;
-  /** Address of the guest's handler that a trap stands at, because frames that KVM may not write end up there. */
-  #stackGate: bigint | undefined;
-  /** Vectors that the guest is to be stopped on, by their handler's address. */
-  #exceptions: ReadonlyMap<bigint, readonly number[]> = new Map();
-  /** While a vCPU is to be interrupted: where it comes out, and what is not watched meanwhile. */
-  #delivery: (Delivery & { readonly watched: WatchedBytes }) | undefined;
+  readonly handlers: HandlerTraps;
+  /** While a vCPU is to be interrupted: what is not watched meanwhile. */
+  #unwatched: WatchedBytes | undefined;
 
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
+    this.handlers = new HandlerTraps(parts);
   }
 
   insert(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
@@ -102,15 +83,12 @@ export class Breakpoints {
       .filter((entry) => !executes(entry.kind) && !inRegisters.includes(entry))
       .flatMap((entry) => this.#physical(entry));
     const watches = delivery ? [] : this.#watches;
-    this.#gate = this.#placeGate(planted, skip, stepping);
-    this.#stackGate = watches.length > 0 ? this.#placeStackGate(planted, skip) : undefined;
-    this.#exceptions = this.#placeExceptions(planted, skip);
-    for (const handler of delivery?.handlers.keys() ?? []) this.#plantAt(planted, handler);
+    const circumstances = { skip, stepping, delivery, holdsPages: watches.length > 0 };
+    const needsIdt = this.handlers.place(planted, circumstances);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));
-    const watched = new WatchedBytes(delivery ? this.#watches : [], (gpa, length) => traps.read(gpa, length));
-    this.#delivery = delivery && { ...delivery, watched };
+    this.#unwatched = delivery && new WatchedBytes(this.#watches, (gpa, length) => traps.read(gpa, length));
     slots.protect(new Set(watches.map(({ start }) => start - (start % PAGE))));
     const plan: DebugPlan = {
       trap: strategy.trap,
@@ -120,7 +98,7 @@ export class Breakpoints {
       delivering: delivery !== undefined,
       conditional: this.#list.conditional(),
       stops: this.#parts.stops(),
-      idtBase: this.#gateNeeded(planted, stepping) || this.#watchesIdt(watches) ? this.#parts.idtBase() : undefined,
+      idtBase: needsIdt ? this.#parts.idtBase() : undefined,
     };
     if (!isDeepStrictEqual(plan, this.#plan)) this.#plan = plan;
   }
@@ -131,81 +109,14 @@ export class Breakpoints {
     this.#planted = new Map();
   }
 
-  /** True at the guest's handler that user code's traps and steps end up in. */
-  isGate(pc: bigint): boolean {
-    return this.#gate === pc;
-  }
-
-  /** True at the guest's handler of double faults while it is needed: see lost-event.ts. */
-  isStackGate(pc: bigint): boolean {
-    return this.#stackGate === pc;
-  }
-
-  /** Adds the trap at the guest's exception handler to those to be planted. */
-  #placeGate(planted: Map<bigint, readonly number[]>, skip: bigint | undefined, stepping: boolean): bigint | undefined {
-    const { strategy } = this.#parts;
-    if (!strategy.userVector || !this.#gateNeeded(planted, stepping)) return undefined;
-    const handler = this.#parts.handlerOf(strategy.userVector.vector);
-    if (handler === undefined || handler === skip || planted.has(handler)) return undefined;
-    return this.#plantAt(planted, handler) ? handler : undefined;
-  }
-
-  #placeStackGate(planted: Map<bigint, readonly number[]>, skip: bigint | undefined): bigint | undefined {
-    if (!this.#parts.strategy.emulatedSupervisor) return undefined;
-    const handler = this.#parts.handlerOf(DOUBLE_FAULT);
-    return this.#plantAt(planted, handler, skip) ? handler : undefined;
-  }
-
-  /** Adds a trap at a handler to those to be planted, unless it is `skip`; false where none can be. */
-  #plantAt(planted: Map<bigint, readonly number[]>, handler: bigint | undefined, skip?: bigint): boolean {
-    const gpa = handler === undefined ? undefined : this.#parts.locate(handler);
-    if (handler === undefined || gpa === undefined) return false;
-    if (handler !== skip && !planted.has(handler)) planted.set(handler, [gpa]);
-    return true;
-  }
-
-  /** Adds traps at the guest's handlers of the exceptions that it is to be stopped on. */
-  #placeExceptions(planted: Map<bigint, readonly number[]>, skip: bigint | undefined): Map<bigint, readonly number[]> {
-    const vectors = new Map<bigint, readonly number[]>();
-    for (const stop of this.#parts.stops()) {
-      if (stop.kind !== 'exception') continue;
-      const handler = this.#parts.handlerOf(stop.vector);
-      if (handler === undefined || !this.#plantAt(planted, handler, skip)) continue;
-      vectors.set(handler, [...(vectors.get(handler) ?? []), stop.vector]);
-    }
-    return vectors;
-  }
-
-  /** Handlers have to be found anew when the guest loads another IDT. */
-  #watchesIdt(watches: readonly PhysicalWatch[]): boolean {
-    const gated = this.#parts.strategy.emulatedSupervisor && watches.length > 0;
-    return gated || this.#parts.stops().some(({ kind }) => kind === 'exception');
-  }
-
-  /** Vectors whose handler is at `pc`, and whose exceptions the guest is to be stopped on. */
-  exceptionsAt(pc: bigint): readonly number[] {
-    return this.#exceptions.get(pc) ?? [];
-  }
-
-  /** What a vCPU was let go for, when it is done at `pc` and nobody else wants to know. */
-  landing(pc: bigint): { readonly vector: number; readonly stepped: boolean } | undefined {
-    const vector = this.wants(pc) ? undefined : this.#delivery?.handlers.get(pc);
-    return vector === undefined ? undefined : { vector, stepped: this.#delivery?.stepped ?? false };
-  }
-
   /** Virtual address of the first watched byte that was changed by the interrupt that a vCPU was let go for. */
   get changedUnwatched(): bigint | undefined {
-    return this.#delivery?.watched.changed;
+    return this.#unwatched?.changed;
   }
 
   /** True while the guest cannot write some pages of its RAM, because something on them is watched. */
   get holdsPages(): boolean {
     return this.#plan.watches.length > 0;
-  }
-
-  #gateNeeded(planted: ReadonlyMap<bigint, readonly number[]>, stepping: boolean): boolean {
-    const { strategy } = this.#parts;
-    return strategy.userVector !== undefined && (planted.size > 0 || (stepping && !strategy.userSteps));
   }
 
   /** True when a vCPU that stands on `pc` would trap again without having moved. */

@@ -103,16 +103,16 @@ function tripleFault(vcpu: MachineVcpu, { strategy }: StopContext): string {
 /** A trap instruction was run into at `pc`: ours for this address, ours for another name of the same byte, or not ours. */
 function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
   const { breakpoints, strategy, memory } = context;
-  if (strategy.userVector && breakpoints.isGate(pc)) {
+  if (strategy.userVector && breakpoints.handlers.isUserGate(pc)) {
     const left = leaveGate(vcpu, memory, strategy.userVector, (address) => breakpoints.isPlanted(address));
     if (left === 'stepped') return { kind: 'step' };
     if (left !== undefined) return atUserTrap(vcpu, left, context);
     return exceptionAt(vcpu, pc, context) ?? 'step-off';
   }
-  if (breakpoints.isStackGate(pc) && leaveDoubleFault(vcpu, memory)) {
+  if (breakpoints.handlers.isStackGate(pc) && leaveDoubleFault(vcpu, memory)) {
     return { kind: 'deliver', vector: queueLostEvent(vcpu) };
   }
-  const landing = breakpoints.landing(pc);
+  const landing = breakpoints.wants(pc) ? undefined : breakpoints.handlers.landing(pc);
   if (landing) {
     if (landing.stepped) clearFrameTrapFlag(vcpu, memory, landing.vector);
     return exceptionAt(vcpu, pc, context) ?? afterStep(breakpoints);
@@ -130,7 +130,7 @@ function afterStep({ changedUnwatched: address }: Breakpoints): Finding {
 
 /** The vCPU stands before the guest's handler of an exception that it is to be stopped on. */
 function exceptionAt(vcpu: MachineVcpu, pc: bigint, { breakpoints, memory }: StopContext): Finding {
-  const vectors = breakpoints.exceptionsAt(pc);
+  const vectors = breakpoints.handlers.exceptionsAt(pc);
   if (vectors.length === 0) return undefined;
   const [vector = 0] = vectors;
   const names = vectors.map((each) => vectorName(each)).join(' or ');
