@@ -15,6 +15,7 @@ import { isWatched, reportedRegister } from './debug-plan.ts';
 import type { ExitRecorder } from './exit-recorder.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { HypercallServer } from './hypercall-server.ts';
+import type { Interpreter } from './interpreter/interpreter.ts';
 import { linearPc } from './linear-pc.ts';
 import type { Mailbox, RunMode } from './mailbox.ts';
 import { PAGE } from './memory-slots.ts';
@@ -42,6 +43,8 @@ export interface LoopParts {
   readonly ports: PortBus;
   readonly hypercalls: HypercallServer;
   readonly bios: BiosServer | undefined;
+  /** Where KVM interprets supervisor code: for what it lacks. */
+  readonly interpreter: Interpreter | undefined;
   readonly ram: RamFile;
   readonly debug: VcpuDebug;
   readonly rendezvous: Rendezvous;
@@ -168,7 +171,7 @@ export class VcpuLoop {
         return { kind: 'end', end: systemEvent(page.systemEvent) };
       case KVM.EXIT_INTERNAL_ERROR: {
         const { suberror, instruction } = page.internalError();
-        if (suberror === KVM.INTERNAL_ERROR_EMULATION) return { kind: 'emulation-failure', instruction };
+        if (suberror === KVM.INTERNAL_ERROR_EMULATION) return this.#interpret(instruction);
         const undelivered = suberror === KVM.INTERNAL_ERROR_DELIVERY_EV ? this.#parts.debug.delivery() : undefined;
         if (undelivered) return undelivered;
         return { kind: 'internal-error', message: `KVM reports an internal error, suberror ${suberror}` };
@@ -181,6 +184,12 @@ export class VcpuLoop {
       default:
         return { kind: 'internal-error', message: `KVM left the guest for an unknown reason, ${page.exitReason}` };
     }
+  }
+
+  #interpret(instruction: Uint8Array): VcpuReport | undefined {
+    const finished = this.#parts.interpreter?.finish(instruction);
+    if (!finished) return { kind: 'emulation-failure', instruction };
+    return finished.written && this.#afterWrite(finished.written.gpa, finished.written.data);
   }
 
   #handlePort(): VcpuReport | undefined {
@@ -252,7 +261,7 @@ export class VcpuLoop {
   }
 
   #handleMmio(): VcpuReport | undefined {
-    const { page, ram, debug, ports } = this.#parts;
+    const { page, ram, ports, debug } = this.#parts;
     const access = page.mmioAccess();
     const { gpa, data } = access;
     if (!access.write || !ram.has(gpa)) {
@@ -263,7 +272,12 @@ export class VcpuLoop {
     }
     // RAM leaves KVM only by a write to a page that is read-only because something on it is watched.
     ram.write(gpa, data);
-    if (!isWatched(debug.plan, gpa, data.length)) return undefined;
+    return this.#afterWrite(gpa, data);
+  }
+
+  /** What to report of a write to RAM that was made here instead of the guest. */
+  #afterWrite(gpa: number, data: Uint8Array): VcpuReport | undefined {
+    if (!isWatched(this.#parts.debug.plan, gpa, data.length)) return undefined;
     return { kind: 'written', gpa, size: data.length, value: littleEndian(data) };
   }
 }

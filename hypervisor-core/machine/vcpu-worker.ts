@@ -14,6 +14,7 @@ import { ExitRecorder } from './exit-recorder.ts';
 import { RamFile } from './guest-ram.ts';
 import { HypercallServer } from './hypercall-server.ts';
 import { hypercallRing, hypercallState } from './hypercall-trace.ts';
+import { Interpreter } from './interpreter/interpreter.ts';
 import { Mailbox } from './mailbox.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
@@ -62,7 +63,10 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       new ExitView(setup.runPages, runPageOffset(index), setup.runBytes),
       new ExitMemory(setup.exits, index),
     );
-    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ports, hypercalls, bios, ram, debug, rendezvous, exits });
+    const alone = (body: () => void) => rendezvous.alone(body);
+    const interpreter = setup.strategy.emulatedSupervisor ? new Interpreter({ vcpu, page, ram, alone }) : undefined;
+    const servers = { ports, hypercalls, bios, interpreter };
+    const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ...servers, ram, debug, rendezvous, exits });
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {

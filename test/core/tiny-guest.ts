@@ -140,7 +140,8 @@ export class Session {
   }
 
   setRegister(name: string, value: bigint): void {
-    this.vcpu.registers.write(name, words(value));
+    const { registers } = this.vcpu;
+    registers.write(name, words(value).subarray(0, registers.read(name).length));
   }
 
   /** Lets all vCPUs go, or steps vCPU 0 alone, and gives what stops them. */
