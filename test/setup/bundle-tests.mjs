@@ -42,6 +42,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const wanted = findTests(['hypervisor-core', 'debug-adapter', 'extension', 'test']).filter(
     (file) => words.length === 0 || words.some((word) => file.includes(word)),
   );
+  // Without a file, node would look for tests itself, and find `npm test`.
+  if (wanted.length === 0) {
+    console.error(`no test's path contains ${words.join(' or ')}`);
+    process.exit(1);
+  }
   const bundles = await bundleTests(wanted);
   if (process.argv.includes('--run')) {
     const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...bundles], {
