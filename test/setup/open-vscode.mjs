@@ -17,6 +17,9 @@ const settings = {
   'telemetry.telemetryLevel': 'off',
   'extensions.autoUpdate': false,
   'security.workspace.trust.enabled': false,
+  // What VS Code would show beside the guest at its first start.
+  'chat.disableAIFeatures': true,
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
 };
 
 /** True when the desktop's VS Code took the request. */
@@ -31,6 +34,7 @@ function serverFolders() {
   const { publisher, name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   mkdirSync(join(base, 'extensions'));
   symlinkSync(root, join(base, 'extensions', `${publisher}.${name}-${version}`));
+  mkdirSync(join(base, 'tmp'));
   mkdirSync(join(base, 'data/User'), { recursive: true });
   writeFileSync(join(base, 'data/User/settings.json'), JSON.stringify(settings));
   return base;
@@ -49,9 +53,13 @@ async function serve() {
       ...['--accept-server-license-terms', '--disable-telemetry', '--server-data-dir', join(base, 'server')],
       ...['--user-data-dir', join(base, 'data'), '--extensions-dir', join(base, 'extensions')],
     ],
-    { stdio: ['ignore', 'pipe', openSync(join(base, 'log'), 'w')] },
+    {
+      stdio: ['ignore', 'pipe', openSync(join(base, 'log'), 'w')],
+      // VS Code leaves sockets there.
+      env: { ...process.env, TMPDIR: join(base, 'tmp'), XDG_RUNTIME_DIR: join(base, 'tmp') },
+    },
   );
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   const ended = new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.includes('Extension host agent listening')) continue;

@@ -56,9 +56,10 @@ export class VsCodeServer {
 
   static async start(options: ServerOptions): Promise<VsCodeServer> {
     const base = mkdtempSync(join(tmpdir(), 'ringside-e2e-'));
-    const [data, extensions] = [join(base, 'data'), join(base, 'extensions')];
+    const [data, extensions, temporary] = [join(base, 'data'), join(base, 'extensions'), join(base, 'tmp')];
     mkdirSync(join(data, 'User'), { recursive: true });
     mkdirSync(extensions);
+    mkdirSync(temporary);
     writeFileSync(join(data, 'User/settings.json'), JSON.stringify({ ...quiet, ...options.settings }));
     const places = [
       ...['--server-data-dir', join(base, 'server')],
@@ -82,7 +83,12 @@ export class VsCodeServer {
         ...(options.testDriver ? ['--enable-smoke-test-driver'] : []),
         ...places,
       ],
-      { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...options.environment } },
+      {
+        stdio: ['ignore', log, log],
+        detached: true,
+        // VS Code leaves sockets in both.
+        env: { ...process.env, TMPDIR: temporary, XDG_RUNTIME_DIR: temporary, ...options.environment },
+      },
     );
     const ended = once(child, 'exit');
     const stop = async () => {
