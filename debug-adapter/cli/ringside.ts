@@ -9,6 +9,7 @@ const USAGE = `Usage: ringside COMMAND
   snapshot ADDRESS ...   keep a running guest, and bring it back (ringside snapshot --help)
   dap                    the debug adapter, on standard input and output
   demo                   a debug session of the sample guest, shown here
+  --version              which Ringside this is
 `;
 
 /** What the core's program hands out: runs `run`, `doctor` and `snapshot` and resolves with the exit status. */
@@ -36,6 +37,11 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     case 'demo': {
       const { demo } = await import('./demo.ts');
       return demo();
+    }
+    case '--version': {
+      const { name, version }: { name: string; version: string } = require(join(__dirname, '../package.json'));
+      process.stdout.write(`${name} ${version}\n`);
+      return 0;
     }
     case undefined:
     case 'help':

@@ -83,6 +83,13 @@ describe('the vsix', () => {
     for (const file of named) assert.ok(files.includes(file.replace(/^\.\//, '')), file);
   });
 
+  test('the command line says which version it is', () => {
+    const { name, version } = JSON.parse(readFileSync(join(unpacked, 'extension/package.json'), 'utf8'));
+    const program = join(unpacked, 'extension/dist/ringside.js');
+    const { stdout } = spawnSync(process.execPath, [program, '--version'], { encoding: 'utf8' });
+    assert.equal(stdout, `${name} ${version}\n`);
+  });
+
   test('the programs in it need no module from outside', () => {
     const run = spawnSync(process.execPath, [join(unpacked, 'extension/dist/ringside.js'), 'doctor', '--json'], {
       cwd: tmpdir(),
