@@ -37,10 +37,11 @@ export function reportText({ ok, problem, module, kernel, apiVersion, trap, fact
   const lines = [`KVM on this machine: ${module}, Linux ${kernel}${ok ? `, API version ${apiVersion}` : ''}`];
   if (problem) lines.push('', `Guests cannot run here. ${problem.message}`, problem.remedy);
   else lines.push(`Software breakpoints: ${trap}`);
-  const width = Math.max(0, ...facts.map(({ question }) => question.length));
+  const width = Math.max(0, ...facts.map(({ answer }) => answer.length)) + 2;
   if (facts.length > 0) lines.push('');
   for (const { question, answer, consequence } of facts) {
-    lines.push(`${question.padEnd(width)}  ${answer}${consequence === undefined ? '' : `  (${consequence})`}`);
+    lines.push(`${answer.padEnd(width)}${question}`);
+    if (consequence !== undefined) lines.push(`${' '.repeat(width)}${consequence}`);
   }
   return `${lines.join('\n')}\n`;
 }
