@@ -44,7 +44,9 @@ export class Kernel {
   static async of(symbols: SymbolIndex | undefined, read: ReadMemory): Promise<Kernel> {
     await symbols?.indexed;
     if (!symbols || symbols.symbolsNamed('init_task').length === 0) {
-      throw new LinuxError('The guest is no Linux whose symbols are known. Set "symbols" to its vmlinux.');
+      throw new LinuxError(
+        'No Linux with known symbols runs here. If the guest is Linux, set "symbols" in launch.json to its vmlinux.',
+      );
     }
     if (!symbols.typeNamed('task_struct', 'struct')) {
       throw new LinuxError(

@@ -71,11 +71,7 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     }
     this.#shown = kept;
     this.#ended = ended;
-    this.#roots = !kept
-      ? []
-      : 'error' in kept.value
-        ? [errorNode(kept.value.error)]
-        : this.options.build(kept.value as Good<Part>);
+    this.#roots = !kept || 'error' in kept.value ? [] : this.options.build(kept.value as Good<Part>);
     valuesOf(this.#roots, this.#now);
     this.#emitter.fire();
   }
@@ -91,7 +87,8 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
       valuesOf(rows, this.#now);
       return [...rows];
     } catch (error) {
-      return [errorNode(error instanceof Error ? error.message : String(error), id)];
+      const message = error instanceof Error ? error.message : String(error);
+      return [{ id: `${id}/error`, label: message, icon: 'warning', copy: message }];
     }
   }
 
@@ -122,10 +119,11 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     Disposable.from(...this.#disposables).dispose();
   }
 
-  /** Empty where the view's welcome text speaks. */
+  /** Empty where the view's welcome text speaks. What went wrong is said here, where there is room for all of it. */
   #message(kept: KeptPart<Part> | undefined): string {
     if (!kept) return '';
     if (this.store.phase === 'ended') return this.store.endMessage ?? '';
+    if ('error' in kept.value) return kept.value.error;
     return this.store.runningShown ? 'The guest is running. This is the state of its last stop.' : '';
   }
 }
@@ -149,10 +147,6 @@ function contextWords(node: StateNode): string {
     node.walk && 'walk',
   ];
   return words.filter(Boolean).join(' ');
-}
-
-function errorNode(message: string, parent = ''): StateNode {
-  return { id: `${parent}/error`, label: message, icon: 'warning', copy: message };
 }
 
 function noteNode(parent: string): StateNode {
