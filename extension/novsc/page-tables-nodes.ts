@@ -20,7 +20,7 @@ export function pageTablesNodes(root: PageTableRoot, read: ReadTable): StateNode
     label: 'CR3',
     description: root.mode === 'none' ? modeNames.none : `${root.cr3}  ${modeNames[root.mode]}`,
     tooltip: 'Guest-physical address of the top paging structure, with its flags',
-    icon: 'symbol-key',
+    icon: 'layers',
     value: root.cr3,
     copy: root.cr3,
   };
