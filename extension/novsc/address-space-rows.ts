@@ -46,6 +46,7 @@ const place: readonly Column<Placed>[] = [
     key: 'end',
     title: 'Last',
     width: '11.5em',
+    rank: 5,
     text: (row) => address(last(row.start, row.size), 16),
     order: (row) => BigInt(row.start) + BigInt(row.size),
   },
@@ -53,6 +54,7 @@ const place: readonly Column<Placed>[] = [
     key: 'size',
     title: 'Size',
     width: '6em',
+    rank: 1,
     numeric: true,
     text: (row) => size(BigInt(row.size)),
     order: (row) => BigInt(row.size),
@@ -63,6 +65,7 @@ const region: Column<Placed> = {
   key: 'region',
   title: 'Region',
   width: 'minmax(6em, 1fr)',
+  rank: 4,
   text: (row) => row.region ?? '',
 };
 
@@ -72,26 +75,28 @@ const [startColumn, endColumn, sizeColumn] = place as [Column<Placed>, Column<Pl
 export const rangeColumns: readonly Column<AddressRange>[] = [
   startColumn,
   sizeColumn,
-  { key: 'rights', title: 'Rights', width: '6em', text: ({ flags }) => rights(flags) },
+  { key: 'rights', title: 'Rights', width: '6.5em', text: ({ flags }) => rights(flags) },
   {
     key: 'pages',
     title: 'Pages',
     width: '4.5em',
+    rank: 3,
     numeric: true,
     text: ({ pageSize }) => size(BigInt(pageSize)),
     order: ({ pageSize }) => BigInt(pageSize),
   },
   region,
-  { key: 'type', title: 'Type', width: '6em', text: ({ flags }) => memoryType(flags) },
+  { key: 'type', title: 'Type', width: '6em', rank: 7, text: ({ flags }) => memoryType(flags) },
   {
     key: 'physical',
     title: 'Physical',
     width: '8em',
+    rank: 6,
     text: ({ physical, flags }) => physical ?? (flags.includes('P') && !flags.includes('RSVD') ? 'in pieces' : ''),
     order: ({ physical }) => (physical === undefined ? -1n : BigInt(physical)),
   },
-  { key: 'accessed', title: 'Accessed', width: '5em', numeric: true, ...sharing(({ accessed }) => accessed) },
-  { key: 'dirty', title: 'Dirty', width: '4em', numeric: true, ...sharing(({ dirty }) => dirty) },
+  { key: 'accessed', title: 'Accessed', width: '5em', rank: 8, numeric: true, ...sharing(({ accessed }) => accessed) },
+  { key: 'dirty', title: 'Dirty', width: '4em', rank: 9, numeric: true, ...sharing(({ dirty }) => dirty) },
   endColumn,
 ];
 
@@ -144,8 +149,8 @@ const sideText = (side: AddressChange['before']) => {
 export const changeColumns: readonly Column<AddressChange>[] = [
   { key: 'kind', title: 'Change', width: '8em', text: ({ kind }) => kindTitles[kind] },
   ...place,
-  { key: 'before', title: 'Before', width: 'minmax(8em, 1fr)', text: ({ before }) => sideText(before) },
-  { key: 'after', title: 'After', width: 'minmax(8em, 1fr)', text: ({ after }) => sideText(after) },
+  { key: 'before', title: 'Before', width: 'minmax(8em, 1fr)', rank: 3, text: ({ before }) => sideText(before) },
+  { key: 'after', title: 'After', width: 'minmax(8em, 1fr)', rank: 2, text: ({ after }) => sideText(after) },
   region,
 ];
 
@@ -167,7 +172,7 @@ export const mappingColumns: readonly Column<AddressMapping>[] = [
     order: (row) => BigInt(row.address),
   },
   { key: 'rights', title: 'Rights', width: '6em', text: ({ flags }) => rights(flags) },
-  { key: 'flags', title: 'Flags', width: '10em', text: ({ flags }) => flags.join(' ') },
-  { key: 'page', title: 'Page', width: '5em', numeric: true, text: ({ pageSize }) => size(BigInt(pageSize)) },
+  { key: 'flags', title: 'Flags', width: '10em', rank: 2, text: ({ flags }) => flags.join(' ') },
+  { key: 'page', title: 'Page', width: '5em', rank: 1, numeric: true, text: ({ pageSize }) => size(BigInt(pageSize)) },
   { key: 'region', title: 'Region', width: 'minmax(6em, 1fr)', text: (row) => row.region ?? '' },
 ];

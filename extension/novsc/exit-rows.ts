@@ -40,7 +40,7 @@ const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 2 : 1)
 const reason: Column<ExitRow> = {
   key: 'reason',
   title: 'Reason',
-  width: 'minmax(7em, 2fr)',
+  width: 'minmax(9em, 2fr)',
   text: (row) => reasonText(row.reason),
 };
 
@@ -57,6 +57,7 @@ const numbers: readonly Column<ExitRow>[] = [
     key: 'rate',
     title: 'A second',
     width: '5em',
+    rank: 4,
     numeric: true,
     text: (row) => rate(row.rate),
     order: (row) => row.rate,
@@ -65,6 +66,7 @@ const numbers: readonly Column<ExitRow>[] = [
     key: 'share',
     title: 'Share',
     width: '4.5em',
+    rank: 2,
     numeric: true,
     text: (row) => percent(row.share),
     order: (row) => row.share,
@@ -73,6 +75,7 @@ const numbers: readonly Column<ExitRow>[] = [
     key: 'mean',
     title: 'Each',
     width: '5em',
+    rank: 5,
     numeric: true,
     text: (row) => duration(row.time / row.count),
     order: (row) => row.time / row.count,
@@ -82,23 +85,26 @@ const numbers: readonly Column<ExitRow>[] = [
 const address = (title: string): Column<ExitRow> => ({
   key: 'address',
   title,
-  width: 'minmax(5em, 2fr)',
+  width: 'minmax(6em, 2fr)',
   text: (row) => row.address ?? '',
   order: (row) => BigInt(row.address ?? 0),
 });
+
+/** The reason where it is not what is counted. */
+const reasonToo: Column<ExitRow> = { ...reason, width: 'minmax(7em, 2fr)', rank: 3 };
 
 /** Columns by what is counted. */
 export const exitColumns: Readonly<Record<ExitCount['kind'], readonly Column<ExitRow>[]>> = {
   reason: [reason, ...numbers],
   place: [
-    reason,
+    reasonToo,
     address('Address'),
     { key: 'device', title: 'Device', width: 'minmax(5em, 2fr)', text: deviceText },
     ...numbers,
   ],
   rip: [
     { key: 'where', title: 'From', width: 'minmax(8em, 3fr)', text: (row) => row.symbol ?? row.address ?? '' },
-    reason,
+    reasonToo,
     ...numbers,
   ],
 };
@@ -119,6 +125,7 @@ export const traceColumns: readonly Column<Run<Exit>>[] = [
     key: 'time',
     title: 'Time',
     width: '5.6em',
+    rank: 3,
     numeric: true,
     text: ({ item }) => time(item.time),
     order: (run) => run.item.time,
@@ -127,23 +134,25 @@ export const traceColumns: readonly Column<Run<Exit>>[] = [
     key: 'vcpu',
     title: 'CPU',
     width: '2.2em',
+    rank: 7,
     numeric: true,
     text: ({ item }) => `${item.vcpu}`,
     order: ({ item }) => item.vcpu,
   },
-  { key: 'reason', title: 'Reason', width: 'minmax(5em, 1fr)', text: ({ item }) => reasonText(item.reason) },
+  { key: 'reason', title: 'Reason', width: 'minmax(6em, 1fr)', text: ({ item }) => reasonText(item.reason) },
   {
     key: 'address',
     title: 'Address',
-    width: 'minmax(3em, 1fr)',
+    width: 'minmax(5.5em, 1fr)',
     text: ({ item }) => item.address ?? '',
     order: ({ item }) => BigInt(item.address ?? 0),
   },
-  { key: 'device', title: 'Device', width: 'minmax(4em, 1fr)', text: ({ item }) => deviceText(item) },
+  { key: 'device', title: 'Device', width: 'minmax(5em, 1fr)', rank: 2, text: ({ item }) => deviceText(item) },
   {
     key: 'value',
     title: 'Value',
-    width: 'minmax(3em, 1fr)',
+    width: 'minmax(4em, 1fr)',
+    rank: 1,
     numeric: true,
     text: ({ item }) => item.value ?? '',
     order: ({ item }) => BigInt(item.value ?? 0),
@@ -152,6 +161,7 @@ export const traceColumns: readonly Column<Run<Exit>>[] = [
     key: 'times',
     title: '×',
     width: '2em',
+    rank: 4,
     numeric: true,
     text: (run) => (run.count > 1 ? count(run.count) : ''),
     order: (run) => run.count,
@@ -160,11 +170,12 @@ export const traceColumns: readonly Column<Run<Exit>>[] = [
     key: 'took',
     title: 'Took',
     width: '4.4em',
+    rank: 6,
     numeric: true,
     text: ({ item }) => duration(item.duration),
     order: ({ item }) => item.duration,
   },
-  { key: 'where', title: 'From', width: 'minmax(4em, 2fr)', text: ({ item }) => item.symbol ?? item.rip },
+  { key: 'where', title: 'From', width: 'minmax(6em, 2fr)', rank: 5, text: ({ item }) => item.symbol ?? item.rip },
 ];
 
 /** Two exits that differ in time and duration alone. */

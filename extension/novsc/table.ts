@@ -9,6 +9,8 @@ export interface Column<Row> {
   order?(row: Row): bigint | number | string;
   /** A track of a CSS grid, such as `6em` or `minmax(5em, 2fr)`. */
   readonly width: string;
+  /** Where there is no room for all columns, those of the highest rank are left out first; without a rank, never. */
+  readonly rank?: number;
   /** Numbers stand at the right. */
   readonly numeric?: boolean;
 }

@@ -6,10 +6,11 @@ import type { VcpuRow } from './vcpu-loads.ts';
 
 const vcpuName = ({ thread }: Pick<VcpuRow, 'thread'>) => `vCPU ${thread - 1}`;
 
-const part = (key: keyof VcpuClock, title: string): Column<VcpuRow> => ({
+const part = (key: keyof VcpuClock, title: string, rank: number): Column<VcpuRow> => ({
   key,
   title,
-  width: '3.2em',
+  width: '3.8em',
+  rank,
   numeric: true,
   text: ({ load }) => (load ? `${(load[key] * 100).toFixed(0)} %` : ''),
   order: ({ load }) => load?.[key] ?? -1,
@@ -17,17 +18,18 @@ const part = (key: keyof VcpuClock, title: string): Column<VcpuRow> => ({
 
 export const vcpuColumns: readonly Column<VcpuRow>[] = [
   { key: 'vcpu', title: 'vCPU', width: '3.8em', text: vcpuName, order: ({ thread }) => thread },
-  { key: 'activity', title: 'State', width: 'minmax(3.6em, 1fr)', text: ({ activity }) => activity },
-  { key: 'where', title: 'At', width: 'minmax(4em, 2fr)', text: ({ symbol, rip }) => symbol ?? rip ?? '' },
-  { key: 'task', title: 'Task', width: 'minmax(3em, 1fr)', text: ({ task }) => task ?? '' },
-  part('guest', 'Guest'),
-  part('host', 'Host'),
-  part('halted', 'Halted'),
-  part('steal', 'Steal'),
+  { key: 'activity', title: 'State', width: 'minmax(5em, 1fr)', text: ({ activity }) => activity },
+  { key: 'where', title: 'At', width: 'minmax(6em, 2fr)', rank: 1, text: ({ symbol, rip }) => symbol ?? rip ?? '' },
+  { key: 'task', title: 'Task', width: 'minmax(5em, 1fr)', rank: 4, text: ({ task }) => task ?? '' },
+  part('guest', 'Guest', 2),
+  part('host', 'Host', 6),
+  part('halted', 'Halted', 3),
+  part('steal', 'Steal', 7),
   {
     key: 'rate',
     title: 'Exits/s',
-    width: '3.6em',
+    width: '4em',
+    rank: 5,
     numeric: true,
     text: (row) => (row.rate === undefined ? '' : rate(row.rate)),
     order: (row) => row.rate ?? -1,

@@ -120,6 +120,7 @@ function Toolbar<Row extends object>(props: ToolbarProps<Row>) {
       <input
         type="search"
         placeholder="Search"
+        title="Rows that have all these words; -word leaves out rows that have it"
         aria-label={`Search ${label}`}
         value={props.search}
         onInput={(event) => props.onSearch(event.currentTarget.value)}

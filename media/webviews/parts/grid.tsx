@@ -2,13 +2,17 @@
  * Rows and columns for eyes, keyboard and screen reader, wherever the rows come from. Only those in sight are in the
  * page. One tab stop; arrows, Page Up and Down, Home and End move the chosen row, Enter opens it, Escape lets go of it.
  */
+import { useRef } from 'preact/hooks';
+import { COLUMN_GAP, fittingColumns, ROW_PADDING } from '../../../extension/novsc/fitting-columns.ts';
 import type { Column, SortOrder } from '../../../extension/novsc/table.ts';
+import { Head, Row, rowId } from './grid-rows.tsx';
+import { useRoom } from './use-room.ts';
 import { VirtualRows } from './virtual-rows.tsx';
 
 const ROW_HEIGHT = 22;
 const PAGE_ROWS = 10;
 
-export type GridColumn = Pick<Column<never>, 'key' | 'title' | 'width' | 'numeric'>;
+export type GridColumn = Pick<Column<never>, 'key' | 'title' | 'width' | 'rank' | 'numeric'>;
 
 export interface GridRow {
   readonly key: string | number;
@@ -41,6 +45,9 @@ export interface GridProps {
 
 export function Grid(props: GridProps) {
   const { label, columns, count, cursor, onCursor } = props;
+  const scroller = useRef<HTMLDivElement>(null);
+  const room = useRoom(scroller);
+  const places = fittingColumns(columns, room);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const moves: Readonly<Record<string, number>> = {
@@ -63,6 +70,7 @@ export function Grid(props: GridProps) {
   return (
     <div
       class="table"
+      ref={scroller}
       role="grid"
       aria-label={label}
       aria-rowcount={count + 1}
@@ -70,10 +78,15 @@ export function Grid(props: GridProps) {
       aria-activedescendant={cursor >= 0 ? rowId(label, cursor) : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
-      style={{ '--columns': columns.map(({ width }) => width).join(' ') }}
+      style={{
+        '--columns': places.map((place) => columns[place]?.width).join(' '),
+        '--column-gap': `${COLUMN_GAP}px`,
+        '--row-padding': `${ROW_PADDING}px`,
+      }}
     >
-      <Head {...props} />
+      <Head {...props} places={places} />
       <VirtualRows
+        scroller={scroller}
         count={count}
         rowHeight={ROW_HEIGHT}
         cursor={cursor < 0 ? undefined : cursor}
@@ -81,61 +94,9 @@ export function Grid(props: GridProps) {
         {...(props.onWindow && { onWindow: props.onWindow })}
         row={(index) => {
           const shown = props.row(index);
-          return <Row {...props} index={index} shown={shown} key={shown?.key ?? `row ${index}`} />;
+          return <Row {...props} places={places} index={index} shown={shown} key={shown?.key ?? `row ${index}`} />;
         }}
       />
-    </div>
-  );
-}
-
-const rowId = (label: string, index: number) => `${label.replaceAll(' ', '-')}-${index}`;
-
-interface RowProps extends GridProps {
-  readonly index: number;
-  readonly shown: GridRow | undefined;
-}
-
-function Row({ label, columns, shown, cursor, index, onCursor, onOpen }: RowProps) {
-  const chosen = index === cursor;
-  return (
-    <div
-      class={['row', chosen ? 'chosen' : '', shown?.style ?? ''].filter(Boolean).join(' ')}
-      role="row"
-      id={rowId(label, index)}
-      aria-rowindex={index + 2}
-      aria-selected={chosen}
-      onClick={() => onCursor(index)}
-      onDblClick={onOpen}
-    >
-      {columns.map(({ key, numeric }, position) => {
-        const text = shown?.cells[position] ?? '';
-        return (
-          <span class={numeric ? `${key} numeric` : key} role="gridcell" title={text} key={key}>
-            {text}
-          </span>
-        );
-      })}
-    </div>
-  );
-}
-
-function Head({ columns, sort, onSort }: GridProps) {
-  return (
-    <div role="rowgroup">
-      <div class="row head" role="row" aria-rowindex={1}>
-        {columns.map(({ key, title, numeric }) => {
-          const order = sort?.key !== key ? 'none' : sort.descending ? 'descending' : 'ascending';
-          const arrow = { none: '', ascending: ' ▴', descending: ' ▾' }[order];
-          return (
-            <span class={numeric ? 'numeric' : ''} role="columnheader" aria-sort={order} key={key}>
-              <button type="button" class="sort" tabIndex={-1} onClick={() => onSort(key)}>
-                {title}
-                {arrow}
-              </button>
-            </span>
-          );
-        })}
-      </div>
     </div>
   );
 }

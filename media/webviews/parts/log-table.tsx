@@ -33,7 +33,8 @@ export function LogTable({ label, columns, shown, post, children }: Props) {
       <header>
         <input
           type="search"
-          placeholder="Search, -word to leave out"
+          placeholder="Search"
+          title="Rows that have all these words; -word leaves out rows that have it"
           aria-label={`Search ${label}`}
           value={search}
           onInput={(event) => {

@@ -8,7 +8,7 @@ interface Props {
 
 export function SaveButtons({ disabled, onSave }: Props) {
   return (
-    <>
+    <span class="save">
       {(['csv', 'json'] as const).map((format) => (
         <button
           type="button"
@@ -20,6 +20,6 @@ export function SaveButtons({ disabled, onSave }: Props) {
           {format.toUpperCase()}
         </button>
       ))}
-    </>
+    </span>
   );
 }

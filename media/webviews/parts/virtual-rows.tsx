@@ -1,10 +1,11 @@
-/** Rows of one height in a scroller: only those in sight are in the page, so 10,000 cost what 50 cost. */
-import type { ComponentChildren } from 'preact';
+/** Rows of one height at the end of a scroller, below heads that stay in sight: only those in sight are in the page, so 10,000 cost what 50 cost. */
+import type { ComponentChildren, RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 const SPARE_ROWS = 8;
 
 interface Props {
+  readonly scroller: RefObject<HTMLElement | null>;
   readonly count: number;
   /** Pixels. */
   readonly rowHeight: number;
@@ -17,8 +18,7 @@ interface Props {
   readonly onWindow?: (first: number, count: number, atEnd: boolean) => void;
 }
 
-export function VirtualRows({ count, rowHeight, row, cursor, follow = false, onWindow }: Props) {
-  const scroller = useRef<HTMLDivElement>(null);
+export function VirtualRows({ scroller, count, rowHeight, row, cursor, follow = false, onWindow }: Props) {
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(0);
   const atEnd = useRef(follow);
@@ -28,8 +28,16 @@ export function VirtualRows({ count, rowHeight, row, cursor, follow = false, onW
     if (!element) return;
     const observer = new ResizeObserver(() => setHeight(element.clientHeight));
     observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
+    const onScroll = () => {
+      atEnd.current = follow && element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
+      setTop(element.scrollTop);
+    };
+    element.addEventListener('scroll', onScroll);
+    return () => {
+      observer.disconnect();
+      element.removeEventListener('scroll', onScroll);
+    };
+  }, [follow, rowHeight]);
 
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -40,17 +48,11 @@ export function VirtualRows({ count, rowHeight, row, cursor, follow = false, onW
     const element = scroller.current;
     if (!element || cursor === undefined) return;
     const above = cursor * rowHeight < element.scrollTop;
-    const below = (cursor + 1) * rowHeight > element.scrollTop + element.clientHeight;
+    const end = element.scrollHeight - (count - cursor - 1) * rowHeight;
+    const below = end > element.scrollTop + element.clientHeight;
     if (above) element.scrollTop = cursor * rowHeight;
-    else if (below) element.scrollTop = (cursor + 1) * rowHeight - element.clientHeight;
+    else if (below) element.scrollTop = end - element.clientHeight;
   }, [cursor, rowHeight]);
-
-  const onScroll = () => {
-    const element = scroller.current;
-    if (!element) return;
-    atEnd.current = follow && element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
-    setTop(element.scrollTop);
-  };
 
   const first = Math.max(0, Math.floor(top / rowHeight) - SPARE_ROWS);
   const last = Math.min(count, Math.ceil((top + height) / rowHeight) + SPARE_ROWS);
@@ -60,11 +62,9 @@ export function VirtualRows({ count, rowHeight, row, cursor, follow = false, onW
   }, [first, room, height > 0, atEnd.current]);
   const shown = Array.from({ length: Math.max(0, last - first) }, (_, index) => row(first + index));
   return (
-    <div class="rows" ref={scroller} onScroll={onScroll} role="rowgroup" tabIndex={0}>
-      <div style={{ height: `${count * rowHeight}px`, position: 'relative' }} role="presentation">
-        <div style={{ position: 'absolute', top: `${first * rowHeight}px`, width: '100%' }} role="presentation">
-          {shown}
-        </div>
+    <div style={{ height: `${count * rowHeight}px`, position: 'relative' }} role="rowgroup">
+      <div style={{ position: 'absolute', top: `${first * rowHeight}px`, width: '100%' }} role="presentation">
+        {shown}
       </div>
     </div>
   );
