@@ -42,6 +42,9 @@ describe(`debugging the sample guest on ${backend}`, () => {
   let browser: Browser;
   let ui: Workbench;
 
+  /** The story is told on more than one backend. */
+  const picture = (name: string) => screenshot(ui, `story-${backend}-${name}`);
+
   /** One chapter of the story: after a failure the rest has no ground to stand on. A failure's picture is kept. */
   let failed: string | undefined;
   const step = (name: string, run: () => Promise<void>) =>
@@ -133,7 +136,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     const walk = ui.row(pages, `Walk of &showcase_visit = 0x${address.toString(16)}`);
     await walk.filter({ hasText: `→ 0x${(address - KERNEL_BASE).toString(16)}` }).waitFor();
     await ui.row(pages, 'PML4E[511]').last().click();
-    await screenshot(ui, 'page-tables');
+    await picture('page-tables');
   });
 
   step('Interrupts name handlers', async () => {
@@ -144,7 +147,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.row(interrupts, 'Local APIC').click();
     await ui.row(interrupts, 'I/O APIC').filter({ hasText: 'of 24 pins' }).waitFor();
     await ui.row(interrupts, 'IDT').filter({ hasText: 'entries present' }).waitFor();
-    await screenshot(ui, 'interrupts');
+    await picture('interrupts');
   });
 
   step('the Memory Map has RAM, chips and the loaded image', async () => {
@@ -155,7 +158,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await map.locator('.monaco-list-row').filter({ hasText: ram }).filter({ hasText: size }).waitFor();
     await ui.row(map, chip).filter({ hasText: '0xfec00000' }).waitFor();
     await ui.row(map, 'I/O ports').waitFor();
-    await screenshot(ui, 'memory-map');
+    await picture('memory-map');
   });
 
   step('the disassembly view stands at the instruction', async () => {
@@ -163,7 +166,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     const view = ui.page.locator('.disassembly-view');
     await view.locator('.monaco-list-row').filter({ hasText: 'mov' }).first().waitFor();
     await view.locator('.codicon-debug-stackframe, .codicon-debug-stackframe-focused').first().waitFor();
-    await screenshot(ui, 'disassembly');
+    await picture('disassembly');
     await ui.command('View: Close Editor');
     await view.waitFor({ state: 'hidden' });
     await ui.openFile('showcase.c');
@@ -211,7 +214,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     assert.ok((await calls()).number > first.number);
     assert.doesNotMatch((await summary.textContent()) ?? '', /lost/);
     await rows.filter({ hasText: 'sched_op' }).first().waitFor();
-    await screenshot(ui, 'hypercalls');
+    await picture('hypercalls');
   });
 
   step('pause stops the guest somewhere', async () => {
@@ -228,13 +231,14 @@ describe(`debugging the sample guest on ${backend}`, () => {
   step('it looks right in light, dark and high contrast', async () => {
     for (const title of ['Call Stack', 'Hypercalls']) await ui.collapse(title);
     for (const title of views) await ui.view(title);
+    await ui.webview().locator('.row:not(.head), .note').first().waitFor();
     for (const [name, theme, style] of [
       ['light', 'Light Modern', 'vs'],
       ['high-contrast', 'Dark High Contrast', 'hc-black'],
       ['dark', 'Dark Modern', 'vs-dark'],
     ] as const) {
       await ui.theme(theme, style);
-      await screenshot(ui, `views-${name}`);
+      await picture(`views-${name}`);
     }
   });
 
@@ -247,7 +251,8 @@ describe(`debugging the sample guest on ${backend}`, () => {
       .locator('.message')
       .filter({ hasText: /ended|killed|over/i })
       .waitFor();
-    await ui.row(registers, 'rax').waitFor();
+    // Greyed.
+    await ui.row(registers, 'rip').locator('[class*="monaco-decoration-itemColor"]').first().waitFor();
     const extensions = join(server.base, 'extensions');
     const left = () => runningFrom(extensions, /\/dist\/(ringside|core|adapter)\.js$/);
     await ui.until(
@@ -256,6 +261,6 @@ describe(`debugging the sample guest on ${backend}`, () => {
     );
     const folders = readdirSync(temporary).filter((name) => name.startsWith('ringside-'));
     assert.deepEqual(folders, []);
-    await screenshot(ui, 'ended');
+    await picture('ended');
   });
 });

@@ -160,7 +160,7 @@ describe('editors', () => {
         for (const name of ['Picture', 'Regions', 'I/O ports']) {
           await tab(name);
           if (name === 'Picture') await region('RAM (RAM): 0x00100000').click();
-          await screenshot(workbench, `memory-map-${name.slice(-5).toLowerCase()}-${style}`);
+          await screenshot(workbench, `memory-map-${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}-${style}`);
           assert.deepEqual(await accessibilityViolations(page), [], `${name} in ${theme}`);
         }
       }
