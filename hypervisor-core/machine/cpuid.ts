@@ -76,7 +76,8 @@ const inLeaf = (entry: CpuidEntry, { leaf, index }: CpuFeature) =>
 const hasFeature = (entry: CpuidEntry, feature: CpuFeature) =>
   inLeaf(entry, feature) && ((entry[feature.register] >>> feature.bit) & 1) === 1;
 
-function without(entry: CpuidEntry, features: readonly CpuFeature[]): CpuidEntry {
+/** A leaf less some features. */
+export function without(entry: CpuidEntry, features: readonly CpuFeature[]): CpuidEntry {
   const masked = { ...entry };
   for (const feature of features) {
     const { register, bit } = feature;

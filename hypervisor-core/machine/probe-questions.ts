@@ -2,7 +2,9 @@
 import { KVM } from '../kvm/abi.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import type { HostFact, HostReport, TrapKind } from '../protocol/inspect.ts';
-import { CODE, DATA, type ProbeExit, ProbeVm } from './probe-vm.ts';
+import { without } from './cpuid.ts';
+import { HIDDEN, hidesFeatures, keepsInService, keepsIopl, pagesIn32Bits } from './probe-platform.ts';
+import { CODE, DATA, DONE, done, ProbeVm } from './probe-vm.ts';
 
 const NOP = 0x90;
 const POPCNT_EAX_EAX = [0xf3, 0x0f, 0xb8, 0xc0];
@@ -11,11 +13,7 @@ const MOV_BYTE_AT_RBX_1 = [0xc6, 0x03, 0x01];
 /** lidt [rbx]; ud2: the descriptor at {@link DATA} has no room for a gate. */
 const FAULT_WITHOUT_IDT = [0x0f, 0x01, 0x1b, 0x0f, 0x0b];
 const UD2_AT = 3;
-/** out 0x99, al: the end of a probe's code. */
-const DONE = [0xe6, 0x99];
-const DONE_PORT = 0x99;
 
-const done = (exit: ProbeExit) => exit.kind === 'port' && exit.port === DONE_PORT;
 const answer = (yes: boolean) => (yes ? 'yes' : 'no');
 
 const SW_BP = KVM.GUESTDBG_ENABLE | KVM.GUESTDBG_USE_SW_BP;
@@ -112,6 +110,33 @@ const questions: readonly Question[] = [
     consequence: when('no', "KVM's CPUID leaves are hidden, so that guests make no such calls."),
   },
   {
+    id: 'hidden-features',
+    question: 'Do guests lack the processor features that are hidden from them?',
+    ask: (vm) => answer(hidesFeatures(vm)),
+    consequence: when('no', 'Guests find most features of this processor, whatever is hidden.'),
+  },
+  {
+    id: 'interrupts-in-service',
+    question: 'Is an interrupt in service until its end of interrupt (EOI)?',
+    ask: (vm) => answer(keepsInService(vm)),
+    consequence: when('no', 'This KVM ends interrupts as it delivers them: handlers can be interrupted by any vector.'),
+  },
+  {
+    id: 'user-iopl',
+    question: 'Is IOPL kept in user code?',
+    ask: (vm) => answer(keepsIopl(vm)),
+    consequence: when('no', "User code gets at the ports of the TSS's I/O map alone."),
+  },
+  {
+    id: 'paging-32',
+    question: 'Can guests use 32-bit and PAE page tables?',
+    ask: (vm) => answer(pagesIn32Bits(vm)),
+    consequence: when(
+      'no',
+      'A guest that turns on such paging gets a general protection fault, mostly a triple fault.',
+    ),
+  },
+  {
     id: 'shutdown-keeps-registers',
     question: 'Are the registers kept at a triple fault?',
     ask: (vm) => {
@@ -147,7 +172,10 @@ export function factsOf(kvm: Kvm): HostFact[] {
     answer: answer(hyperv),
     ...(!hyperv && { consequence: 'Guests that see Hyper-V get its hypercalls and a reference counter alone.' }),
   });
-  const vm = new ProbeVm(kvm, kvm.supportedCpuid());
+  const vm = new ProbeVm(
+    kvm,
+    kvm.supportedCpuid().map((entry) => without(entry, [HIDDEN])),
+  );
   try {
     vm.prepare([NOP, ...DONE], 0);
     vm.warmUp();

@@ -2,6 +2,7 @@
  * A machine of 4 MiB for the host probe: one vCPU in long mode with the first 2 MiB mapped at 0 for everybody, an IDT
  * whose handlers tell their vector at a port, and a few bytes of code. No workers: the calling thread runs it.
  */
+import type { InitialCpu } from '../boot/boot-image.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import { KickReceiver } from '../kvm/kick.ts';
 import type { CpuidEntry, Kvm } from '../kvm/kvm.ts';
@@ -13,7 +14,7 @@ import { loadInitialState } from './initial-state.ts';
 
 const RAM = 4 << 20;
 const TABLES = 0x1000;
-const GDT = 0x5000;
+export const GDT = 0x5000;
 const TSS = 0x6000;
 const IDT = 0x7000;
 const HANDLERS = 0x10000;
@@ -21,8 +22,11 @@ const HANDLER_BYTES = 8;
 const VECTORS = 32;
 export const CODE = 0x20000;
 export const DATA = 0x30000;
-const STACK = 0x80000;
+export const STACK = 0x80000;
 const VECTOR_PORT = 0xf0;
+const DONE_PORT = 0x99;
+/** out DONE_PORT, al: the end of a probe's code. */
+export const DONE = [0xe6, DONE_PORT];
 
 /** Milliseconds, and how many of them RIP may stand still. Every probe that ends does so in microseconds. */
 const HEARTBEAT = 10;
@@ -40,6 +44,9 @@ export type ProbeExit =
   /** It was still running after the time given. */
   | { readonly kind: 'spinning' }
   | { readonly kind: 'other'; readonly reason: number };
+
+/** True when the code came to {@link DONE}. */
+export const done = (exit: ProbeExit) => exit.kind === 'port' && exit.port === DONE_PORT;
 
 const words = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer);
 
@@ -70,21 +77,24 @@ export class ProbeVm {
     this.#writeTables();
   }
 
-  /** RIP now. */
-  get pc(): bigint {
-    return this.vcpu.get('regs').getBigUint64(OFFSET.kvm_regs.rip, true);
+  /** A general register now. */
+  register(name: keyof typeof OFFSET.kvm_regs): bigint {
+    return this.vcpu.get('regs').getBigUint64(OFFSET.kvm_regs[name], true);
   }
 
-  /** Puts the vCPU before `code` at CPL 0 or 3, with `data` ready at {@link DATA}. */
+  get pc(): bigint {
+    return this.register('rip');
+  }
+
+  /** Puts the vCPU before `code` in long mode at CPL 0 or 3, with `data` ready at {@link DATA}. */
   prepare(code: readonly number[], cpl: 0 | 3): void {
-    this.ram.write(CODE, Uint8Array.from(code));
     const user = cpl === 3;
     const flat = { base: 0n, limit: 0xffff_ffff, s: 1, dpl: cpl, present: 1, g: 1 };
     const data = { ...flat, selector: user ? 0x1b : 0x10, type: 3, l: 0, db: 1 };
     const system = { base: 0n, limit: 0, s: 0, dpl: 0, present: 1, l: 0, db: 0, g: 0 };
-    loadInitialState(this.vcpu, {
+    this.load(code, {
       mode: 'long',
-      // IOPL 3, so that CPL 3 may use ports.
+      // IOPL 3, so that CPL 3 may use ports; the TSS's I/O map, made of its own zeros, says the same.
       general: { rip: BigInt(CODE), rsp: BigInt(STACK), rflags: 0x3002n, rbx: BigInt(DATA), rdx: 0x55n },
       segments: {
         cs: { ...flat, selector: user ? 0x23 : 0x08, type: 11, l: 1, db: 0 },
@@ -99,6 +109,12 @@ export class ProbeVm {
       cr4: 0x620n,
       efer: 0xd00n,
     });
+  }
+
+  /** Puts the vCPU before `code`, which {@link CODE} gets, with this state and nothing of what was before. */
+  load(code: readonly number[], cpu: InitialCpu): void {
+    this.ram.write(CODE, Uint8Array.from(code));
+    loadInitialState(this.vcpu, cpu);
     const events = this.vcpu.get('vcpu_events');
     events.setBigUint64(OFFSET.kvm_vcpu_events['exception.injected'], 0n, true);
     this.vcpu.set('vcpu_events', events);

@@ -7,6 +7,7 @@ import { createMachine } from '../../hypervisor-core/machine/machine.ts';
 import type { InterruptState } from '../../hypervisor-core/protocol/inspect.ts';
 import { halted } from './halted.ts';
 import { buildHeld, type Chips, type HeldInterrupt, heldInterrupts } from './held-interrupts.ts';
+import { lacks } from './run-control-kit.ts';
 
 async function onKvm(guest: HeldInterrupt) {
   const boot = { name: 'guest', file: buildHeld(guest).image, commandLine: '' };
@@ -33,8 +34,16 @@ function chipsOf({ lapic, ioapic, pic: [master] }: InterruptState, { pic, pin }:
   };
 }
 
+/** A local APIC that has no interrupt in service lets the next one of the same class through to the vCPU. */
+const endedAtOnce = (guest: HeldInterrupt): HeldInterrupt => ({
+  ...guest,
+  ...{ link: 'RFLAGS.IF', text: /interrupts are off/, chips: { ...guest.chips, isr: [] } },
+});
+const expectedHere = (guest: HeldInterrupt) =>
+  guest.chips.isr.length > 0 && lacks('interrupts-in-service') ? endedAtOnce(guest) : guest;
+
 describe('held interrupts', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm', timeout: 240_000 }, () => {
-  for (const guest of heldInterrupts) {
+  for (const guest of heldInterrupts.map(expectedHere)) {
     test(guest.reason, async () => {
       const { interrupts, interruptsEnabled } = await onKvm(guest);
       const lapics = interrupts.lapic ? [interrupts.lapic] : [];

@@ -5,6 +5,7 @@ import type { BootImage } from '../../hypervisor-core/boot/boot-image.ts';
 import { indexedPage, singleEntryPage } from '../../hypervisor-core/hypercalls/hypercall-page.ts';
 import type { HypercallRecord, Personality } from '../../hypervisor-core/protocol/inspect.ts';
 import { ARGUMENTS, callCode, type GuestCall, HYPERCALL_PAGE, loadXmm, logged, writeMsr } from './call-guest.ts';
+import { lacks } from './run-control-kit.ts';
 import { CODE, HANDLER, imm32, Session, tinyImage, withSession } from './tiny-guest.ts';
 
 const words = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer);
@@ -151,13 +152,15 @@ describe('Xen', () => {
   test('user code that may use ports gets -EPERM, and what may not a general protection fault', async () => {
     const code = callCode([xenCall(17, 0n)]);
     const more = [at(HYPERCALL_PAGE, indexedPage([]))];
-    for (const [flags, records] of [
-      [0x3002n, 1],
-      [2n, 0],
+    const IOPL_3 = 0x3002n;
+    for (const [flags, ioMap, records] of [
+      [IOPL_3, true, 1],
+      [IOPL_3, false, lacks('user-iopl') ? 0 : 1],
+      [2n, false, 0],
     ] as const) {
       // hlt in the handler of #GP would stand still: out 0xf4, al instead
       await withSession(
-        { code, more, user: true, vectors: [13], handler: [0xe6, 0xf4] },
+        { code, more, user: true, ioMap, vectors: [13], handler: [0xe6, 0xf4] },
         async (session) => {
           session.vcpu.registers.write('eflags', new Uint8Array(imm32(flags)));
           await session.goToEnd();
@@ -230,7 +233,7 @@ describe('Hyper-V', () => {
       {
         code: callCode([hv(0x8n | FAST)]),
         more: [at(HYPERCALL_PAGE, singleEntryPage())],
-        ...{ user: true, vectors: [6], handler: [0xe6, 0xf4] },
+        ...{ user: true, ioMap: true, vectors: [6], handler: [0xe6, 0xf4] },
       },
       async (session) => {
         session.vcpu.registers.write('eflags', new Uint8Array(imm32(0x3002)));

@@ -12,6 +12,8 @@ import { patience } from '../patience.ts';
 import { halted } from './halted.ts';
 import { buildHeld, ioapic, out, pics } from './held-interrupts.ts';
 import { QemuMonitor } from './qemu-monitor.ts';
+import { lacks } from './run-control-kit.ts';
+import { Session } from './tiny-guest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-monitor-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -37,6 +39,17 @@ const paging = (cr4: number, efer: number, tables: readonly (readonly [at: numbe
 `;
 const NX = 1n << 63n;
 
+const in32Bits = {
+  name: '32-bit page tables',
+  code: paging(0x10, 0, [
+    [0x20_0000, 0x20_1007_0000_0083n],
+    [0x20_0008, 0x40_0187n],
+    [0x20_1000, 0x30_1005_0030_0067n],
+    [0x20_1008, 0x30_2103n],
+  ]),
+  commands: ['info tlb', 'info mem', 'gva2gpa 0x400123', 'gva2gpa 0xc00000'],
+};
+
 const guests = [
   {
     name: 'interrupt controllers that the guest has set up',
@@ -59,16 +72,6 @@ const guests = [
     commands: ['info pic', 'info tlb', 'info mem'],
   },
   {
-    name: '32-bit page tables',
-    code: paging(0x10, 0, [
-      [0x20_0000, 0x20_1007_0000_0083n],
-      [0x20_0008, 0x40_0187n],
-      [0x20_1000, 0x30_1005_0030_0067n],
-      [0x20_1008, 0x30_2103n],
-    ]),
-    commands: ['info tlb', 'info mem', 'gva2gpa 0x400123', 'gva2gpa 0xc00000'],
-  },
-  {
     name: '4-level page tables',
     code: paging(0x20, 0x900, [
       [0x20_0000, 0x20_1027n],
@@ -85,7 +88,8 @@ const guests = [
     ]),
     commands: ['info tlb', 'info mem', 'gva2gpa 0x201fff', 'gva2gpa 0xffffffff80201abc'],
   },
-] as const;
+  ...(lacks('paging-32') ? [] : [in32Bits]),
+];
 
 /** The answer of our monitor to a client that looks at the first vCPU. */
 function ask(machine: Machine, line: string): string | Promise<string> {
@@ -101,19 +105,31 @@ const withoutReturns = (text: string) => text.replaceAll('\r', '').replace(/\(qe
 const withoutTimer = (text: string) =>
   text.replace(/(pic0: irr=)([0-9a-f]{2})/, (_, start, irr) => start + (Number.parseInt(irr, 16) & ~1).toString(16));
 
-describe('monitor texts are those of QEMU', {
-  skip: !existsSync('/dev/kvm') && 'no /dev/kvm',
-  timeout: patience(60_000),
-}, () => {
+/** The guest under both; QEMU is gone whatever happens. */
+async function withBoth(
+  { code }: { readonly code: string },
+  body: (machine: Machine, qemu: QemuMonitor) => Promise<void>,
+): Promise<void> {
+  const guest = buildHeld({ code });
+  const kernel = join(folder, 'guest');
+  guest.save(kernel);
+  const boot = { name: 'guest', file: guest.image, commandLine: '' };
+  const machine = await createMachine({ boot, memory: 16 << 20, cpus: 1 });
+  const qemu = new QemuMonitor(kernel, [], 'kvm');
+  try {
+    await body(machine, qemu);
+  } finally {
+    qemu.kill();
+    await machine.close();
+  }
+}
+
+describe('monitor texts are those of QEMU', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm' }, () => {
+  const timeout = patience(60_000);
+
   for (const { name, code, commands } of guests) {
-    test(name, async () => {
-      const guest = buildHeld({ code });
-      const kernel = join(folder, 'guest');
-      guest.save(kernel);
-      const boot = { name: 'guest', file: guest.image, commandLine: '' };
-      const machine = await createMachine({ boot, memory: 16 << 20, cpus: 1 });
-      const qemu = new QemuMonitor(kernel, [], 'kvm');
-      try {
+    test(name, { timeout }, () =>
+      withBoth({ code }, async (machine, qemu) => {
         await halted(machine);
         await qemu.halted((registers) => /[ER]IP=0*1[0-9a-f]{5}\b/.test(registers));
         for (const command of commands) {
@@ -121,21 +137,26 @@ describe('monitor texts are those of QEMU', {
           assert.ok(theirs.length > 0, command);
           assert.equal(withoutTimer(await ask(machine, command)), withoutTimer(theirs), command);
         }
+      }),
+    );
+  }
+
+  if (lacks('paging-32')) {
+    test('32-bit page tables cannot be switched on here: a guest without handlers ends', { timeout }, async () => {
+      const boot = { name: 'guest', file: buildHeld(in32Bits).image, commandLine: '' };
+      const session = Session.over(await createMachine({ boot, memory: 16 << 20, cpus: 1 }));
+      try {
+        assert.equal((await session.go()).kind, 'triple-fault');
+        const PAGING = 1n << 31n;
+        assert.deepEqual([session.register('cr0') & PAGING, session.register('rax') & PAGING], [0n, PAGING]);
       } finally {
-        qemu.kill();
-        await machine.close();
+        await session.machine.close();
       }
     });
   }
 
-  test('gpa2hva names a place in this process that holds the guest’s byte', async () => {
-    const guest = buildHeld({ code: 'movl $0x12345678, 0x300004' });
-    const kernel = join(folder, 'guest');
-    guest.save(kernel);
-    const boot = { name: 'guest', file: guest.image, commandLine: '' };
-    const machine = await createMachine({ boot, memory: 16 << 20, cpus: 1 });
-    const qemu = new QemuMonitor(kernel, [], 'kvm');
-    try {
+  test('gpa2hva names a place in this process that holds the guest’s byte', { timeout }, () =>
+    withBoth({ code: 'movl $0x12345678, 0x300004' }, async (machine, qemu) => {
       await halted(machine);
       const general = (text: string) => text.replace(/\(.*\)/, '(RAM)').replace(/is 0x[0-9a-f]+/, 'is THERE');
       for (const address of ['0x300004', '3145732', '0xfee00000', '0x90000000']) {
@@ -148,9 +169,6 @@ describe('monitor texts are those of QEMU', {
       readSync(memory, bytes, 0, 4, BigInt(host));
       closeSync(memory);
       assert.equal(bytes.readUInt32LE(), 0x1234_5678);
-    } finally {
-      qemu.kill();
-      await machine.close();
-    }
-  });
+    }),
+  );
 });

@@ -1,5 +1,9 @@
 /** QEMU with a kernel, and its monitor on standard input and output: the other opinion on a guest's state. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { patience } from '../patience.ts';
+
+/** Milliseconds until a guest halts, firmware included. */
+const MOST = patience(20_000);
 
 export class QemuMonitor {
   readonly #process: ChildProcess;
@@ -26,11 +30,13 @@ export class QemuMonitor {
     return answer.slice(answer.indexOf('\n') + 1);
   }
 
-  /** `info registers` of the halted guest, once what they say is so, too. */
+  /** `info registers` of the halted guest, once what they say is so, too. Throws when that takes too long. */
   async halted(reached: (registers: string) => boolean): Promise<string> {
+    const end = Date.now() + MOST;
     for (;;) {
       const registers = await this.ask('info registers');
       if (/HLT=1/.test(registers) && reached(registers)) return registers;
+      if (Date.now() > end) throw new Error(`the guest under QEMU has not come to its halt:\n${registers}`);
     }
   }
 

@@ -13,6 +13,8 @@ const TABLES = 0x1000n;
 const GDT = 0x8000n;
 const IDT = 0x9000n;
 const TSS = 0xb000n;
+/** In the TSS: the map of ports 0 to 0xff, all open to user code, where the limit reaches to its end. */
+const [IO_MAP, IO_MAP_END] = [0x68, 0x88];
 const STACK = 0x80000n;
 
 const words = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer);
@@ -35,6 +37,8 @@ export interface TinyGuest {
   readonly more?: readonly BootSegment[];
   /** Starts at CPL 3, with a stack for the handler. */
   readonly user?: boolean;
+  /** Has an I/O map by which user code may use ports below 0x100. */
+  readonly ioMap?: boolean;
   /** What the page directory entry for 1 GiB holds, to reach other memory. */
   readonly at1GiB?: bigint;
 }
@@ -46,6 +50,7 @@ export function tinyImage({
   more = [],
   at1GiB = 0n,
   user = false,
+  ioMap = false,
 }: TinyGuest): BootImage {
   const flat = { base: 0n, limit: 0xffff_ffff, s: 1, dpl: user ? 3 : 0, present: 1, g: 1 };
   const data: SegmentState = { ...flat, selector: user ? 0x1b : 0x10, type: 3, l: 0, db: 1 };
@@ -81,6 +86,9 @@ export function tinyImage({
       ),
       // RSP0, at offset 4 of the TSS.
       segment(TSS + 4n, words(STACK - 0x1000n)),
+      // The I/O map base, at offset 102, and the byte of ones that ends a map.
+      segment(TSS + 102n, Uint8Array.of(IO_MAP, 0)),
+      segment(TSS + BigInt(IO_MAP_END), Uint8Array.of(0xff)),
       segment(IDT, new Uint8Array(idt.buffer)),
       ...more,
     ],
@@ -90,7 +98,7 @@ export function tinyImage({
       segments: {
         cs: { ...flat, selector: user ? 0x23 : 0x08, type: 11, l: 1, db: 0 },
         ...{ ds: data, es: data, fs: data, gs: data, ss: data },
-        tr: { ...system, base: TSS, limit: 0x67, type: 11 },
+        tr: { ...system, base: TSS, limit: ioMap ? IO_MAP_END : IO_MAP - 1, type: 11 },
         ldt: { ...system, limit: 0, type: 2 },
       },
       gdt: { base: GDT, limit: 0x27 },
