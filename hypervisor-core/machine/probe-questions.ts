@@ -113,7 +113,7 @@ const questions: readonly Question[] = [
     id: 'hidden-features',
     question: 'Do guests lack the processor features that are hidden from them?',
     ask: (vm) => answer(hidesFeatures(vm)),
-    consequence: when('no', 'Guests find most features of this processor, whatever is hidden.'),
+    consequence: when('no', 'Guests find most features of this processor, hidden ones, too.'),
   },
   {
     id: 'interrupts-in-service',
