@@ -95,7 +95,7 @@ export class Breakpoints {
       traps: new Map(traps.hidden),
       registers,
       watches: watches.map(({ start, end }) => ({ start, end })),
-      delivering: delivery !== undefined,
+      delivering: delivery && (delivery.interrupt ? 'interrupt' : 'other'),
       conditional: this.#list.conditional(),
       stops: this.#parts.stops(),
       idtBase: needsIdt ? this.#parts.idtBase() : undefined,

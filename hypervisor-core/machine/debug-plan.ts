@@ -26,8 +26,11 @@ export interface DebugPlan {
   readonly traps: ReadonlyMap<number, number>;
   readonly registers: readonly DebugRegister[];
   readonly watches: readonly Watch[];
-  /** One vCPU runs, with nothing watched, until it has been interrupted. */
-  readonly delivering: boolean;
+  /**
+   * One vCPU runs, with nothing watched, until it has been interrupted: by a controller's interrupt, after which it is to be
+   * spared others for a while, or by what does not come that often.
+   */
+  readonly delivering: 'interrupt' | 'other' | undefined;
   /** Breakpoints that do not always stop, by linear address: everyone who asked for one there asked for less. */
   readonly conditional: ReadonlyMap<bigint, readonly BreakpointOptions[]>;
   /** What else the guest is to be stopped on. */
@@ -41,7 +44,7 @@ export const emptyPlan: DebugPlan = {
   traps: new Map(),
   registers: [],
   watches: [],
-  delivering: false,
+  delivering: undefined,
   conditional: new Map(),
   stops: [],
   idtBase: undefined,

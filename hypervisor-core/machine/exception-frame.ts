@@ -36,8 +36,9 @@ export function handlerOf(vcpu: MachineVcpu, memory: VirtualMemory, vector: numb
   return gate?.present ? gate.handler : undefined;
 }
 
-/** Vectors that the processor keeps for exceptions and NMI. */
-const EXCEPTIONS = Array.from({ length: 32 }, (_, vector) => vector);
+/** Vectors up to this one are the processor's, for exceptions and NMI. */
+export const LAST_EXCEPTION = 31;
+const EXCEPTIONS = Array.from({ length: LAST_EXCEPTION + 1 }, (_, vector) => vector);
 
 /** The guest's handlers, as {@link handlerOf} finds them, of `vector`, or of all exceptions; with their vectors. */
 export function handlersOf(

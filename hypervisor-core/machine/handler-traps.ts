@@ -13,6 +13,8 @@ export interface Delivery {
   readonly handlers: ReadonlyMap<bigint, number>;
   /** It is stepped: it has RFLAGS.TF. */
   readonly stepped: boolean;
+  /** An interrupt controller sends it. */
+  readonly interrupt: boolean;
 }
 
 /** Guest-physical places of traps that are to be planted, by their virtual address. */

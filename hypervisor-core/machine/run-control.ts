@@ -5,7 +5,7 @@
  */
 import type { GuestEnd, MachineState } from '../protocol/inspect.ts';
 import type { ResumeAction, Stop } from './api.ts';
-import { handlersOf } from './exception-frame.ts';
+import { handlersOf, LAST_EXCEPTION } from './exception-frame.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
@@ -182,7 +182,8 @@ export class RunControl {
       const { vector } = delivery;
       // What it could not do comes again by itself, and is one instruction.
       const stepped = vector === undefined && !inUserCode(vcpu);
-      breakpoints.arm({ delivery: { handlers: handlersOf(vcpu, memory, vector), stepped } });
+      const interrupt = vector !== undefined && vector > LAST_EXCEPTION;
+      breakpoints.arm({ delivery: { handlers: handlersOf(vcpu, memory, vector), stepped, interrupt } });
       this.#run(vcpu, { kind: stepped ? 'step' : 'continue' });
     }
   }

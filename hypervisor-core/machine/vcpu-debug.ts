@@ -64,7 +64,7 @@ export class VcpuDebug {
 
   set plan(plan: DebugPlan) {
     this.#plan = plan;
-    if (plan.delivering) this.#hold.begin();
+    if (plan.delivering === 'interrupt') this.#hold.begin();
   }
 
   /** Tells KVM how the vCPU is to run; `without` is an address whose debug registers are left out. */
@@ -72,7 +72,7 @@ export class VcpuDebug {
     const { vcpu, strategy } = this.#parts;
     const registers = this.#plan.registers.filter(({ type, address }) => type !== 'execute' || address !== without);
     const { watches, delivering } = this.#plan;
-    const spared = this.#hold.active && (watches.length > 0 || delivering);
+    const spared = this.#hold.active && (watches.length > 0 || delivering !== undefined);
     const debug = guestDebug({ ...this.#plan, registers }, strategy, mode, spared);
     const told = `${debug.control} ${debug.dr7} ${debug.addresses.join()}`;
     // KVM takes RFLAGS.TF away whenever registers are set at another RIP than that of this call, so steps are always told.
@@ -88,9 +88,9 @@ export class VcpuDebug {
   delivery(): VcpuReport | undefined {
     const { vcpu, page } = this.#parts;
     const { watches, delivering } = this.#plan;
-    if (watches.length === 0 && !delivering) return undefined;
+    if (watches.length === 0 && delivering === undefined) return undefined;
     const vector = inDelivery(vcpu);
-    if (delivering) return vector === undefined ? { kind: 'delivered' } : undefined;
+    if (delivering !== undefined) return vector === undefined ? { kind: 'delivered' } : undefined;
     if (vector !== undefined) return { kind: 'undelivered', vector };
     // NMIs are rare, and a guest may wait for one with all other interrupts off.
     this.#hold.look(nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n);
