@@ -48,10 +48,10 @@ export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'
 
 /**
  * Debian's cloud kernel with its debug information, 590 MB, and one of its modules: a download of 280 MB, once, of which
- * only these two are unpacked.
+ * only these two are unpacked. The meta package for it may be ahead of that for the kernel, which is signed later.
  */
 export function debianVmlinux() {
-  const name = kernelPackage('linux-image-cloud-amd64-dbg');
+  const name = `${kernelPackage('linux-image-cloud-amd64')}-dbg`;
   const directory = join(cache, name);
   const files = { vmlinux: join(directory, 'vmlinux'), module: join(directory, 'virtio_blk.ko') };
   if (Object.values(files).every((file) => existsSync(file))) return files;
