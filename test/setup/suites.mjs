@@ -186,7 +186,11 @@ export const suites = [
   },
   { name: 'lint', needs: [], run: lint },
   onKvm('guests', ['guests'], here(['test/guests'], 180), onAmd(['test/guests'], 900)),
-  { name: 'unit', needs: ['guests', 'clients'], run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600) },
+  {
+    name: 'unit',
+    needs: ['guests', 'clients', 'unit'],
+    run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600),
+  },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
