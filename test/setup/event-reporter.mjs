@@ -23,8 +23,8 @@ export default async function* report(source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     const result = outcome(type, data);
     const causedBelow = data.details.error?.failureType === 'subtestsFailed';
-    // A suite is no test; it counts only when it failed by itself, e.g. in a hook.
-    if (data.details.type === 'suite' && (result !== 'failed' || causedBelow)) continue;
+    // A suite is no test; it counts only when it failed by itself, e.g. in a hook, or was skipped with all its tests.
+    if (data.details.type === 'suite' && (result === 'passed' || causedBelow)) continue;
     const event = {
       result,
       name: [...path.slice(0, data.nesting), data.name].join(' > '),
