@@ -4,14 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { launch, move, runToStop, topFrame, withAdapter } from './driving.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-sector-'));
 after(() => rmSync(folder, { recursive: true }));
 
-test('a boot sector stops at 0x7c00 and steps', { skip: noKvm, timeout: patience(60_000) }, () =>
+test('a boot sector stops at 0x7c00 and steps', { skip: noKvm }, () =>
   withAdapter(coreAdapter, async (client) => {
     const sector = Buffer.alloc(512, 0xf4);
     // mov ax, 0x1234; mov bx, ax

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type { HostReport } from '../../hypervisor-core/protocol/inspect.ts';
+import { patience } from '../patience.ts';
 import type { Adapter } from './driving.ts';
 
 const RINGSIDE = join(__dirname, '..', 'ringside.js');
@@ -25,15 +26,31 @@ export interface CoreAdapter extends Adapter {
   close(): Promise<number | null>;
 }
 
-/** `before` is a command that runs the adapter under other circumstances, e.g. as another user. */
-export function coreAdapter(...before: readonly string[]): CoreAdapter {
+export interface CoreAdapterOptions {
+  /** A command that runs the adapter under other circumstances, e.g. as another user. */
+  readonly before?: readonly string[];
+  /** Milliseconds after which the session is given up, by {@link patience}. */
+  readonly longest?: number;
+}
+
+/**
+ * A session that hangs is given up: whatever its test waits for fails, and the adapter is killed, which takes the guest with
+ * it. So a test that hangs keeps no other from running.
+ */
+export function coreAdapter({ before = [], longest = 60_000 }: CoreAdapterOptions = {}): CoreAdapter {
   const [program = '', ...args] = [...before, process.execPath, '--enable-source-maps', RINGSIDE, 'dap'];
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
+  const client = new DapClient(child.stdout, child.stdin);
+  const late = setTimeout(() => {
+    client.end(new Error(`the session was given up after ${patience(longest) / 1000} s`));
+    child.kill('SIGKILL');
+  }, patience(longest));
+  child.once('exit', () => clearTimeout(late));
   return {
-    client: new DapClient(child.stdout, child.stdin),
+    client,
     process: child,
     close: async () => {
       child.stdin.end();

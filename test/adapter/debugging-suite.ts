@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { patience } from '../patience.ts';
 import { breakpointTermTests } from './breakpoint-suite.ts';
 import {
   type Adapter,
@@ -37,7 +36,7 @@ export function debuggingSuite(
   open: () => Adapter,
   { skip, controlRegisters = true, watchpoints = true, hardwareBreakpoints = true }: SuiteOptions,
 ): void {
-  describe(name, { skip, timeout: patience(400_000) }, () => {
+  describe(name, { skip }, () => {
     breakpointTests(open);
     breakpointTermTests(open, { watchpoints, hardwareBreakpoints });
     stepTests(open);

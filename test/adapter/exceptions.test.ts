@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { evaluate, launch, printed, ready, stack, type, withAdapter } from './driving.ts';
 import { marker } from './sample.ts';
@@ -30,7 +29,7 @@ async function faulting(client: DapClient) {
   return (await stack(client)).find(({ source }) => source?.path?.endsWith('.c'));
 }
 
-describe('exceptions', { skip: noKvm, timeout: patience(200_000) }, () => {
+describe('exceptions', { skip: noKvm }, () => {
   test('a page fault stops before its handler, where its condition holds', () =>
     withAdapter(coreAdapter, async (client) => {
       const { stopped, told } = await stopBy(

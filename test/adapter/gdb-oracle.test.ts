@@ -36,7 +36,7 @@ async function adaptersView(client: DapClient) {
 }
 
 for (const place of ['showcase-loop', 'tree-leaf', 'record-event', 'list-insert']) {
-  test(`gdb and the adapter agree at ${place}`, { skip: noKvm || noGdb, timeout: patience(60_000) }, async () => {
+  test(`gdb and the adapter agree at ${place}`, { skip: noKvm || noGdb }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'));
     const socket = join(folder, 'gdb.sock');
     try {

@@ -8,7 +8,6 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { clearAt, evaluate, launch, move, runToStop, scopeOf, stack, variablesOf } from './driving.ts';
 import { marker, ROOT } from './sample.ts';
@@ -53,7 +52,7 @@ async function checkTranscript(name: string, body: (client: DapClient) => Promis
   assert.equal(transcript, readFileSync(path, 'utf8'));
 }
 
-test('transcript: breakpoints, stack, values and steps', { skip: noKvm, timeout: patience(60_000) }, () =>
+test('transcript: breakpoints, stack, values and steps', { skip: noKvm }, () =>
   checkTranscript('session', async (client) => {
     await launch(client);
     const place = marker('showcase-loop');
@@ -77,7 +76,7 @@ test('transcript: breakpoints, stack, values and steps', { skip: noKvm, timeout:
   }),
 );
 
-test('transcript: what is refused', { skip: noKvm, timeout: patience(60_000) }, () =>
+test('transcript: what is refused', { skip: noKvm }, () =>
   checkTranscript('refusals', async (client) => {
     await client.send('launch', { program: '/no/such/kernel' });
     await client.send('launch', { program: 7 });

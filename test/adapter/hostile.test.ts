@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { areas } from '../../debug-adapter/session/areas.ts';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { stopAt } from './driving.ts';
 
@@ -57,7 +56,7 @@ const request = fc.record({
   args: fc.oneof(fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 6 }), value),
 });
 
-describe('a hostile client', { timeout: patience(120_000) }, () => {
+describe('a hostile client', () => {
   test('garbage on the wire', async () => {
     const adapter = coreAdapter();
     const { stdin } = adapter.process;

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import { assembleSector } from '../guests/boot-sector.ts';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { evaluate, launch, move, runToStop, topFrame, withAdapter } from './driving.ts';
 
@@ -106,7 +105,7 @@ const modes = [
   { label: 'long', machine: 'i386:x86-64', width: 8, pushed: 0x0123456789abcdefn },
 ];
 
-test('one session follows a guest through all modes', { skip: noKvm, timeout: patience(60_000) }, () =>
+test('one session follows a guest through all modes', { skip: noKvm }, () =>
   withAdapter(coreAdapter, async (client) => {
     const { elf, image } = assembleSector(join(folder, 'boot'), BOOT_SECTOR);
     const labels = labelsOf(elf);

@@ -9,7 +9,6 @@ import type {
   RegisterGroup,
   StatePart,
 } from '../../debug-adapter/protocol/custom.ts';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { evaluate, launch, stopAt, topFrame, withAdapter } from './driving.ts';
 
@@ -22,7 +21,7 @@ function given<Part>(part: Part | { error: string } | undefined): Part {
   return part as Part;
 }
 
-describe('state of the machine', { skip: noKvm, timeout: patience(120_000) }, () => {
+describe('state of the machine', { skip: noKvm }, () => {
   test('all parts at once, and only those asked for', () =>
     withAdapter(coreAdapter, async (client) => {
       await stopAt(client, 'showcase-end');

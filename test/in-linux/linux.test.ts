@@ -29,7 +29,7 @@ async function saidOnConsole(words: string): Promise<void> {
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
-  adapter = coreAdapter();
+  adapter = coreAdapter({ longest: 300_000 });
   const { client } = adapter;
   await client.request('initialize', { adapterID: 'kvm' });
   await client.request('launch', {

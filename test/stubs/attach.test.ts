@@ -126,7 +126,7 @@ describe('attach', { skip: noQemu, timeout: 300_000 }, () => {
     }));
 });
 
-describe('what attach refuses', { timeout: 60_000 }, () => {
+describe('what attach refuses', () => {
   const cases: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
     ['no target', {}, /"target" is missing.*HOST:PORT/],
     ['a target that is no address', { target: 'localhost' }, /"target" must be "HOST:PORT" or "unix:PATH"/],

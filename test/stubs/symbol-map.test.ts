@@ -28,7 +28,7 @@ async function stackAt(name: string, attributes: Record<string, unknown>) {
   return frames;
 }
 
-describe('symbols out of a text', { skip: noQemu, timeout: 120_000 }, () => {
+describe('symbols out of a text', { skip: noQemu }, () => {
   test('a function breakpoint, and the frames that DWARF has, as symbol and offset', async () => {
     const symbols = join(folder, 'System.map');
     writeFileSync(symbols, execFileSync('nm', ['-n', SAMPLE]));
