@@ -7,13 +7,24 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import { assembleSector } from '../guests/boot-sector.ts';
-import { coreAdapter, noKvm } from './core-adapter.ts';
+import { coreAdapter, hostAnswers, noKvm } from './core-adapter.ts';
 import { evaluate, launch, move, runToStop, topFrame, withAdapter } from './driving.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-modes-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const BOOT_SECTOR = `
+const PAE = `
+  movl %cr0, %eax
+  orl $0x80000000, %eax
+pae_on: movl %eax, %cr0
+pae: pushl %ebx
+  movl %cr0, %eax
+  andl $0x7fffffff, %eax
+  movl %eax, %cr0
+`;
+
+/** `pae`: what lies between protected and long mode. */
+const bootSector = (pae: string) => `
 .code16
 .globl _start
 _start: cli
@@ -45,13 +56,7 @@ protected: pushl %ebx
   movl %eax, %cr3
   movl $0x20, %eax
   movl %eax, %cr4
-  movl %cr0, %eax
-  orl $0x80000000, %eax
-  movl %eax, %cr0
-pae: pushl %ebx
-  movl %cr0, %eax
-  andl $0x7fffffff, %eax
-  movl %eax, %cr0
+  ${pae}
   movl $0x1000, %edx
   movl %edx, %cr3
   movl $0xc0000080, %ecx
@@ -98,21 +103,33 @@ async function disassembled(client: DapClient, memoryReference: string, instruct
   );
 }
 
+const hasPae = hostAnswers('paging-32', 'yes');
+
 const modes = [
   { label: 'real', machine: 'i8086', width: 2, pushed: 0xbeefn },
   { label: 'protected', machine: 'i386', width: 4, pushed: 0xdeadbeefn },
-  { label: 'pae', machine: 'i386', width: 4, pushed: 0xdeadbeefn },
+  ...(hasPae ? [{ label: 'pae', machine: 'i386', width: 4, pushed: 0xdeadbeefn }] : []),
   { label: 'long', machine: 'i386:x86-64', width: 8, pushed: 0x0123456789abcdefn },
 ];
 
-test('one session follows a guest through all modes', { skip: noKvm }, () =>
+/** Launches a boot sector with breakpoints at labels of it. */
+async function launchSector(client: DapClient, code: string, at: readonly string[]) {
+  const { elf, image } = assembleSector(join(folder, 'boot'), code);
+  const labels = labelsOf(elf);
+  await launch(client, { program: image });
+  await client.request('setInstructionBreakpoints', {
+    breakpoints: at.map((label) => ({ instructionReference: `0x${labels.get(label)?.toString(16)}` })),
+  });
+  return { image, labels };
+}
+
+test('one session follows a guest through all modes that there are', { skip: noKvm }, () =>
   withAdapter(coreAdapter, async (client) => {
-    const { elf, image } = assembleSector(join(folder, 'boot'), BOOT_SECTOR);
-    const labels = labelsOf(elf);
-    await launch(client, { program: image });
-    await client.request('setInstructionBreakpoints', {
-      breakpoints: modes.map(({ label }) => ({ instructionReference: `0x${labels.get(label)?.toString(16)}` })),
-    });
+    const { image, labels } = await launchSector(
+      client,
+      bootSector(hasPae ? PAE : ''),
+      modes.map(({ label }) => label),
+    );
     for (const [index, { label, machine, width, pushed }] of modes.entries()) {
       await (index === 0 ? runToStop(client) : move(client, 'continue'));
       const { instructionPointerReference = '' } = await topFrame(client);
@@ -136,3 +153,16 @@ test('one session follows a guest through all modes', { skip: noKvm }, () =>
     }
   }),
 );
+
+if (!hasPae) {
+  test('a guest that turns on paging of 32 bits, which this KVM lacks, stops there', { skip: noKvm }, () =>
+    withAdapter(coreAdapter, async (client) => {
+      const { labels } = await launchSector(client, bootSector(PAE), ['pae']);
+      const { text = '' } = await runToStop(client);
+      const address = labels.get('pae_on') ?? 0;
+      assert.ok(text.startsWith(`The guest raised a triple fault at 0x${address.toString(16)}:`), text);
+      assert.equal(Number((await topFrame(client)).instructionPointerReference), address);
+      assert.equal(await evaluate(client, '$cr0 >> 31'), '0');
+    }),
+  );
+}
