@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { patience } from '../patience.ts';
 import { buildHeld, type Chips, heldInterrupts } from './held-interrupts.ts';
 import { QemuMonitor } from './qemu-monitor.ts';
 
@@ -37,9 +38,9 @@ function chipsOf(lapic: string, pics: string, { pic, pin }: Chips): Chips {
   };
 }
 
-describe('held interrupts in QEMU', { timeout: 120_000 }, () => {
+describe('held interrupts in QEMU', () => {
   for (const guest of heldInterrupts) {
-    test(guest.reason, async () => {
+    test(guest.reason, { timeout: patience(30_000) }, async () => {
       const kernel = join(folder, 'guest');
       buildHeld(guest).save(kernel);
       const qemu = new QemuMonitor(kernel);
