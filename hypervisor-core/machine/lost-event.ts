@@ -2,7 +2,7 @@
  * Events that a KVM which interprets supervisor code has lost. It writes an interrupt's frame itself; where it may not,
  * because something on the stack's page is watched, it takes the interrupt for delivered and raises a page fault, then a
  * double fault and, where the guest's handler of that has no stack of its own, a triple fault. The vCPU can be let go
- * again from where it was; exceptions then come again by themselves.
+ * again from where it was; exceptions then come again by themselves. Interrupts do not, and are let in by hand.
  */
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { InterruptState, PicState } from '../protocol/inspect.ts';
@@ -13,7 +13,6 @@ import type { VirtualMemory } from './virtual-memory.ts';
 const at = OFFSET.kvm_vcpu_events;
 const NMI_VECTOR = 2;
 export const DOUBLE_FAULT = 8;
-const INTERRUPT_FLAG = 1n << 9n;
 /** The master's input that the slave is at. */
 const CASCADE = 2;
 
@@ -26,43 +25,37 @@ export function leaveDoubleFault(vcpu: MachineVcpu, memory: VirtualMemory): bool
 
 /** Has the vCPU take once more what was lost, and returns its vector; undefined when that was an exception. */
 export function queueLostEvent(vcpu: MachineVcpu): number | undefined {
-  const vector = lostVector(vcpu.interrupts(), (vcpu.registers.get('eflags') & INTERRUPT_FLAG) !== 0n);
-  if (vector === undefined) return undefined;
+  // Other interrupts are held off meanwhile: see waitingVector.
+  if (!vcpu.interrupts().pending.nmi.masked) return undefined;
   vcpu.registers.change('vcpu_events', (events) => {
-    if (vector === NMI_VECTOR) events.setUint8(at['nmi.injected'], 1);
-    else {
-      events.setUint8(at['interrupt.injected'], 1);
-      events.setUint8(at['interrupt.nr'], vector);
-    }
+    events.setUint8(at['nmi.injected'], 1);
     events.setUint32(at.flags, events.getUint32(at.flags, true) & ~KVM.VCPUEVENT_VALID_PAYLOAD, true);
   });
-  return vector;
+  return NMI_VECTOR;
 }
 
 /**
- * The vector of the interrupt that the controllers take for delivered and that no handler has begun with; `enabled` is
- * RFLAGS.IF. A controller counts an interrupt as in service once it has handed it over: the one of the highest priority
- * is the last. With interrupts off it can only have been an NMI.
+ * The vector that a vCPU with interrupts enabled takes next, by what its controllers hold requested; undefined for none.
+ * Intel SDM vol. 3A 11.8.3; Intel 8259A datasheet, "Priority resolver".
  */
-export function lostVector(
-  state: Pick<InterruptState, 'pending' | 'lapic' | 'pic'>,
-  enabled: boolean,
-): number | undefined {
-  const { pending, lapic, pic } = state;
-  if (pending.nmi.masked) return NMI_VECTOR;
-  if (!enabled) return undefined;
-  return lapic?.isr.length ? Math.max(...lapic.isr) : picVector(pic);
+export function waitingVector({ pending, lapic, pic }: Waiting): number | undefined {
+  if (pending.nmi.pending && !pending.nmi.masked) return NMI_VECTOR;
+  const highest = lapic && Math.max(...lapic.irr, 0);
+  return highest && highest >> 4 > lapic.tpr >> 4 ? highest : picVector(pic);
 }
 
+type Waiting = Pick<InterruptState, 'pending' | 'lapic' | 'pic'>;
+
 function picVector([master, slave]: InterruptState['pic']): number | undefined {
-  const chip = inService(master) === CASCADE ? slave : master;
-  const input = inService(chip);
+  const chip = requested(master) === CASCADE ? slave : master;
+  const input = requested(chip);
   return chip && input !== undefined ? chip.vectorBase + input : undefined;
 }
 
-/** The input of the highest priority that waits for its end (Intel 8259A datasheet, "Priority resolver"). */
-function inService(chip: PicState | undefined): number | undefined {
+/** The input of the highest priority that is requested and neither masked nor held by one in service. */
+function requested(chip: PicState | undefined): number | undefined {
   if (!chip) return undefined;
   const inputs = Array.from({ length: 8 }, (_, rank) => (rank + chip.highestPriority) & 7);
-  return inputs.find((input) => (chip.isr >> input) & 1);
+  const first = inputs.find((input) => ((chip.irr & ~chip.imr) | chip.isr) & (1 << input));
+  return first === undefined || chip.isr & (1 << first) ? undefined : first;
 }

@@ -9,7 +9,7 @@ import { clearFrameTrapFlag, frameText } from './exception-frame.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
 import { instructionText } from './instruction-text.ts';
 import { codeBits } from './linear-pc.ts';
-import { leaveDoubleFault, queueLostEvent } from './lost-event.ts';
+import { leaveDoubleFault, queueLostEvent, waitingVector } from './lost-event.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
 import { leaveGate } from './user-gate.ts';
@@ -52,6 +52,10 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
       return 'arm';
     case 'undelivered':
       return { kind: 'deliver', vector: report.vector };
+    case 'interruptible': {
+      const vector = waitingVector(vcpu.interrupts());
+      return vector === undefined ? 'go-on' : { kind: 'deliver', vector };
+    }
     case 'delivered':
     case 'stepped':
       return afterStep(breakpoints);

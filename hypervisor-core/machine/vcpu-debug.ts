@@ -71,9 +71,7 @@ export class VcpuDebug {
   prepare(mode: RunMode, without?: bigint): void {
     const { vcpu, strategy } = this.#parts;
     const registers = this.#plan.registers.filter(({ type, address }) => type !== 'execute' || address !== without);
-    const { watches, delivering } = this.#plan;
-    const spared = this.#hold.active && (watches.length > 0 || delivering !== undefined);
-    const debug = guestDebug({ ...this.#plan, registers }, strategy, mode, spared);
+    const debug = guestDebug({ ...this.#plan, registers }, strategy, mode, this.#spared);
     const told = `${debug.control} ${debug.dr7} ${debug.addresses.join()}`;
     // KVM takes RFLAGS.TF away whenever registers are set at another RIP than that of this call, so steps are always told.
     if (told === this.#told && mode.kind === 'continue') return;
@@ -83,18 +81,28 @@ export class VcpuDebug {
 
   /**
    * How a vCPU that has come out for no reason of its own fares with interrupts: KVM tries again and again to write the
-   * frame of one to a read-only page, and only newer ones come out of that by themselves.
+   * frame of one to a read-only page, and only newer ones come out of that by themselves. One that interprets supervisor
+   * code loses it instead (lost-event.ts).
    */
   delivery(): VcpuReport | undefined {
-    const { vcpu, page } = this.#parts;
+    const { vcpu, page, strategy } = this.#parts;
     const { watches, delivering } = this.#plan;
     if (watches.length === 0 && delivering === undefined) return undefined;
     const vector = inDelivery(vcpu);
     if (delivering !== undefined) return vector === undefined ? { kind: 'delivered' } : undefined;
     if (vector !== undefined) return { kind: 'undelivered', vector };
     // NMIs are rare, and a guest may wait for one with all other interrupts off.
-    this.#hold.look(nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n);
+    const interruptible = nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n;
+    if (strategy.emulatedSupervisor) return interruptible ? { kind: 'interruptible' } : undefined;
+    this.#hold.look(interruptible);
     return undefined;
+  }
+
+  /** Whether interrupts are held off: while pages are watched, at least for a while. */
+  get #spared(): boolean {
+    const { watches, delivering } = this.#plan;
+    if (this.#parts.strategy.emulatedSupervisor) return watches.length > 0;
+    return this.#hold.active && (watches.length > 0 || delivering !== undefined);
   }
 
   /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */

@@ -9,6 +9,8 @@ export type VcpuReport =
   | { readonly kind: 'idt-moved' }
   /** It cannot be interrupted with this vector, because the frame would go to a page that is watched for writes. */
   | { readonly kind: 'undelivered'; readonly vector: number }
+  /** It could be interrupted, but interrupts are held off, because KVM would lose those whose frame it may not write. */
+  | { readonly kind: 'interruptible' }
   /** It was let go in order to be interrupted, and has run on since. */
   | { readonly kind: 'delivered' }
   /** The step, or range step, is done. */

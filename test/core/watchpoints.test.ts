@@ -113,11 +113,13 @@ describe('watchpoints', () => {
     ...[0xc7, 0x80, ...imm32(0x3e0), ...imm32(0xb), 0xc7, 0x80, ...imm32(0x320), ...imm32(0x2_0000 | TICK)],
     ...[0xc7, 0x80, ...imm32(0x380), ...imm32(500_000)],
   ];
-  // mov ecx, TURNS; sti; dec ecx; jnz back; nop
+  // mov ecx, TURNS; sti; dec ecx; jnz back; cmp r8, TICKS; jb back; nop
   const TURNS = 100_000;
-  const counting = [...startTimer, 0xb9, ...imm32(TURNS), 0xfb, 0xff, 0xc9, 0x75, 0xfc, NOP];
-  // push rax; mov eax, 0xfee000b0; mov dword [rax], 0: the end of the interrupt; pop rax; iretq
-  const endInterrupt = [0x50, 0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x58, 0x48, 0xcf];
+  const TICKS = 5;
+  const waiting = [0x49, 0x83, 0xf8, TICKS, 0x72, 0xfa];
+  const counting = [...startTimer, 0xb9, ...imm32(TURNS), 0xfb, 0xff, 0xc9, 0x75, 0xfc, ...waiting, NOP];
+  // inc r8; push rax; mov eax, 0xfee000b0; mov dword [rax], 0: the end of the interrupt; pop rax; iretq
+  const endInterrupt = [0x49, 0xff, 0xc0, 0x50, 0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x58, 0x48, 0xcf];
   const ticking = { code: counting, handler: endInterrupt, vectors: [TICK] };
   const noHold = lacks('block-interrupts');
 
