@@ -33,8 +33,8 @@ export function guestDebug(
   if (traps.size > 0 && trap?.kind === 'int3') control |= KVM.GUESTDBG_USE_SW_BP;
   if (registers.length > 0) control |= KVM.GUESTDBG_USE_HW_BP;
   if (mode.kind !== 'continue') control |= KVM.GUESTDBG_SINGLESTEP;
-  const held = spared || (mode.kind !== 'continue' && !mode.interrupts);
-  if (held && strategy.blockInterrupts) control |= KVM.GUESTDBG_BLOCKIRQ;
+  const steps = mode.kind !== 'continue' && !mode.interrupts;
+  if ((steps && strategy.blockInterrupts) || (spared && strategy.sparesInterrupts)) control |= KVM.GUESTDBG_BLOCKIRQ;
   return {
     control: control === 0 ? 0 : control | KVM.GUESTDBG_ENABLE,
     addresses: registers.map(({ address }) => address),

@@ -173,18 +173,18 @@ export class RunControl {
   }
 
   #runAlone({ vcpu, delivery }: Errand): void {
-    const { breakpoints, memory } = this.#parts;
+    const { breakpoints, memory, strategy } = this.#parts;
     this.#alone = vcpu;
     if (delivery === undefined) {
       breakpoints.arm({ skip: vcpu.pc, stepping: true });
       this.#run(vcpu, { kind: 'step' });
     } else {
       const { vector } = delivery;
-      // What it could not do comes again by itself, and is one instruction.
-      const stepped = vector === undefined && !inUserCode(vcpu);
+      // What it could not do comes again by itself, and is one instruction. An interpreter lets interrupts in only now and then.
+      const stepped = (vector === undefined || strategy.emulatedSupervisor) && !inUserCode(vcpu);
       const interrupt = vector !== undefined && vector > LAST_EXCEPTION;
       breakpoints.arm({ delivery: { handlers: handlersOf(vcpu, memory, vector), stepped, interrupt } });
-      this.#run(vcpu, { kind: stepped ? 'step' : 'continue' });
+      this.#run(vcpu, stepped ? { kind: 'step', interrupts: vector !== undefined } : { kind: 'continue' });
     }
   }
 

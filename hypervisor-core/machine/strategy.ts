@@ -27,6 +27,11 @@ export interface DebugStrategy {
   readonly userSteps: boolean;
   /** KVM_GUESTDBG_BLOCKIRQ is known to this kernel. */
   readonly blockInterrupts: boolean;
+  /**
+   * KVM_GUESTDBG_BLOCKIRQ may stay on while the guest runs. Where data breakpoints fire there is seldom a need, and an
+   * emulated VT-x machine stood still for ever with it, so it is used only where pages stand in for all of them.
+   */
+  readonly sparesInterrupts: boolean;
   /** Supervisor code is interpreted by KVM's emulator. */
   readonly emulatedSupervisor: boolean;
   /** VMCALL comes back to the guest. */
@@ -53,6 +58,7 @@ export function debugStrategy(report: HostReport): DebugStrategy {
     userVector: trap === 'none' || yes('trap-cpl3') ? undefined : userVectors[trap],
     userSteps: yes('singlestep-cpl3'),
     blockInterrupts: yes('block-interrupts'),
+    sparesInterrupts: yes('block-interrupts') && !yes('data-registers'),
     emulatedSupervisor: yes('emulated-supervisor'),
     vmcallReturns: yes('vmcall-returns'),
     shutdownKeepsRegisters: yes('shutdown-keeps-registers'),

@@ -121,17 +121,17 @@ describe('watchpoints', () => {
   // inc r8; push rax; mov eax, 0xfee000b0; mov dword [rax], 0: the end of the interrupt; pop rax; iretq
   const endInterrupt = [0x49, 0xff, 0xc0, 0x50, 0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x58, 0x48, 0xcf];
   const ticking = { code: counting, handler: endInterrupt, vectors: [TICK] };
-  const noHold = lacks('block-interrupts');
-
-  test('let a guest go on that is interrupted faster than can be kept up with', { skip: noHold }, () =>
+  const goesOn = () =>
     withSession(ticking, async (session) => {
       session.setRegister('rsp', STACK_TOP);
       session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
       session.machine.insertBreakpoint('software', CODE + BigInt(counting.length - 1), 1);
       assert.equal((await session.go()).kind, 'breakpoint');
       assert.equal(session.register('rcx'), 0n);
-    }),
-  );
+    });
+  // Where debug registers watch, no interrupts are held off for it: pages stand in for them only when all are in use.
+  const pagesWatch = lacks('data-registers') && !lacks('block-interrupts');
+  if (pagesWatch) test('let a guest go on that is interrupted faster than can be kept up with', goesOn);
 
   const readsAreRefused = () =>
     withSession(writer, async (session) => {
