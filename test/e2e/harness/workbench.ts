@@ -4,6 +4,8 @@ import { patience } from '../../patience.ts';
 import options from '../../setup/chromium.json';
 
 const TIMEOUT_MS = patience(60_000);
+/** How long to look at a list that does not change while it is open. */
+const LOOK_MS = 1000;
 
 /** Starts Chromium, or drives the one that RINGSIDE_BROWSER names, where this is an emulated host. */
 export function startBrowser(): Promise<Browser> {
@@ -20,20 +22,42 @@ export class Workbench {
     const context = await browser.newContext({ viewport: { width: 1480, height: 1000 } });
     const page = await context.newPage();
     page.setDefaultTimeout(TIMEOUT_MS);
-    await page.goto(url);
-    await page.locator('.monaco-workbench .part.editor').waitFor();
-    await page.locator('.statusbar-item').first().waitFor();
     const workbench = new Workbench(page);
-    await workbench.#knowsRingside();
+    // VS Code gives its extension host a minute to start, and then does without for ever. What is loaded again comes faster.
+    let late = false;
+    page.on('console', (message) => {
+      late ||= message.text().includes('took longer than 60s to send its ready message');
+    });
+    do {
+      late = false;
+      await page.goto(url);
+      await page.locator('.monaco-workbench .part.editor').waitFor();
+      await page.locator('.statusbar-item').first().waitFor();
+    } while (!(await workbench.#offers('Debug: Toggle Breakpoint', () => late)));
     return workbench;
   }
 
-  /** Extensions come after the window: before, F5 and a click beside a line of C do nothing. What says so is a link of ours. */
-  async #knowsRingside(): Promise<void> {
-    await this.press('Control+Shift+D');
-    await this.page.getByText('Open the Sample Guest').waitFor();
-    await this.press('Control+Shift+E');
-    await this.page.locator('.explorer-folders-view').waitFor();
+  /**
+   * Whether VS Code comes to have a command before `never` says that it will not. Extensions come after the window, and
+   * breakpoints and F5 with them: before, clicks and keys are lost.
+   */
+  async #offers(title: string, never: () => boolean): Promise<boolean> {
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (!never()) {
+      if (Date.now() > deadline) throw new Error(`VS Code does not offer ${title}`);
+      await this.press('F1');
+      await this.#input().fill(`>${title}`);
+      const found = await this.#choices(title)
+        .waitFor({ timeout: LOOK_MS })
+        .then(
+          () => true,
+          () => false,
+        );
+      await this.press('Escape');
+      await this.#input().waitFor({ state: 'hidden' });
+      if (found) return true;
+    }
+    return false;
   }
 
   async close(): Promise<void> {
