@@ -48,9 +48,6 @@ async function runSuite({ name, needs, run, note }) {
   return counts;
 }
 
-/** The result of a suite that is not run. */
-const skipped = ({ name, skip }) => ({ events: [{ result: 'skipped', name, milliseconds: 0, why: skip }], output: '' });
-
 async function main(names) {
   ensureModules();
   ensureBuild();
@@ -64,9 +61,7 @@ async function main(names) {
   const results = [];
   const alongside = [];
   for (const suite of chosen) {
-    if (suite.skip && names.length === 0) {
-      results.push(await runSuite({ ...suite, needs: [], run: () => skipped(suite) }));
-    } else if (suite.alongside) {
+    if (suite.alongside) {
       alongside.push(runSuite(suite));
     } else {
       if (suite.alone) await Promise.all(alongside);

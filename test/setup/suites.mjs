@@ -187,10 +187,9 @@ const onKvm = (name, purposes, here, amd, obstacle = noKvm) =>
     : { name, needs: purposes, run: here };
 
 /**
- * In the order they run. `alongside`: may run while others do; `alone`: waits for those; `note` is said with the result; `skip`: why it is skipped,
- * out loud, unless it is named.
+ * In the order they run. `alongside`: may run while others do; `alone`: waits for those; `note` is said with the result.
  * @type {readonly { name: string, needs: readonly string[], run: () => import('./test-process.mjs').SuiteResult |
- *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean, note?: string, skip?: string }[]}
+ *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean, note?: string }[]}
  */
 export const suites = [
   {
@@ -222,11 +221,5 @@ export const suites = [
     run: endToEndHere(true, { RINGSIDE_BACKEND: 'qemu' }),
     alone: true,
   },
-  {
-    ...onKvm('story', ['vscode'], endToEndHere(true), storyOnAmd),
-    alone: true,
-    ...(noKvm && {
-      skip: `${noKvm}; on the emulated AMD host it runs only when named: npm test -- story`,
-    }),
-  },
+  { ...onKvm('story', ['vscode'], endToEndHere(true), storyOnAmd), alone: true },
 ];

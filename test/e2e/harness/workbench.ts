@@ -73,7 +73,7 @@ export class Workbench {
     await this.#pick(`>${title}`, title);
   }
 
-  /** A file of the folder, by its path: names need VS Code's search, which on an emulated host may find nothing for ever. */
+  /** A file of the folder, by its path, so that VS Code need not search. */
   async openFile(name: string): Promise<void> {
     const folder = new URL(this.page.url()).searchParams.get('folder');
     await this.press('Control+P');
