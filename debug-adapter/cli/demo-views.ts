@@ -210,7 +210,8 @@ function showInterrupts({ lapic, ioapic, pic, pending, idt }: InterruptsPart): v
   }
   rows.push(['Pending', describePending(pending)]);
   const handlers = idt.filter(({ present }) => present);
-  rows.push(['IDT', `${handlers.length} handlers`]);
+  const rest = handlers.length > MOST_ROWS ? `, the first ${MOST_ROWS}` : '';
+  rows.push(['IDT', `${handlers.length} handlers${rest}`]);
   for (const { vector, name, symbol, handler } of handlers.slice(0, MOST_ROWS)) {
     rows.push([`  0x${vector.toString(16).padStart(2, '0')}`, `${name} ${dim('→')} ${symbol ?? handler}`]);
   }
