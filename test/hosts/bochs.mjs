@@ -56,6 +56,12 @@ async function* follow(path, isOver) {
   }
 }
 
+/**
+ * Milliseconds between two times that the debugger of Bochs is told to go on: it stops when a guest of the machine's goes
+ * down. When it has not stopped, the machine has a key pressed, which nobody there waits for.
+ */
+const BETWEEN_KEYS = 2000;
+
 /** Starts the machine; `stdout` is its serial port. Bochs wants a terminal, which `script` is, and says there why it gave up. */
 export function startBochs(options) {
   const { scratch } = options;
@@ -67,17 +73,27 @@ export function startBochs(options) {
   const command = `bochs -q -f '${join(scratch, 'bochsrc')}' -rc '${join(scratch, 'go')}'`;
   const terminal = openSync(join(scratch, 'log'), 'w');
   const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: ['ignore', terminal, terminal],
+    stdio: ['pipe', terminal, terminal],
     detached: true,
     env: { ...process.env, TERM: 'xterm' },
   });
   closeSync(terminal);
   let over = false;
+  let keys;
+  child.stdin.on('error', () => undefined);
   child.once('close', () => {
     over = true;
+    clearInterval(keys);
   });
   child.once('error', () => {
     over = true;
   });
-  return { pid: child.pid, stdout: Readable.from(follow(serial, () => over)) };
+  /** Once the kernel runs, and no boot menu can take it for an answer. */
+  async function* output() {
+    for await (const chunk of follow(serial, () => over)) {
+      keys ??= setInterval(() => child.stdin.write('c\n'), BETWEEN_KEYS);
+      yield chunk;
+    }
+  }
+  return { pid: child.pid, stdout: Readable.from(output()) };
 }
