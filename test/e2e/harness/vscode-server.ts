@@ -46,6 +46,9 @@ export interface ServerOptions {
   readonly testDriver?: boolean;
 }
 
+// A signal's default is to end without the `exit` event, and the server would stay.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 export class VsCodeServer {
   private constructor(
     readonly port: number,
@@ -91,8 +94,14 @@ export class VsCodeServer {
       },
     );
     const ended = once(child, 'exit');
+    const group = -(child.pid ?? 0);
+    const abandon = () => {
+      process.kill(group, 'SIGKILL');
+      rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+    };
+    process.once('exit', abandon);
+    void ended.then(() => process.removeListener('exit', abandon));
     const stop = async () => {
-      const group = -(child.pid ?? 0);
       if (child.exitCode === null && child.signalCode === null) {
         process.kill(group, 'SIGTERM');
         const killer = setTimeout(() => process.kill(group, 'SIGKILL'), 5000);
