@@ -4,14 +4,12 @@
  * double fault and, where the guest's handler of that has no stack of its own, a triple fault. The vCPU can be let go
  * again from where it was; exceptions then come again by themselves. Interrupts do not, and are let in by hand.
  */
-import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { InterruptState, PicState } from '../protocol/inspect.ts';
 import { frameOf, putBack } from './exception-frame.ts';
+import { injectNmi, NMI_VECTOR } from './guest-events.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
-const at = OFFSET.kvm_vcpu_events;
-const NMI_VECTOR = 2;
 export const DOUBLE_FAULT = 8;
 /** The master's input that the slave is at. */
 const CASCADE = 2;
@@ -27,10 +25,8 @@ export function leaveDoubleFault(vcpu: MachineVcpu, memory: VirtualMemory): bool
 export function queueLostEvent(vcpu: MachineVcpu): number | undefined {
   // Other interrupts are held off meanwhile: see waitingVector.
   if (!vcpu.interrupts().pending.nmi.masked) return undefined;
-  vcpu.registers.change('vcpu_events', (events) => {
-    events.setUint8(at['nmi.injected'], 1);
-    events.setUint32(at.flags, events.getUint32(at.flags, true) & ~KVM.VCPUEVENT_VALID_PAYLOAD, true);
-  });
+  vcpu.registers.forget();
+  injectNmi(vcpu.kvm);
   return NMI_VECTOR;
 }
 

@@ -88,11 +88,12 @@ export class VcpuDebug {
     const { vcpu, page, strategy } = this.#parts;
     const { watches, delivering } = this.#plan;
     if (watches.length === 0 && delivering === undefined) return undefined;
-    const vector = inDelivery(vcpu);
+    const events = vcpu.get('vcpu_events');
+    const vector = inDelivery(events);
     if (delivering !== undefined) return vector === undefined ? { kind: 'delivered' } : undefined;
     if (vector !== undefined) return { kind: 'undelivered', vector };
     // NMIs are rare, and a guest may wait for one with all other interrupts off.
-    const interruptible = nmiWaits(vcpu) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n;
+    const interruptible = nmiWaits(events) || (page.register('rflags') & INTERRUPT_FLAG) !== 0n;
     if (strategy.emulatedSupervisor) return interruptible ? { kind: 'interruptible' } : undefined;
     this.#hold.look(interruptible);
     return undefined;

@@ -1,12 +1,12 @@
 /** What instructions do that KVM's emulator lacks, by mnemonic; Intel SDM vol. 2. */
 import type { RunPage } from '../../kvm/run-page.ts';
-import type { KvmVcpu } from '../../kvm/vcpu.ts';
-import { markPresent, XSAVE, XSTATE } from '../register-formats.ts';
+import type { RegisterAccess } from '../register-access.ts';
 import { type Operands, Unfinished } from './operands.ts';
 
 /** What an instruction can get at. */
 export interface Processor {
-  readonly vcpu: KvmVcpu;
+  /** The general ones are in the run page. */
+  readonly registers: RegisterAccess;
   readonly page: RunPage;
   readonly operands: Operands;
   /** Runs `body` with all other vCPUs out of the guest. */
@@ -16,9 +16,9 @@ export interface Processor {
 const FLAG = { carry: 1n, parity: 4n, adjust: 0x10n, zero: 0x40n, sign: 0x80n, overflow: 0x800n, access: 1n << 18n };
 const ARITHMETIC = FLAG.carry | FLAG.parity | FLAG.adjust | FLAG.zero | FLAG.sign | FLAG.overflow;
 /** FSW: the exceptions, stack fault, error summary and busy bits. */
-const X87_EXCEPTIONS = 0x80ff;
-const X87_ERROR_SUMMARY = 0x80;
-const MXCSR_RESERVED = 0xffff_0000;
+const X87_EXCEPTIONS = 0x80ffn;
+const X87_ERROR_SUMMARY = 0x80n;
+const MXCSR_RESERVED = 0xffff_0000n;
 const MSR = { tsc: 0x10, tscAux: 0xc000_0103 };
 const LOW_HALF = 0xffff_ffffn;
 
@@ -57,33 +57,26 @@ function compareAndExchange16(cpu: Processor): void {
   });
 }
 
-function readTimeStamp({ vcpu, page }: Processor): void {
-  const [time, aux] = vcpu.msrs([MSR.tsc, MSR.tscAux]);
+function readTimeStamp({ registers, page }: Processor): void {
+  const [time, aux] = registers.vcpu.msrs([MSR.tsc, MSR.tscAux]);
   if (time === undefined || aux === undefined) throw new Unfinished('KVM does not tell the time stamp');
   page.setRegister('rax', time & LOW_HALF);
   page.setRegister('rdx', time >> 32n);
   page.setRegister('rcx', aux & LOW_HALF);
 }
 
-function clearX87Exceptions({ vcpu }: Processor): void {
-  const state = vcpu.get('xsave');
-  state.setUint16(XSAVE.fsw, state.getUint16(XSAVE.fsw, true) & ~X87_EXCEPTIONS, true);
-  markPresent(state, XSTATE.x87AndSse);
-  vcpu.set('xsave', state);
+function clearX87Exceptions({ registers }: Processor): void {
+  registers.put('fstat', registers.get('fstat') & ~X87_EXCEPTIONS);
 }
 
-function waitForX87({ vcpu }: Processor): void {
-  const pending = (vcpu.get('xsave').getUint16(XSAVE.fsw, true) & X87_ERROR_SUMMARY) !== 0;
-  if (pending) throw new Unfinished('an x87 exception waits for it');
+function waitForX87({ registers }: Processor): void {
+  if ((registers.get('fstat') & X87_ERROR_SUMMARY) !== 0n) throw new Unfinished('an x87 exception waits for it');
 }
 
-function loadMxcsr({ vcpu, operands }: Processor): void {
-  const value = Number(operands.read(0).value);
-  if ((value & MXCSR_RESERVED) !== 0) throw new Unfinished('the value has reserved bits');
-  const state = vcpu.get('xsave');
-  state.setUint32(XSAVE.mxcsr, value, true);
-  markPresent(state, XSTATE.x87AndSse);
-  vcpu.set('xsave', state);
+function loadMxcsr({ registers, operands }: Processor): void {
+  const { value } = operands.read(0);
+  if ((value & MXCSR_RESERVED) !== 0n) throw new Unfinished('the value has reserved bits');
+  registers.put('mxcsr', value);
 }
 
 /** Each carries its instruction out, but for RIP, or throws {@link Unfinished} before it has changed anything. */
@@ -93,10 +86,10 @@ export const instructions = {
   Stac: (cpu) => flags(cpu, FLAG.access, FLAG.access),
   Clac: (cpu) => flags(cpu, FLAG.access, 0n),
   Rdtscp: readTimeStamp,
-  Fnstsw: ({ vcpu, operands }) => operands.write(0, BigInt(vcpu.get('xsave').getUint16(XSAVE.fsw, true))),
+  Fnstsw: ({ registers, operands }) => operands.write(0, registers.get('fstat')),
   Fnclex: clearX87Exceptions,
   Wait: waitForX87,
-  Stmxcsr: ({ vcpu, operands }) => operands.write(0, BigInt(vcpu.get('xsave').getUint32(XSAVE.mxcsr, true))),
+  Stmxcsr: ({ registers, operands }) => operands.write(0, registers.get('mxcsr')),
   Ldmxcsr: loadMxcsr,
   // Without shadow stacks these do nothing.
   Rdsspd: nothing,

@@ -4,6 +4,7 @@
  */
 import { dropQueuedUndefinedOpcode } from '../guest-events.ts';
 import { codeBits } from '../linear-pc.ts';
+import { RegisterAccess } from '../register-access.ts';
 import { instructions, type Processor } from './instructions.ts';
 import { type OperandParts, Operands, Unfinished } from './operands.ts';
 
@@ -36,7 +37,7 @@ export class Interpreter {
       const carryOut = instructions[Mnemonic[instruction.mnemonic] as keyof typeof instructions];
       if (!carryOut) return undefined;
       const operands = new Operands({ ...this.#parts, iced: this.#iced, instruction, bits });
-      carryOut({ vcpu, page, operands, alone });
+      carryOut({ registers: new RegisterAccess(vcpu), page, operands, alone });
       dropQueuedUndefinedOpcode(vcpu);
       page.setRegister('rip', instruction.nextIP);
       return { written: operands.written };

@@ -61,24 +61,18 @@ export class Operands {
   }
 
   readMemory(length: number): Uint8Array {
-    const pieces: Uint8Array[] = [];
-    this.#walk(length, (gpa, size) => {
-      const bytes = this.#parts.ram.read(gpa, size);
-      pieces.push(bytes);
-      return bytes.length;
-    });
-    return Buffer.concat(pieces);
+    return Buffer.concat(this.#pieces(length).map(({ gpa, size }) => this.#parts.ram.read(gpa, size)));
   }
 
   /** Writes the memory operand and notes where, for who watches it. */
   writeMemory(bytes: Uint8Array): void {
     let done = 0;
-    this.#walk(bytes.length, (gpa, size) => {
-      const piece = bytes.subarray(done, done + size);
-      this.written = { gpa, data: piece };
-      done += piece.length;
-      return this.#parts.ram.write(gpa, piece);
-    });
+    for (const { gpa, size } of this.#pieces(bytes.length)) {
+      const data = bytes.subarray(done, done + size);
+      this.#parts.ram.write(gpa, data);
+      this.written = { gpa, data };
+      done += size;
+    }
   }
 
   /** The last piece of RAM that was written. */
@@ -113,19 +107,21 @@ export class Operands {
     return { name, bytes };
   }
 
-  /** Goes over the pieces of the memory operand; all of them have to be RAM before the first is touched. */
-  #walk(length: number, visit: (gpa: number, size: number) => number): void {
+  /** Where the memory operand lies, page by page; all of it has to be RAM. */
+  #pieces(length: number): readonly { readonly gpa: number; readonly size: number }[] {
     const { vcpu, ram } = this.#parts;
-    const { address } = this;
-    const over = (each: (gpa: number, size: number) => number) =>
-      walkPages((at) => vcpu.translate(at), address, length, each);
-    let reached = 0;
-    over((gpa, size) => {
-      const inRam = ram.has(gpa) ? size : 0;
-      reached += inRam;
-      return inRam;
-    });
-    if (reached !== length) throw new Unfinished('its operand is not in RAM');
-    over(visit);
+    const pieces: { readonly gpa: number; readonly size: number }[] = [];
+    walkPages(
+      (at) => vcpu.translate(at),
+      this.address,
+      length,
+      (gpa, size) => {
+        if (ram.has(gpa)) pieces.push({ gpa, size });
+        return size;
+      },
+    );
+    const inRam = pieces.reduce((sum, { size }) => sum + size, 0);
+    if (inRam !== length) throw new Unfinished('its operand is not in RAM');
+    return pieces;
   }
 }
