@@ -6,6 +6,9 @@ import koffi from 'koffi';
 
 const libc = koffi.load('libc.so.6');
 
+/** A signal has broken the call off (errno(3)). */
+export const EINTR = 4;
+
 /** A system call that failed: what was being done, and the errno as name and number. */
 export class SystemError extends Error {
   readonly code: string;
@@ -27,6 +30,14 @@ function errnoName(errno: number): string {
 function checked(doing: string, result: number): number {
   if (result < 0) throw new SystemError(doing, koffi.errno());
   return result;
+}
+
+/** The result of a call that is made again when a signal, as a profiler's, has broken it off. */
+function uninterrupted(call: () => number): number {
+  for (;;) {
+    const result = call();
+    if (result >= 0 || koffi.errno() !== EINTR) return result;
+  }
 }
 
 const functions = {
@@ -66,11 +77,17 @@ export const close = (fd: number): void => void checked(`close ${fd}`, functions
 
 /** `ioctl` with a structure; `doing` names the call in the error. */
 export const ioctl = (doing: string, fd: number, request: number, argument: Uint8Array): number =>
-  checked(doing, functions.ioctl(fd, request, argument));
+  checked(
+    doing,
+    uninterrupted(() => functions.ioctl(fd, request, argument)),
+  );
 
 /** `ioctl` with a number. */
 export const ioctlValue = (doing: string, fd: number, request: number, argument: number | bigint): number =>
-  checked(doing, functions.ioctlValue(fd, request, argument));
+  checked(
+    doing,
+    uninterrupted(() => functions.ioctlValue(fd, request, argument)),
+  );
 
 /** `ioctl` with a number; gives 0 or more as the call does, and minus errno when it fails. For KVM_RUN. */
 export function ioctlRaw(fd: number, request: number, argument: number): number {

@@ -53,10 +53,13 @@ export interface PortAccess {
 export class RunPage {
   readonly #view: DataView;
   readonly #bytes: Uint8Array;
+  /** The items of the last port access: the next one's have mostly the same place and size. */
+  #items: DataView;
 
   constructor(memory: SharedArrayBuffer, offset: number, bytes: number) {
     this.#view = new DataView(memory, offset, bytes);
     this.#bytes = new Uint8Array(memory, offset, bytes);
+    this.#items = new DataView(memory, offset, 0);
   }
 
   get exitReason(): number {
@@ -91,13 +94,16 @@ export class RunPage {
   portAccess(): PortAccess {
     const size = this.#bytes[at['io.size']] ?? 0;
     const count = this.#view.getUint32(at['io.count'], true);
-    const offset = Number(this.#view.getBigUint64(at['io.data_offset'], true));
+    const start = this.#view.byteOffset + this.#view.getUint32(at['io.data_offset'], true);
+    if (this.#items.byteOffset !== start || this.#items.byteLength !== size * count) {
+      this.#items = new DataView(this.#view.buffer, start, size * count);
+    }
     return {
       write: this.#bytes[at['io.direction']] === KVM.EXIT_IO_OUT,
       size,
       port: this.#view.getUint16(at['io.port'], true),
       count,
-      data: new DataView(this.#view.buffer, this.#view.byteOffset + offset, size * count),
+      data: this.#items,
     };
   }
 

@@ -11,8 +11,11 @@ const TIMES_BYTES = 32;
 /** Bytes for one vCPU. */
 export const EXIT_MEMORY_BYTES = TIMES_BYTES + EXIT_COUNTERS_BYTES + exitRingBytes();
 
+/** Of this thread's clock, milliseconds. */
+const { timeOrigin } = performance;
+
 /** Microseconds by a clock that all threads of the process share. */
-export const absoluteMicroseconds = (): number => (performance.timeOrigin + performance.now()) * 1000;
+export const absoluteMicroseconds = (): number => (timeOrigin + performance.now()) * 1000;
 
 export class ExitMemory {
   readonly counters: ExitCounters;

@@ -6,23 +6,23 @@ import { hex, parseHex } from '../protocol/hex.ts';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { ExitReason, StopAccess, StopOn } from '../protocol/stop-on.ts';
 
-/** An access that has been carried out. */
+/** An access that has been carried out; its value is asked for only where it stops the guest. */
 export type GuestAccess =
   | {
       readonly kind: 'port';
       readonly port: number;
       readonly size: number;
       readonly write: boolean;
-      readonly value: bigint;
+      readonly value: () => bigint;
     }
   | {
       readonly kind: 'mmio';
       readonly gpa: number;
       readonly size: number;
       readonly write: boolean;
-      readonly value: bigint;
+      readonly value: () => bigint;
     }
-  | { readonly kind: 'msr'; readonly index: number; readonly write: boolean; readonly value: bigint };
+  | { readonly kind: 'msr'; readonly index: number; readonly write: boolean; readonly value: () => bigint };
 
 /** What tells one call from another: Hyper-V's number is a whole input value, and the call code a part of it. */
 const callCode = (abi: HypercallEvent['abi'], number: bigint) =>
@@ -66,7 +66,8 @@ export function accessStop(stops: readonly StopOn[], access: GuestAccess): strin
 }
 
 function describe(access: GuestAccess): string {
-  const verb = access.write ? `wrote ${hex(access.value)} to` : `read ${hex(access.value)} from`;
+  const value = hex(access.value());
+  const verb = access.write ? `wrote ${value} to` : `read ${value} from`;
   if (access.kind === 'msr') return `The guest ${verb} MSR ${hex(BigInt(access.index))}.`;
   const bytes = access.size === 1 ? '1 byte' : `${access.size} bytes`;
   const place =

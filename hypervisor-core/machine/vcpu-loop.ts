@@ -7,6 +7,7 @@ import { BIOS_PORT } from '../devices/bios/layout.ts';
 import { HYPERCALL_PORT } from '../hypercalls/hypercall-page.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KickReceiver } from '../kvm/kick.ts';
+import { EINTR } from '../kvm/libc.ts';
 import type { RunPage } from '../kvm/run-page.ts';
 import { type KvmVcpu, runVcpu } from '../kvm/vcpu.ts';
 import type { GuestEnd } from '../protocol/inspect.ts';
@@ -25,7 +26,6 @@ import { accessStop, hypercallStop, littleEndian } from './stop-match.ts';
 import type { VcpuDebug } from './vcpu-debug.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 
-const EINTR = 4;
 const EAGAIN = 11;
 const DR6_SINGLE_STEP = 1n << 14n;
 const DEBUG_EXCEPTION = 1;
@@ -85,12 +85,13 @@ export class VcpuLoop {
   #enter(mode: RunMode): VcpuReport {
     const { vcpu, page, mailbox, kicks, rendezvous, exits } = this.#parts;
     const before = mode.kind === 'step' ? vcpu.get('regs') : undefined;
+    const enterGuest = () => runVcpu(vcpu.fd);
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
     let finish: VcpuReport | undefined;
     for (;;) {
       exits.entering();
-      const result = rendezvous.inGuest(() => runVcpu(vcpu.fd));
+      const result = rendezvous.inGuest(enterGuest);
       exits.left(result);
       if (result === -EINTR || result === -EAGAIN || (result === 0 && page.exitReason === KVM.EXIT_INTR)) {
         kicks.take();
@@ -209,7 +210,7 @@ export class VcpuLoop {
     if (access.write && access.port === BIOS_PORT && bios?.call()) return undefined;
     ports.access(access);
     const { port, size, write, data } = access;
-    const value = littleEndian(new Uint8Array(data.buffer, data.byteOffset, size));
+    const value = () => littleEndian(new Uint8Array(data.buffer, data.byteOffset, size));
     return this.#after(accessStop(debug.plan.stops, { kind: 'port', port, size, write, value }));
   }
 
@@ -226,7 +227,7 @@ export class VcpuLoop {
       page.msrError = value === undefined;
       if (value !== undefined) page.msrData = value;
     }
-    return this.#after(accessStop(debug.plan.stops, { kind: 'msr', index, write, value: page.msrData }));
+    return this.#after(accessStop(debug.plan.stops, { kind: 'msr', index, write, value: () => page.msrData }));
   }
 
   /** What to report of an access or a call that has been carried out; `message` says why it is to stop the guest. */
@@ -268,7 +269,8 @@ export class VcpuLoop {
       ports.memoryAccess(access);
       const { write } = access;
       const size = data.length;
-      return this.#after(accessStop(debug.plan.stops, { kind: 'mmio', gpa, size, write, value: littleEndian(data) }));
+      const value = () => littleEndian(data);
+      return this.#after(accessStop(debug.plan.stops, { kind: 'mmio', gpa, size, write, value }));
     }
     // RAM leaves KVM only by a write to a page that is read-only because something on it is watched.
     ram.write(gpa, data);
