@@ -186,6 +186,8 @@ function formSize(code: number, sizes: FormSizes): number | undefined {
     case form.refUdata:
     case form.strx:
     case form.addrx:
+    case form.gnuStrIndex:
+    case form.gnuAddrIndex:
     case form.loclistx:
     case form.rnglistx:
       return skip.leb;

@@ -135,6 +135,11 @@ export class DebugInfo {
     return this.allUnits;
   }
 
+  /** The files of split DWARF, in the order of their units. */
+  get splitFiles(): readonly ElfFile[] {
+    return this.units.length > 0 ? (this.split?.files ?? []) : [];
+  }
+
   /** Whether another unit has all that this one, a skeleton, stands for. */
   isReplaced(unit: Unit): boolean {
     return this.split?.fullUnits.has(unit) ?? false;
@@ -213,7 +218,7 @@ export class DebugInfo {
     const { header, part } = unit;
     const { abbrevOffset, offsetSize, addressSize, version } = header;
     const sizes = `${offsetSize}/${addressSize}/${version <= 2}`;
-    const key = `${part.suffix === '' ? 0 : part.bias}/${abbrevOffset}/${sizes}`;
+    const key = `${part.suffix === '' ? 0 : part.bias}/${unit.startIn('.debug_abbrev') + abbrevOffset}/${sizes}`;
     let table = this.tables.get(key);
     if (!table) {
       const pool: AbbrevPool = this.pools.get(sizes) ?? new Map();
@@ -248,7 +253,7 @@ export class DebugInfo {
       for (let at = 0; at < end; ) {
         const bytes = elf.part(section, at, Math.min(maximumUnitHeader, end - at));
         const cursor = new Cursor(bytes, 0, section.name, bytes.length, at);
-        const header = readUnitHeader(cursor, at + bias, section.name.endsWith('types'));
+        const header = readUnitHeader(cursor, at + bias, /types(\.dwo)?$/.test(section.name));
         if (header.size > end - at) cursor.fail(`unit of ${header.size} bytes goes on behind the section`);
         headers.push(header);
         at += header.size;

@@ -83,6 +83,10 @@ export const attribute = {
   callOrigin: 0x7f,
   loclistsBase: 0x8c,
   gnuCallSiteValue: 0x2111,
+  gnuDwoName: 0x2130,
+  gnuDwoId: 0x2131,
+  gnuRangesBase: 0x2132,
+  gnuAddrBase: 0x2133,
 } as const;
 
 export const form = {
@@ -129,6 +133,8 @@ export const form = {
   addrx2: 0x2a,
   addrx3: 0x2b,
   addrx4: 0x2c,
+  gnuAddrIndex: 0x1f01,
+  gnuStrIndex: 0x1f02,
 } as const;
 
 export const unitType = { compile: 1, type: 2, partial: 3, skeleton: 4, splitCompile: 5, splitType: 6 } as const;

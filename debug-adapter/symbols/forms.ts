@@ -31,6 +31,7 @@ export function readForm(cursor: Cursor, code: number, implicit: bigint, unit: U
     case form.addr:
       return { kind: 'address', address: cursor.unsigned(header.addressSize) };
     case form.addrx:
+    case form.gnuAddrIndex:
       return indexedAddress(cursor.uleb());
     case form.addrx1:
       return indexedAddress(cursor.u8());
@@ -72,6 +73,7 @@ export function readForm(cursor: Cursor, code: number, implicit: bigint, unit: U
     case form.lineStrp:
       return text(info.string('.debug_line_str', cursor.word(header.offsetSize)));
     case form.strx:
+    case form.gnuStrIndex:
       return indexedText(cursor.uleb());
     case form.strx1:
       return indexedText(cursor.u8());
@@ -98,9 +100,7 @@ export function readForm(cursor: Cursor, code: number, implicit: bigint, unit: U
     case form.refAddr:
       return {
         kind: 'reference',
-        offset:
-          (unit.skeleton ? unit.part.bias : 0) +
-          cursor.word(header.version <= 2 ? header.addressSize : header.offsetSize),
+        offset: unit.referencesFrom + cursor.word(header.version <= 2 ? header.addressSize : header.offsetSize),
       };
     case form.refSig8:
       return { kind: 'signature', signature: cursor.u64() };

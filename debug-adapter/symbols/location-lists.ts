@@ -27,7 +27,8 @@ export function locationProgram(die: Die, attributeName: number, distance: numbe
   if (value?.kind === 'list') return readList(unit, indexedList(unit, value.index), distance);
   const offset = die.sectionOffset(attributeName);
   if (offset === undefined) return undefined;
-  return unit.header.version < 5 ? readOldList(unit, offset, distance) : readList(unit, offset, distance);
+  const isOld = unit.header.version < 5 && !unit.skeleton;
+  return isOld ? readOldList(unit, offset, distance) : readList(unit, offset, distance);
 }
 
 function indexedList(unit: Unit, index: number): number {
@@ -37,9 +38,12 @@ function indexedList(unit: Unit, index: number): number {
   return base + cursor.word(offsetSize);
 }
 
+/** Also what GNU put into files of split DWARF before version 5: some of the same entries, with sizes of fixed width. */
 function readList(unit: Unit, offset: number, distance: number): Uint8Array {
   const { info, header } = unit;
-  const cursor = new Cursor(unit.section('.debug_loclists'), offset, '.debug_loclists');
+  const isGnu = header.version < 5;
+  const section = isGnu ? '.debug_loc' : '.debug_loclists';
+  const cursor = new Cursor(unit.section(section), offset, section);
   const toDistance = (address: bigint) => info.addresses.toDistance(address);
   const plain = () => toDistance(cursor.unsigned(header.addressSize));
   const indexed = () => toDistance(info.indexedAddress(unit, cursor.uleb()));
@@ -68,7 +72,7 @@ function readList(unit: Unit, offset: number, distance: number): Uint8Array {
         break;
       case lle.startxLength:
         low = indexed();
-        high = low + cursor.uleb();
+        high = low + (isGnu ? cursor.u32() : cursor.uleb());
         break;
       case lle.offsetPair:
         low = base + cursor.uleb();
@@ -87,7 +91,7 @@ function readList(unit: Unit, offset: number, distance: number): Uint8Array {
       default:
         cursor.fail(`location list entry ${kind} is not known`);
     }
-    const program = cursor.block(cursor.uleb());
+    const program = cursor.block(isGnu ? cursor.u16() : cursor.uleb());
     if (kind === lle.defaultLocation) otherwise = new Uint8Array(program);
     else if (distance >= low && distance < high) return program;
   }

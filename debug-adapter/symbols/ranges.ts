@@ -32,7 +32,7 @@ function allRanges(die: Die): Range[] {
   if (value) {
     if (unit.header.version < 5) {
       const offset = die.sectionOffset(attribute.ranges);
-      return offset === undefined ? [] : readOldRanges(unit, offset);
+      return offset === undefined ? [] : readOldRanges(unit, unit.rangesBase + offset);
     }
     if (value.kind === 'offset') return readRangeList(unit, value.offset);
     return value.kind === 'list' ? readRangeList(unit, indexedList(unit, value.index)) : [];
@@ -95,7 +95,7 @@ function readRangeList(unit: Unit, offset: number): Range[] {
 function readOldRanges(unit: Unit, offset: number): Range[] {
   const { info, header } = unit;
   const size = header.addressSize;
-  const cursor = new Cursor(unit.section('.debug_ranges'), offset, '.debug_ranges');
+  const cursor = new Cursor(unit.inImage.section('.debug_ranges'), offset, '.debug_ranges');
   const baseMark = size === 8 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
   const ranges: Range[] = [];
   let base = unit.base ?? info.addresses.toDistance(0n);

@@ -1,30 +1,29 @@
 /**
- * Split DWARF: units of which the image has but skeletons, while each is as a whole in a file of its own, `.dwo`. DWARF 5,
- * 3.1.2, 3.1.3 and 7.3.2. Files of DWARF 4, GNU's extension, are not read.
+ * Split DWARF: units of which the image has but skeletons, while each is as a whole in a file of its own, `.dwo`, or with
+ * others in a package, `.dwp`. DWARF 5, 3.1.2, 3.1.3 and 7.3.2 to 7.3.5; of DWARF 4, GNU's extension.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { SymbolFileError } from './api.ts';
 import type { DebugInfo } from './debug-info.ts';
 import { attribute, unitType } from './dwarf-constants.ts';
 import { ElfFile, type ElfSection } from './elf.ts';
-import { Unit, type UnitHeader } from './unit.ts';
-import { type UnitPart, unitPart } from './unit-part.ts';
+import { type PackageIndex, readPackageIndex } from './package-index.ts';
+import { Unit } from './unit.ts';
+import { debugSection, unitPart } from './unit-part.ts';
 
 /** Offsets of entries are kept in 32 bits. */
 const mostBytes = 0xffff_ffff;
-
-interface SplitUnit {
-  readonly part: UnitPart;
-  readonly header: UnitHeader;
-}
+/** A skeleton is one entry, so a longer unit is none. */
+const longestSkeleton = 16 * 1024;
+const unitSection = /^\.z?debug_(info|types)\.dwo$/;
 
 export class SplitDwarf {
   /** All units of the files in the order of their offsets, numbered behind those of the image. */
   readonly units: Unit[] = [];
   /** By their skeletons. */
   readonly fullUnits = new Map<Unit, Unit>();
-  private readonly files: ElfFile[] = [];
+  readonly files: ElfFile[] = [];
   private end: number;
 
   /** Opens the files that the units of an image name. What is missing or does not fit is noted in `info.problems`. */
@@ -34,19 +33,24 @@ export class SplitDwarf {
   ) {
     const last = own.at(-1)?.part;
     this.end = last ? last.bias + last.size : 0;
-    for (const [path, skeletons] of this.named()) info.tolerate(() => this.add(path, skeletons), undefined);
+    const mayBeOld = debugSection(info.dwarf, 'addr') !== undefined;
+    const skeletons = own.filter((unit) => info.tolerate(() => isSkeleton(unit, mayBeOld), false));
+    if (skeletons.length === 0) return;
+    const path = packageOf(info);
+    if (path !== undefined) info.tolerate(() => this.addPackage(path, skeletons), undefined);
+    for (const [path, named] of this.named(skeletons)) info.tolerate(() => this.addFile(path, named), undefined);
   }
 
   close(): void {
     for (const file of this.files) file.close();
   }
 
-  /** Skeletons by the files that they name. */
-  private named(): Map<string, Unit[]> {
+  /** Skeletons whose units were not found yet, by the files that they name. */
+  private named(skeletons: readonly Unit[]): Map<string, Unit[]> {
     const named = new Map<string, Unit[]>();
-    for (const unit of this.own) {
-      if (unit.header.type !== unitType.skeleton) continue;
-      const name = this.info.tolerate(() => unit.root.string(attribute.dwoName), undefined);
+    for (const unit of skeletons) {
+      if (this.fullUnits.has(unit)) continue;
+      const name = this.info.tolerate(() => dwoName(unit), undefined);
       if (name === undefined) continue;
       const path = pathOf(name, unit.directory, this.info.dwarf.path);
       const known = named.get(path);
@@ -56,36 +60,67 @@ export class SplitDwarf {
     return named;
   }
 
-  private add(path: string, skeletons: readonly Unit[]): void {
-    const elf = openFile(path);
-    this.files.push(elf);
-    const byId = new Map(skeletons.map((skeleton) => [skeleton.header.dwoId, skeleton]));
-    for (const { part, header } of this.unitsIn(elf)) {
-      const isFull = header.type === unitType.splitCompile;
-      const skeleton = isFull ? byId.get(header.dwoId) : skeletons[0];
-      if (!skeleton) continue;
-      const unit = new Unit(this.info, header, part, this.own.length + this.units.length, skeleton);
-      this.units.push(unit);
-      if (isFull) this.fullUnits.set(skeleton, unit);
-    }
+  private addPackage(path: string, skeletons: readonly Unit[]): void {
+    const elf = this.open(path);
+    this.addUnits(elf, skeletons, readPackageIndex(elf));
+    if (this.fullUnits.size === 0) throw new SymbolFileError(`${path} is of another build than the image`);
+  }
+
+  private addFile(path: string, skeletons: readonly Unit[]): void {
+    this.addUnits(this.open(path), skeletons);
     if (skeletons.some((skeleton) => !this.fullUnits.has(skeleton)))
       throw new SymbolFileError(`${path} is of another build than the image`);
   }
 
-  /** A file has a section for each type, which a linker would have left out where another file has it, too. */
-  private unitsIn(elf: ElfFile): SplitUnit[] {
-    return elf.sections
-      .filter(({ name }) => name === '.debug_info.dwo' || name === '.zdebug_info.dwo')
-      .flatMap((section) => this.unitsOf(elf, section));
+  private open(path: string): ElfFile {
+    const elf = openFile(path);
+    this.files.push(elf);
+    return elf;
   }
 
-  private unitsOf(elf: ElfFile, section: ElfSection): SplitUnit[] {
-    const part = this.info.tolerate(() => unitPart(elf, section, this.end, '.dwo'), undefined);
-    if (!part || this.end + part.size > mostBytes) return [];
+  /** A file has a section for each type, which a linker would have left out where another file has it, too. */
+  private addUnits(elf: ElfFile, skeletons: readonly Unit[], index?: PackageIndex): void {
+    const byId = new Map(skeletons.map((skeleton) => [skeleton.dwoId, skeleton]));
+    for (const section of elf.sections.filter(({ name }) => unitSection.test(name)))
+      this.info.tolerate(() => this.addSection(elf, section, byId, index), undefined);
+  }
+
+  private addSection(
+    elf: ElfFile,
+    section: ElfSection,
+    skeletons: ReadonlyMap<bigint | undefined, Unit>,
+    index: PackageIndex | undefined,
+  ): void {
+    const part = unitPart(elf, section, this.end, '.dwo');
+    if (this.end + part.size > mostBytes) return;
     this.end += part.size;
-    return this.info.readHeaders(part).map((header) => ({ part, header }));
+    const placed = section.name.includes('types') ? index?.types : index?.info;
+    const [any] = skeletons.values();
+    for (const header of this.info.readHeaders(part)) {
+      const own = placed?.get(header.offset - part.bias);
+      if (index && !own) continue;
+      const number = this.own.length + this.units.length;
+      const unit = new Unit(this.info, header, part, number, any, own?.contributions);
+      if (!unit.isType) {
+        const skeleton = skeletons.get(own?.signature ?? this.info.tolerate(() => unit.dwoId, undefined));
+        if (!skeleton) continue;
+        unit.skeleton = skeleton;
+        this.fullUnits.set(skeleton, unit);
+      }
+      this.units.push(unit);
+    }
   }
 }
+
+/** Of DWARF 4, a unit like others but for an attribute. `mayBeOld`: the image has what such units need. */
+function isSkeleton(unit: Unit, mayBeOld: boolean): boolean {
+  const { version, type, size } = unit.header;
+  if (version >= 5) return type === unitType.skeleton;
+  return mayBeOld && size <= longestSkeleton && !unit.isType && unit.root.has(attribute.gnuDwoName);
+}
+
+const dwoName = (unit: Unit): string | undefined =>
+  unit.root.string(unit.header.version < 5 ? attribute.gnuDwoName : attribute.dwoName);
 
 function openFile(path: string): ElfFile {
   try {
@@ -94,6 +129,12 @@ function openFile(path: string): ElfFile {
     if (error instanceof SymbolFileError || !(error instanceof Error)) throw error;
     throw new SymbolFileError(`the split DWARF in ${path} cannot be read: ${error.message}`);
   }
+}
+
+/** The package beside the image or its DWARF, by the name that it has or that links lead to, as gdb finds it. */
+function packageOf({ elf, dwarf }: DebugInfo): string | undefined {
+  const paths = [elf.path, dwarf.path].flatMap((path) => (existsSync(path) ? [path, realpathSync(path)] : []));
+  return paths.map((path) => `${path}.dwp`).find((path) => existsSync(path));
 }
 
 /** Where the compiler put it, or, where that is gone, by its path or name beside the image. */

@@ -23,6 +23,7 @@ const op = {
   callFrameCfa: 0x9c,
   stackValue: 0x9f,
   addrx: 0xa1,
+  gnuAddrIndex: 0xfb,
 } as const;
 
 /** The location expression of an object or of a frame base, with the unit that it stands in. */
@@ -63,6 +64,7 @@ export class StaticPlaces {
       case op.addr:
         return { kind: 'memory', offset: this.inGuest(cursor.unsigned(unit.header.addressSize)) };
       case op.addrx:
+      case op.gnuAddrIndex:
         return { kind: 'memory', offset: this.inGuest(this.info.indexedAddress(unit, cursor.uleb())) };
       case op.constu:
         return value(cursor.ulebBig());

@@ -15,6 +15,9 @@ export interface UnitPart {
   readonly suffix: '' | '.dwo';
 }
 
+/** Where a unit's own part of each section is, in a package of split DWARF, in which those of many files stand together. */
+export type Contributions = ReadonlyMap<DebugSectionName, { readonly offset: number; readonly size: number }>;
+
 /** Also by the name that a compressed section once had. */
 export const debugSection = (elf: ElfFile, name: string, suffix = ''): ElfSection | undefined =>
   elf.section(`.debug_${name}${suffix}`) ?? elf.section(`.zdebug_${name}${suffix}`);

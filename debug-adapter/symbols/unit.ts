@@ -4,7 +4,7 @@ import { Cursor } from './bytes.ts';
 import type { DebugInfo } from './debug-info.ts';
 import { Die } from './die.ts';
 import { attribute, unitType } from './dwarf-constants.ts';
-import type { DebugSectionName, UnitPart } from './unit-part.ts';
+import type { Contributions, DebugSectionName, UnitPart } from './unit-part.ts';
 
 export interface UnitHeader extends FormSizes {
   /** Position in `.debug_info`; units of `.debug_types` and of files of split DWARF follow behind its end. */
@@ -15,7 +15,7 @@ export interface UnitHeader extends FormSizes {
   readonly abbrevOffset: number;
   readonly type: number;
   readonly signature?: bigint;
-  /** What a skeleton and the unit that it stands for have in common. */
+  /** Of DWARF 5, see {@link Unit.dwoId}. */
   readonly dwoId?: bigint;
   /** Of the type that a type unit describes, from the start of the unit. */
   readonly typeOffset?: number;
@@ -69,7 +69,8 @@ export class Unit {
     readonly part: UnitPart,
     readonly index: number,
     /** The unit in the image that stands for this one, which is in a file of its own. DWARF 5, 3.1.2 and 3.1.3. */
-    readonly skeleton?: Unit,
+    public skeleton?: Unit,
+    private readonly contributions?: Contributions,
   ) {}
 
   /** Describes one type and no code. */
@@ -79,7 +80,24 @@ export class Unit {
 
   /** Whole bytes of the section that this unit's attributes lead into; empty where there is none. */
   section(name: DebugSectionName): Uint8Array {
-    return this.info.section(name, this.part);
+    const whole = this.info.section(name, this.part);
+    const own = this.contributions?.get(name);
+    return own ? whole.subarray(own.offset, own.offset + own.size) : whole;
+  }
+
+  /** Where this unit's part of a section begins in the section. */
+  startIn(name: DebugSectionName): number {
+    return this.contributions?.get(name)?.offset ?? 0;
+  }
+
+  /** What DW_FORM_ref_addr counts from, as in {@link UnitHeader.offset}. */
+  get referencesFrom(): number {
+    return this.skeleton ? this.part.bias + this.startIn('.debug_info') : 0;
+  }
+
+  /** What a skeleton and the unit that it stands for have in common; of DWARF 4, GNU's extension, an attribute. */
+  get dwoId(): bigint | undefined {
+    return this.header.dwoId ?? (this.header.version < 5 ? this.root.constant(attribute.gnuDwoId) : undefined);
   }
 
   get bytes(): Uint8Array {
@@ -150,7 +168,14 @@ export class Unit {
   }
 
   get addrBase(): number {
-    return this.skeleton?.addrBase ?? this.baseOf(attribute.addrBase, 8);
+    return (
+      this.skeleton?.addrBase ?? this.baseOf(this.header.version < 5 ? attribute.gnuAddrBase : attribute.addrBase, 8)
+    );
+  }
+
+  /** What this unit's offsets in DWARF 4's `.debug_ranges` count from. */
+  get rangesBase(): number {
+    return this.skeleton?.root.sectionOffset(attribute.gnuRangesBase) ?? 0;
   }
 
   get rnglistsBase(): number {
@@ -161,11 +186,12 @@ export class Unit {
     return this.baseOf(attribute.loclistsBase, 12);
   }
 
-  /** Where this unit's part of a section begins; without a word on it, behind the section's first header. */
+  /** Where this unit's part of a section begins; without a word on it, behind the section's first header, which DWARF 4 lacks. */
   private baseOf(name: number, headerSize: number): number {
     let base = this.bases.get(name);
     if (base === undefined) {
-      base = this.root.sectionOffset(name) ?? headerSize + (this.header.offsetSize === 8 ? 8 : 0);
+      const { offsetSize, version } = this.header;
+      base = this.root.sectionOffset(name) ?? (version < 5 ? 0 : headerSize + (offsetSize === 8 ? 8 : 0));
       this.bases.set(name, base);
     }
     return base;

@@ -18,8 +18,8 @@ import type { Unit } from './unit.ts';
 
 /** An entry value may need the caller's entry values, and so on up the stack; no deeper than this. */
 const maximumCallers = 8;
-const opAddress = 0x03;
-const opAddressIndex = 0xa1;
+/** DW_OP_addr, DW_OP_addrx, DW_OP_GNU_addr_index. */
+const addressOperations: readonly (number | undefined)[] = [0x03, 0xa1, 0xfb];
 
 export class Variables {
   /** The entry behind each variable handed out. */
@@ -177,7 +177,7 @@ const noFrameBase = (): never => {
 
 function isStatic(die: Die): boolean {
   const program = die.bearer(attribute.location)?.block(attribute.location);
-  return program?.[0] === opAddress || program?.[0] === opAddressIndex;
+  return program !== undefined && addressOperations.includes(program[0]);
 }
 
 function wordBytes(value: bigint): Uint8Array {

@@ -36,9 +36,11 @@ export function cacheFile(folder: string, info: DebugInfo): string {
 }
 
 /** A stripped image and the file with its symbols have one build id, so that alone does not tell them apart. */
-function identity({ dwarf, units }: DebugInfo): string {
+function identity({ dwarf, units, splitFiles }: DebugInfo): string {
   const last = units.at(-1)?.header;
-  const debug = `${units.length} ${(last?.offset ?? 0) + (last?.size ?? 0)}`;
+  const split = splitFiles.map(({ path, modified, fileSize }) => `${path} ${modified} ${fileSize}`);
+  const beside = split.length === 0 ? '' : ` ${digest(split.join('\n'))}`;
+  const debug = `${units.length} ${(last?.offset ?? 0) + (last?.size ?? 0)}${beside}`;
   return `${buildId(dwarf) ?? `${dwarf.path} ${dwarf.modified}`} ${dwarf.fileSize} ${debug}`;
 }
 
