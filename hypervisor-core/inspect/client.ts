@@ -102,6 +102,9 @@ export class InspectClient {
       ...this.#stopped(params).interrupts(),
       messages: machine.messages(),
     }));
+    on.onRequest(inspect.interruptLog, (params) =>
+      machine.interruptLog(wholeNumber(params, 'limit', 0, Number.MAX_SAFE_INTEGER)),
+    );
     on.onRequest(inspect.inject, (params) =>
       this.#stopped(params).inject(
         params.vector === undefined ? undefined : wholeNumber(params, 'vector', FIRST_VECTOR, LAST_VECTOR),

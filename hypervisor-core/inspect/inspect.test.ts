@@ -63,6 +63,7 @@ describe('requests', () => {
     assert.deepEqual(await client.sendRequest(inspect.memoryMap), machine.memoryMap());
     assert.equal((await client.sendRequest(inspect.devices))[0]?.registers[0]?.name, 'IER');
     assert.equal((await client.sendRequest(inspect.interrupts, { vcpu: 1 })).pending.mpState, 'halted');
+    assert.deepEqual((await client.sendRequest(inspect.interruptLog, { limit: 7 })).total, 7);
     assert.equal((await client.sendRequest(inspect.msrs, { vcpu: 0 }))[0]?.name, 'LSTAR');
     await client.sendRequest(inspect.writePhysical, { address: '0x100', data: base64('ringside') });
     const { data } = await client.sendRequest(inspect.readPhysical, { address: '0x100', length: 8 });

@@ -1,5 +1,6 @@
 /** Decodes a message-signalled interrupt: what a write to the local APICs' window means. Intel SDM vol. 3A 11.11. */
 import { deliveryModes } from './lapic.ts';
+import { NMI_VECTOR } from './vectors.ts';
 
 export interface MessageRoute {
   readonly vector: number;
@@ -10,6 +11,12 @@ export interface MessageRoute {
   /** The destination is a set of which one takes the interrupt. */
   readonly redirected: boolean;
   readonly trigger: 'edge' | 'level';
+}
+
+/** The vector that the vCPU is to take; undefined where it is not the sender who says (ExtINT), or there is none (SMI, INIT). */
+export function vectorOf({ vector, delivery }: Pick<MessageRoute, 'vector' | 'delivery'>): number | undefined {
+  if (delivery === 'NMI') return NMI_VECTOR;
+  return delivery === 'fixed' || delivery === 'lowest priority' ? vector : undefined;
 }
 
 const bit = (value: number, number: number) => ((value >>> number) & 1) !== 0;

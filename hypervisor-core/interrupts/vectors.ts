@@ -26,6 +26,8 @@ const exceptions: Readonly<Record<number, string>> = {
   30: '#SX security',
 };
 
+export const NMI_VECTOR = 2;
+
 /** `#PF page fault` for an exception, `interrupt 0x20` for a vector that software gives its meaning. */
 export function vectorName(vector: number): string {
   return exceptions[vector] ?? (vector < 32 ? `reserved ${vector}` : `interrupt 0x${vector.toString(16)}`);

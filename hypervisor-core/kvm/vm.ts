@@ -96,10 +96,7 @@ export class KvmVm {
 
   /** struct kvm_irqchip of the PIC master (0), the slave (1) or the I/O APIC (2). */
   irqchip(chip: number): Uint8Array {
-    const buffer = Buffer.alloc(SIZE.kvm_irqchip);
-    buffer.writeUInt32LE(chip, OFFSET.kvm_irqchip.chip_id);
-    ioctl(`KVM_GET_IRQCHIP ${chip}`, this.fd, KVM.GET_IRQCHIP, buffer);
-    return buffer;
+    return getIrqchip(this.fd, chip);
   }
 
   /** Takes what {@link irqchip} gave; the structure says which chip it is. */
@@ -136,12 +133,25 @@ export class KvmVm {
   }
 }
 
-/** Sets the level of an input of the chips in the kernel; any thread may, by the VM's descriptor. */
-export function setIrqLine(vmFd: number, line: number, level: boolean): void {
+/** {@link KvmVm.irqchip} by the VM's descriptor, on any thread. */
+export function getIrqchip(vmFd: number, chip: number): Uint8Array {
+  const buffer = Buffer.alloc(SIZE.kvm_irqchip);
+  buffer.writeUInt32LE(chip, OFFSET.kvm_irqchip.chip_id);
+  ioctl(`KVM_GET_IRQCHIP ${chip}`, vmFd, KVM.GET_IRQCHIP, buffer);
+  return buffer;
+}
+
+/**
+ * Sets the level of an input of the chips in the kernel; any thread may, by the VM's descriptor. Of a line that was raised,
+ * gives what became of it: above 0 a chip has requested the interrupt, 0 when it was requested already, below 0 when all
+ * chips have the line masked (or, level-triggered, wait for its end of interrupt).
+ */
+export function setIrqLine(vmFd: number, line: number, level: boolean): number {
   const buffer = Buffer.alloc(SIZE.kvm_irq_level);
   buffer.writeUInt32LE(line, OFFSET.kvm_irq_level.irq);
   buffer.writeUInt32LE(level ? 1 : 0, OFFSET.kvm_irq_level.level);
-  ioctl(`KVM_IRQ_LINE ${line}`, vmFd, KVM.IRQ_LINE, buffer);
+  ioctl(`KVM_IRQ_LINE_STATUS ${line}`, vmFd, KVM.IRQ_LINE_STATUS, buffer);
+  return buffer.readInt32LE(OFFSET.kvm_irq_level.irq);
 }
 
 /** Address of the message whose interrupt goes to one local APIC (Intel SDM vol. 3A 10.11: bits 19:12). */

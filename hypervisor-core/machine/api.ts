@@ -8,6 +8,7 @@ import type {
   ExitBatch,
   ExitCounter,
   HypercallRecord,
+  InterruptLog,
   InterruptState,
   MachineInfo,
   MachineState,
@@ -176,6 +177,8 @@ export interface Machine {
   devices(): readonly DeviceState[];
   /** MSI-X tables of the devices that have it on, and what was sent. */
   messages(): readonly MsixVector[];
+  /** The last interrupts that came from devices, hypercalls and {@link Vcpu.inject}, at most `limit`; running or not. */
+  interruptLog(limit: number): InterruptLog;
 
   readonly snapshots: Snapshots;
 

@@ -6,6 +6,7 @@ import type { DeviceState, GuestEnd } from '../protocol/inspect.ts';
 import { ConsoleRing, consoleRingBytes } from './console-ring.ts';
 import { CLOCK_BYTES, GuestClock } from './guest-clock.ts';
 import { RamFile, ramRanges } from './guest-ram.ts';
+import { INTERRUPT_LOG_BYTES, InterruptLog } from './interrupt-log.ts';
 import { IRQ_LINES_BYTES, IrqLines } from './irq-lines.ts';
 import { busBytes, PortBus, type SavedDevice } from './port-bus.ts';
 import type { WorkerSetup } from './shared.ts';
@@ -17,7 +18,8 @@ const consoleOffset = (console: number) =>
   CONSOLES.slice(0, console).reduce((sum, capacity) => align(sum + consoleRingBytes(capacity)), 0);
 const CLOCK = consoleOffset(CONSOLES.length);
 const LINES = align(CLOCK + CLOCK_BYTES);
-const BUS = align(LINES + IRQ_LINES_BYTES);
+const LOG = align(LINES + IRQ_LINES_BYTES);
+const BUS = align(LOG + INTERRUPT_LOG_BYTES);
 
 /** What decides about the device models, alike on every thread. */
 export type DeviceSetup = Pick<WorkerSetup, 'ramSize' | 'cpus' | 'diskSectors'>;
@@ -44,6 +46,8 @@ export interface AttachedDevices {
   /** COM1 to COM4. */
   readonly consoles: readonly ConsoleRing[];
   readonly clock: GuestClock;
+  /** What the devices, and others, have interrupted the guest with. To be used under the bus' lock. */
+  readonly interrupts: InterruptLog;
   /** The state of all models. */
   describe(): DeviceState[];
   /** All that the devices know, but for what went out on the consoles; to be put back while nothing runs. */
@@ -70,30 +74,37 @@ export function attachDevices(
   const clock = new GuestClock(memory, CLOCK);
   if (reset) clock.set(0);
   const ram = new RamFile(setup.ramFd, setup.ramSize, setup.ramWritten);
-  const lines = new IrqLines(memory, LINES, vmFd);
-  const hostOf = ({ console = 0 }: DeviceModel): DeviceHost => ({
+  const interrupts = new InterruptLog(memory, LOG);
+  const lines = new IrqLines(memory, LINES, { vmFd, log: interrupts, clock });
+  const models = modelsFor(setup);
+  const hostOf = (model: DeviceModel): DeviceHost => ({
     memory: ram,
-    setIrq: (line: number, level: boolean) => lines.set(line, level),
-    signalMsi: (address: bigint, data: number) => signalMsi(vmFd, address, data) > 0,
+    setIrq: (line: number, level: boolean) => lines.set(line, level, models.indexOf(model)),
+    signalMsi: (address: bigint, data: number) => {
+      const taken = signalMsi(vmFd, address, data) > 0;
+      interrupts.message(clock.now(), 'message', { address, data, taken });
+      return taken;
+    },
     wake: () => events.work(),
     transmit: (byte: number) => {
-      if (consoles[console]?.put(byte)) events.transmitted();
+      if (consoles[model.console ?? 0]?.put(byte)) events.transmitted();
     },
     now: () => clock.now(),
     end: (end: GuestEnd) => events.ended(end),
   });
-  const models = modelsFor(setup);
   const ports = new PortBus(memory, BUS, models, hostOf, reset);
   return {
     models,
     ports,
     consoles,
     clock,
+    interrupts,
     describe: () => ports.describe(),
     save: () => ({ clock: clock.now(), lines: lines.save(), devices: ports.save() }),
     load(snapshot) {
       ports.load(snapshot.devices);
       lines.load(snapshot.lines);
+      ports.lock.hold(() => interrupts.clear());
       clock.set(snapshot.clock);
     },
   };

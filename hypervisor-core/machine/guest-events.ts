@@ -1,9 +1,9 @@
 /** Exceptions on their way into the guest (struct kvm_vcpu_events). */
+import { NMI_VECTOR } from '../interrupts/vectors.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
 
 const at = OFFSET.kvm_vcpu_events;
-export const NMI_VECTOR = 2;
 const UD_VECTOR = 6;
 
 /** Vector of what KVM has begun to deliver and has not got to its handler yet; undefined when there is none. */

@@ -4,6 +4,7 @@ import type { KvmVcpu } from '../kvm/vcpu.ts';
 import { messageAddress, signalMsi } from '../kvm/vm.ts';
 import type { GuestClock } from './guest-clock.ts';
 import type { RamFile } from './guest-ram.ts';
+import type { InterruptLog } from './interrupt-log.ts';
 import { walkPages } from './page-runs.ts';
 import type { RamBits } from './ram-bits.ts';
 
@@ -21,11 +22,15 @@ export interface PlatformParts {
   /** What the convention keeps. */
   readonly state: DataView;
   readonly vmFd: number;
+  readonly interrupts: InterruptLog;
   readonly cpus: number;
 }
 
 /** Guest memory and interrupts as the calling vCPU has them. */
-export function platformOf({ vcpu, ram, clock, state, vmFd, cpus }: PlatformParts, bits: RamBits): Platform {
+export function platformOf(
+  { vcpu, ram, clock, state, vmFd, interrupts, cpus }: PlatformParts,
+  bits: RamBits,
+): Platform {
   const translate = (gva: bigint) => vcpu.translate(gva);
   const place = (gpa: bigint) => (gpa < MOST_ADDRESS ? Number(gpa) : MOST_PLACE);
   return {
@@ -61,7 +66,11 @@ export function platformOf({ vcpu, ram, clock, state, vmFd, cpus }: PlatformPart
       const { buffer, byteOffset } = vcpu.get('xsave');
       return new Uint8Array(buffer, byteOffset + XMM.at, XMM.bytes);
     },
-    interrupt: (target, vector, deliveryMode = 0) =>
-      signalMsi(vmFd, messageAddress(target), vector | (deliveryMode << 8)) > 0,
+    interrupt: (target, vector, deliveryMode = 0) => {
+      const message = { address: messageAddress(target), data: vector | (deliveryMode << 8) };
+      const taken = signalMsi(vmFd, message.address, message.data) > 0;
+      interrupts.message(clock.now(), 'hypercall', { ...message, taken });
+      return taken;
+    },
   };
 }

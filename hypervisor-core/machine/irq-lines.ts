@@ -1,5 +1,9 @@
 /** Interrupt lines of the chips in the kernel, with their levels kept in shared memory so that no change costs no call. */
-import { setIrqLine } from '../kvm/vm.ts';
+import { lineRoute } from '../interrupts/line-route.ts';
+import { KVM } from '../kvm/abi.ts';
+import { getIrqchip, setIrqLine } from '../kvm/vm.ts';
+import type { GuestClock } from './guest-clock.ts';
+import type { InterruptLog } from './interrupt-log.ts';
 
 /** Inputs of the I/O APIC. */
 const LINES = 24;
@@ -7,13 +11,19 @@ const LINES = 24;
 /** Bytes of the levels. */
 export const IRQ_LINES_BYTES = LINES * 4;
 
+interface IrqLineParts {
+  readonly vmFd: number;
+  readonly log: InterruptLog;
+  readonly clock: GuestClock;
+}
+
 export class IrqLines {
   readonly #levels: Int32Array;
-  readonly #vmFd: number;
+  readonly #parts: IrqLineParts;
 
-  constructor(memory: SharedArrayBuffer, offset: number, vmFd: number) {
+  constructor(memory: SharedArrayBuffer, offset: number, parts: IrqLineParts) {
     this.#levels = new Int32Array(memory, offset, LINES);
-    this.#vmFd = vmFd;
+    this.#parts = parts;
   }
 
   /** The levels, one a line. */
@@ -26,8 +36,19 @@ export class IrqLines {
     this.#levels.set(levels.slice(0, LINES));
   }
 
-  set(line: number, level: boolean): void {
+  /** `device`: the place of the one that drives the line, for the log. */
+  set(line: number, level: boolean, device: number): void {
     const value = level ? 1 : 0;
-    if (Atomics.exchange(this.#levels, line, value) !== value) setIrqLine(this.#vmFd, line, level);
+    if (Atomics.exchange(this.#levels, line, value) === value) return;
+    const { vmFd, log, clock } = this.#parts;
+    if (!level) {
+      setIrqLine(vmFd, line, false);
+      return;
+    }
+    const route = lineRoute(line, {
+      pic: (name) => getIrqchip(vmFd, name === 'master' ? KVM.IRQCHIP_PIC_MASTER : KVM.IRQCHIP_PIC_SLAVE),
+      ioapic: () => getIrqchip(vmFd, KVM.IRQCHIP_IOAPIC),
+    });
+    log.line(clock.now(), device, line, route, setIrqLine(vmFd, line, true));
   }
 }

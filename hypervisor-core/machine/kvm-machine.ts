@@ -6,7 +6,15 @@ import { XenConsole } from '../hypercalls/xen-console.ts';
 import { withReads } from '../paging/reads.ts';
 import { translate } from '../paging/walk.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
-import type { DeviceState, GuestEnd, MachineInfo, MachineState, MemoryMap, MsixVector } from '../protocol/inspect.ts';
+import type {
+  DeviceState,
+  GuestEnd,
+  InterruptLog,
+  MachineInfo,
+  MachineState,
+  MemoryMap,
+  MsixVector,
+} from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { type AgentSource, AgentVariables, agentContext } from './agent-context.ts';
 import type { BreakpointKind, Console, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
@@ -70,7 +78,11 @@ export class KvmMachine implements Machine {
         printed: (text: string) => this.#printed.emit(text),
         work: () => this.#main.work(),
       };
-      return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events), hardware.vm, hardware.msrIndices);
+      return new MachineVcpu(kvm, new VcpuThread(hardware.setup(kvm), events), {
+        vm: hardware.vm,
+        msrIndices: hardware.msrIndices,
+        injected: (message) => this.#injected(message),
+      });
     });
     const first = this.#vcpu(0);
     const shared = hardware.setup(first.kvm);
@@ -84,9 +96,10 @@ export class KvmMachine implements Machine {
       true,
     );
     this.variables = new AgentVariables(shared.variables);
-    const { clock } = this.#devices;
+    const { clock, interrupts } = this.#devices;
     const state = hypercallState(shared.hypercalls);
-    const platform = platformOf({ ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state }, this.#bits);
+    const parts = { ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state, interrupts };
+    const platform = platformOf(parts, this.#bits);
     const xenConsole = this.info.personality === 'xen' ? new XenConsole(platform) : undefined;
     this.#main = new MainDevices({ devices: this.#devices, memory: hardware.ram, disk, xenConsole });
     const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
@@ -165,6 +178,12 @@ export class KvmMachine implements Machine {
     return this.#devices.ports.messages();
   }
 
+  interruptLog(limit: number): InterruptLog {
+    const { ports, clock, interrupts, models } = this.#devices;
+    const name = (device: number) => models[device]?.name;
+    return { time: clock.now(), ...ports.lock.hold(() => interrupts.read(limit, name)) };
+  }
+
   readVirtual(vcpu: number, gva: bigint, length: number): Uint8Array {
     return this.#virtual.read(this.#vcpu(vcpu), gva, length);
   }
@@ -229,6 +248,11 @@ export class KvmMachine implements Machine {
     this.#bits.close();
     this.snapshots.close();
     this.#hardware.close();
+  }
+
+  #injected(message: { readonly address: bigint; readonly data: number }): void {
+    const { ports, interrupts, clock } = this.#devices;
+    ports.lock.hold(() => interrupts.message(clock.now(), 'user', { ...message, taken: true }));
   }
 
   #vcpu(index: number): MachineVcpu {

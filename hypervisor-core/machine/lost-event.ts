@@ -4,9 +4,10 @@
  * double fault and, where the guest's handler of that has no stack of its own, a triple fault. The vCPU can be let go
  * again from where it was; exceptions then come again by themselves. Interrupts do not, and are let in by hand.
  */
+import { NMI_VECTOR } from '../interrupts/vectors.ts';
 import type { InterruptState, PicState } from '../protocol/inspect.ts';
 import { frameOf, putBack } from './exception-frame.ts';
-import { injectNmi, NMI_VECTOR } from './guest-events.ts';
+import { injectNmi } from './guest-events.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 

@@ -12,21 +12,29 @@ import { linearPc } from './linear-pc.ts';
 import { RegisterAccess } from './register-access.ts';
 import type { VcpuThread } from './vcpu-thread.ts';
 
+/** The message that an NMI would be: delivery mode 4. */
+const NMI_DATA = 4 << 8;
+
+interface MachineVcpuParts {
+  readonly vm: KvmVm;
+  /** The MSRs that this KVM says it can save. */
+  readonly msrIndices: readonly number[];
+  /** For the log: what a vCPU was interrupted with by hand. */
+  readonly injected: (message: { readonly address: bigint; readonly data: number }) => void;
+}
+
 export class MachineVcpu implements Vcpu {
   readonly index: number;
   readonly kvm: KvmVcpu;
   readonly thread: VcpuThread;
   readonly #registers: RegisterAccess;
-  readonly #vm: KvmVm;
-  readonly #msrIndices: readonly number[];
+  readonly #parts: MachineVcpuParts;
 
-  /** `msrIndices`: the MSRs that this KVM says it can save. */
-  constructor(kvm: KvmVcpu, thread: VcpuThread, vm: KvmVm, msrIndices: readonly number[]) {
+  constructor(kvm: KvmVcpu, thread: VcpuThread, parts: MachineVcpuParts) {
     this.index = kvm.index;
     this.kvm = kvm;
     this.thread = thread;
-    this.#vm = vm;
-    this.#msrIndices = msrIndices;
+    this.#parts = parts;
     this.#registers = new RegisterAccess(kvm);
   }
 
@@ -49,10 +57,10 @@ export class MachineVcpu implements Vcpu {
         page: this.kvm.lapic(),
         base: registers.state('sregs').getBigUint64(OFFSET.kvm_sregs.apic_base, true),
       },
-      picMaster: this.#vm.irqchip(KVM.IRQCHIP_PIC_MASTER),
-      picSlave: this.#vm.irqchip(KVM.IRQCHIP_PIC_SLAVE),
-      ioapic: this.#vm.irqchip(KVM.IRQCHIP_IOAPIC),
-      pit: this.#vm.pit(),
+      picMaster: this.#parts.vm.irqchip(KVM.IRQCHIP_PIC_MASTER),
+      picSlave: this.#parts.vm.irqchip(KVM.IRQCHIP_PIC_SLAVE),
+      ioapic: this.#parts.vm.irqchip(KVM.IRQCHIP_IOAPIC),
+      pit: this.#parts.vm.pit(),
       events: new Uint8Array(events.buffer, events.byteOffset, events.byteLength),
       mpState: this.kvm.mpState,
     });
@@ -60,18 +68,22 @@ export class MachineVcpu implements Vcpu {
 
   inject(vector?: number): void {
     const { lapic } = this.interrupts();
+    const { vm, injected } = this.#parts;
+    const address = messageAddress(lapic?.id ?? this.index);
+    // The data of a message with fixed delivery, edge-triggered, is the vector alone: SDM vol. 3A 11.11.2.
+    const data = vector ?? NMI_DATA;
     this.#registers.forget();
     if (vector === undefined) this.kvm.nmi();
-    // The data of a message with fixed delivery, edge-triggered, is the vector alone: SDM vol. 3A 11.11.2.
-    else if (signalMsi(this.#vm.fd, messageAddress(lapic?.id ?? this.index), vector) <= 0) {
+    else if (signalMsi(vm.fd, address, data) <= 0) {
       throw new RangeError(`the local APIC of vCPU ${this.index} takes no interrupts: the guest has not enabled it`);
     }
+    injected({ address, data });
   }
 
   msrs(): readonly Msr[] {
     this.#mustBeStopped();
     return this.kvm
-      .readableMsrs(this.#msrIndices)
+      .readableMsrs(this.#parts.msrIndices)
       .map(({ index, value }) => ({ index, name: msrName(index), value: hex(value) }));
   }
 

@@ -40,7 +40,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       work: () => send({ type: 'work' }),
       ended: (end: GuestEnd) => loop.end(end),
     };
-    const { ports, consoles, clock } = attachDevices(setup, events);
+    const { ports, consoles, clock, interrupts } = attachDevices(setup, events);
     const [console] = consoles;
     const hypercalls = new HypercallServer({
       ...{ vcpu, page, ram, clock, console, events },
@@ -49,6 +49,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       state: hypercallState(setup.hypercalls),
       lock: ports.lock,
       vmFd: setup.vmFd,
+      interrupts,
       cpus: setup.cpus,
     });
     const lock = ports.lock;

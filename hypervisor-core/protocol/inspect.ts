@@ -218,6 +218,44 @@ export interface InterruptState {
   readonly unknown?: readonly string[];
 }
 
+/** What became of an interrupt: `merged` into one that was requested already; `masked` in all controllers; `lost`, as no local APIC took it. */
+export type InterruptOutcome = 'requested' | 'merged' | 'masked' | 'lost';
+
+/** An interrupt that Ringside asked the controllers in KVM for. A line is one when it is raised. */
+export interface InterruptRecord {
+  /** Counts from 0 without gaps. */
+  readonly sequence: number;
+  /** Of the guest's clock. */
+  readonly time: number;
+  /** `user`: injected by hand. */
+  readonly source: 'line' | 'message' | 'hypercall' | 'user';
+  /** Of a line: who raised it, its number, and what the controllers made of it at that time where they did not mask it. */
+  readonly device?: string;
+  readonly line?: number;
+  readonly ioapicEntry?: Hex;
+  readonly picVector?: number;
+  /** Of all others: the message. */
+  readonly address?: Hex;
+  readonly data?: number;
+  readonly outcome: InterruptOutcome;
+}
+
+/**
+ * The last interrupts that came from Ringside, and how many there were. What KVM's own PIT and local APIC timers request,
+ * what vCPUs send each other, and what the I/O APIC repeats for a line that is still raised after its end of interrupt,
+ * stays in the kernel: only {@link VcpuTimes.statistics} count it.
+ */
+export interface InterruptLog {
+  /** Of the guest's clock, now. */
+  readonly time: number;
+  /** Oldest first. */
+  readonly records: readonly InterruptRecord[];
+  /** Written down since the guest began; those that `records` lacks were overwritten, or not asked for. */
+  readonly total: number;
+  /** Interrupts that were requested, by vector; those without any are left out. */
+  readonly counts: readonly { readonly vector: number; readonly count: number }[];
+}
+
 // ---------------------------------------------------------------- page tables
 
 /** All that one root of page tables maps; numbers count pages of 4 KiB, as in paging/scan.ts. */
@@ -430,6 +468,8 @@ export const inspect = {
   devices: new RequestType0<readonly DeviceState[], void>('devices/state'),
   /** Interrupt controllers and pending events; the machine must be stopped. */
   interrupts: new RequestType<VcpuParams, InterruptState, void>('vcpu/interrupts'),
+  /** The last interrupts that came from Ringside, at most `limit` (the core keeps 1,024); running or not. */
+  interruptLog: new RequestType<{ readonly limit: number }, InterruptLog, void>('trace/interrupts'),
   /** Sends a stopped vCPU's local APIC an interrupt: a vector from 16 to 255, edge-triggered, or without one an NMI. */
   inject: new RequestType<VcpuParams & { readonly vector?: number }, void, void>('vcpu/inject'),
   /** The MSRs that this KVM saves, with names; the machine must be stopped. */

@@ -129,6 +129,13 @@ describe('a disk', { timeout: patience(120_000) }, () => {
           assert.deepEqual(others, []);
           assert.deepEqual([message?.device, message?.index, message?.data], ['virtio-blk', 0, VECTOR]);
           assert.equal(message?.last?.taken, true);
+          const logged = session.machine.interruptLog(100).records.filter(({ source }) => source === 'message');
+          assert.equal(logged.length, message?.sent);
+          const { last } = message;
+          assert.deepEqual(
+            logged.slice(-1).map(({ address, data, outcome }) => ({ address, data, taken: outcome === 'requested' })),
+            [{ address: last?.address, data: last?.data, taken: true }],
+          );
         },
         { disk: { path, persist } },
       );
@@ -147,6 +154,7 @@ describe('a disk', { timeout: patience(120_000) }, () => {
         assert.deepEqual([...machine.memory.read(STATUS, 1)], [0]);
         const lapics = interrupts.lapic ? [interrupts.lapic] : [];
         assert.deepEqual(lapics[0]?.irr, []);
+        assert.equal(machine.interruptLog(1).records[0]?.outcome, 'lost');
         const waiting = waitingInterrupts({
           interrupts: { ...interrupts, messages: machine.messages() },
           interruptsEnabled: true,
