@@ -12,6 +12,8 @@ import type {
   ExitBatch,
   ExitCounter,
   HypercallBatch,
+  InterruptLog,
+  InterruptRecord,
   InterruptState,
   MachineInfo,
   MemoryRegion,
@@ -293,7 +295,26 @@ export interface DeviceMessage extends MsixVector {
   readonly lastRoute?: MessageRoute;
 }
 
+/** An interrupt of the log with its way decoded. */
+export interface LoggedInterrupt
+  extends Pick<InterruptRecord, 'sequence' | 'time' | 'source' | 'line' | 'picVector' | 'outcome'> {
+  /** Who raised the line or sent the message: `COM1`, `virtio-blk MSI-X 0`. */
+  readonly device?: string;
+  /** By the I/O APIC or as a message. */
+  readonly route?: MessageRoute;
+  /** Those that the route means, by the state of their local APICs now. */
+  readonly vcpus: readonly number[];
+}
+
+export interface InterruptLogPart extends Omit<InterruptLog, 'records'> {
+  readonly records: readonly LoggedInterrupt[];
+  /** What KVM counts as injected into each vCPU, whoever sent it; none where it does not count. */
+  readonly injections: readonly { readonly vcpu: number; readonly interrupts: number; readonly nmis: number }[];
+}
+
 export interface InterruptsPart extends InterruptState {
+  /** Absent where nobody tells. */
+  readonly log?: InterruptLogPart;
   readonly messages?: readonly DeviceMessage[];
   readonly idt: readonly IdtEntry[];
   readonly waiting: readonly WaitingInterrupt[];

@@ -9,15 +9,20 @@ import type {
   PicState,
 } from '../../debug-adapter/protocol/custom.ts';
 import { byte, count, duration, time } from './format.ts';
+import { logNode, ratesNode } from './interrupt-log-nodes.ts';
+import { InterruptRates } from './interrupt-rates.ts';
 import type { StateNode } from './state-node.ts';
 
 type Idt = ReadonlyMap<number, IdtEntry>;
 
-export function interruptsNodes(part: InterruptsPart): StateNode[] {
+/** `rates` knows the stops before. */
+export function interruptsNodes(part: InterruptsPart, rates = new InterruptRates()): StateNode[] {
   const idt: Idt = new Map(part.idt.map((entry) => [entry.vector, entry]));
+  const nameOf = (vector: number) => vectorName(vector, idt);
   return [
     waitingNode(part, idt),
     pendingNode(part, idt),
+    ...(part.log ? [logNode(part.log, nameOf), ratesNode(part.log, rates, nameOf)] : []),
     ...(part.lapic ? [lapicNode(part.lapic, idt)] : []),
     ...(part.ioapic ? [ioapicNode(part.ioapic, idt)] : []),
     ...(part.messages ? [messagesNode(part.messages, idt)] : []),

@@ -1,14 +1,21 @@
-/** Interrupts: what is pending, the controllers, the IDT. */
+/** Interrupts: what is pending, what came and how fast, the controllers, the IDT. */
 import type { Disposable } from 'vscode';
+import { InterruptRates } from '../novsc/interrupt-rates.ts';
 import { interruptsNodes } from '../novsc/interrupts-nodes.ts';
 import type { StopStore } from '../state/stop-store.ts';
 import { StateTree } from './state-tree.ts';
 
 export function interruptsView(store: StopStore): Disposable {
+  let session = store.session;
+  let rates = new InterruptRates();
   return new StateTree(store, {
     view: 'ringside.interrupts',
     part: 'interrupts',
-    build: interruptsNodes,
+    build: (part) => {
+      if (store.session !== session) rates = new InterruptRates();
+      session = store.session;
+      return interruptsNodes(part, rates);
+    },
     describe: () => `vCPU ${store.threadId - 1}`,
   });
 }

@@ -11,6 +11,7 @@ import type {
   PendingEvents,
   PicState,
 } from '../protocol/inspect.ts';
+import { accepts, type Destination, isDestination } from './destination.ts';
 import { decodeMessage, type MessageRoute } from './message.ts';
 
 /** One condition on the way. */
@@ -141,10 +142,6 @@ function losesAll(pin: IoapicPin, lapics: readonly LapicState[]): boolean {
   return !pin.masked && !lapics.some((lapic) => isDestination(pin, lapic) && accepts(lapic));
 }
 
-const accepts = ({ mode, softwareEnabled }: LapicState) => mode !== 'disabled' && softwareEnabled;
-
-type Destination = Pick<MessageRoute, 'destinationMode' | 'destination'>;
-
 const targetOf = (destination: Destination, lapics: readonly LapicState[]) =>
   lapics.find((lapic) => isDestination(destination, lapic) && accepts(lapic));
 
@@ -203,16 +200,6 @@ function messageChain(
     ...routeLinks(route, lapics, 'this message is'),
     ['message', lost && 'no local APIC took it when it was sent: its interrupt is lost', 'is sent'],
   ]);
-}
-
-/** Whether a destination means this local APIC. SDM vol. 3A 11.6.2. */
-function isDestination({ destinationMode, destination }: Destination, lapic: LapicState): boolean {
-  if (destinationMode === 'physical') return destination === 0xff || destination === lapic.id;
-  const logical = lapic.ldr & 0xff;
-  const flat = lapic.dfr >>> 28 === 0xf || lapic.mode === 'x2apic';
-  if (flat) return (destination & logical) !== 0;
-  const cluster = destination >> 4;
-  return (cluster === 0xf || cluster === logical >> 4) && (destination & logical & 0xf) !== 0;
 }
 
 function picRequests(chip: PicState, master: PicState | undefined, state: DeliveryState): WaitingInterrupt[] {

@@ -42,9 +42,10 @@ describe('state of the machine', { skip: noKvm }, () => {
         root.entries.some(({ index }) => index === 511),
         'the kernel half is mapped',
       );
-      const { idt, lapic } = given<InterruptsPart>(all.interrupts);
+      const { idt, lapic, log } = given<InterruptsPart>(all.interrupts);
       assert.ok(idt[14]?.present && idt[14].symbol !== undefined, 'the page-fault gate has a named handler');
       assert.ok(lapic);
+      assert.ok(log && log.time > 0 && log.total === log.records.length, 'nothing is lost of a short log');
       const map = given<MemoryMapPart>(all.memoryMap);
       assert.ok(map.regions.some(({ kind, start }) => kind === 'ram' && start === '0x0'));
       const top = BigInt(root.cr3);

@@ -4,10 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { FrameLocator, Locator } from 'playwright-core';
-import { accessibilityViolations } from './harness/accessibility.ts';
-import { pictured, screenshot } from './harness/artifacts.ts';
+import { pictured } from './harness/artifacts.ts';
 import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts';
-import { themes } from './harness/themes.ts';
+import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
 
 describe('editors', () => {
@@ -128,15 +127,13 @@ describe('editors', () => {
 
   test('the pages of the address space are readable in every theme, and by everybody', () =>
     pictured(workbench, 'themes', async () => {
-      for (const [theme, style, webview] of themes) {
-        await workbench.theme(theme, style);
-        await page.locator(`body.${webview}`).waitFor();
-        for (const name of ['Ranges', 'Heat map', 'Changes']) {
-          await tab(name);
-          await screenshot(workbench, `address-space-${name.split(' ')[0]?.toLowerCase()}-${style}`);
-          assert.deepEqual(await accessibilityViolations(page), [], `${name} in ${theme}`);
-        }
-      }
+      await readableInEveryTheme(workbench, {
+        ...{ name: 'address-space', page },
+        looks: ['Ranges', 'Heat map', 'Changes'].map((title) => ({
+          name: title.split(' ')[0]?.toLowerCase() ?? title,
+          show: () => tab(title),
+        })),
+      });
     }));
 
   test('the memory map is drawn to scale, and readable in every theme', () =>
@@ -154,15 +151,19 @@ describe('editors', () => {
       for (const action of ['Physical memory', 'Memory', 'Disassembly', 'Page walk']) {
         await details.getByRole('button', { name: action, exact: true }).waitFor();
       }
-      for (const [theme, style, webview] of themes) {
-        await workbench.theme(theme, style);
-        await page.locator(`body.${webview}`).waitFor();
-        for (const name of ['Picture', 'Regions', 'I/O ports']) {
-          await tab(name);
-          if (name === 'Picture') await region('RAM (RAM): 0x00100000').click();
-          await screenshot(workbench, `memory-map-${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}-${style}`);
-          assert.deepEqual(await accessibilityViolations(page), [], `${name} in ${theme}`);
-        }
-      }
+      await readableInEveryTheme(workbench, {
+        ...{ name: 'memory-map', page },
+        looks: [
+          {
+            name: 'picture',
+            show: async () => {
+              await tab('Picture');
+              await region('RAM (RAM): 0x00100000').click();
+            },
+          },
+          { name: 'regions', show: () => tab('Regions') },
+          { name: 'i-o-ports', show: () => tab('I/O ports') },
+        ],
+      });
     }));
 });

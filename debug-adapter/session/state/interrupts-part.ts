@@ -7,6 +7,7 @@ import { inspect, type MsixVector } from '../../../hypervisor-core/protocol/insp
 import type { DeviceMessage, IdtEntry, InterruptsPart } from '../../protocol/custom.ts';
 import { onlyOurCore } from '../errors.ts';
 import type { StopState } from '../stop-state.ts';
+import { interruptLog } from './interrupt-log.ts';
 import { symbolName } from './symbol-name.ts';
 
 const VECTORS = 256;
@@ -26,10 +27,13 @@ export async function interruptsPart(state: StopState, thread: number): Promise<
     lapics: [own, ...others].flatMap(({ lapic }) => lapic ?? []),
   });
   const { messages, ...chips } = own;
+  const byVcpu = [own, ...others].sort((a, b) => a.vcpu - b.vcpu);
+  const log = await interruptLog(connection, byVcpu);
   return {
     ...chips,
     ...(messages && { messages: messages.map(deviceMessage) }),
     waiting,
+    ...(log && { log }),
     idt: await descriptorTable(state, thread),
   };
 }

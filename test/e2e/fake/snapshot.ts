@@ -244,7 +244,33 @@ export function mappings(physical: bigint): readonly AddressMapping[] {
   }));
 }
 
+const interruptLog: InterruptsPart['log'] = {
+  time: 4_000_000,
+  total: 1240,
+  records: [
+    {
+      ...{ sequence: 1236, time: 2_500_000, source: 'message', device: 'virtio-blk MSI-X 0', outcome: 'requested' },
+      ...{ route: decodeMessage(0xfee0_0000n, 0x41), vcpus: [0] },
+    },
+    { sequence: 1237, time: 3_000_000, source: 'line', device: 'COM1', line: 4, outcome: 'masked', vcpus: [] },
+    {
+      ...{ sequence: 1238, time: 3_250_000, source: 'line', device: 'COM1', line: 4, outcome: 'requested' },
+      ...{ route: decodeMessage(0xfee0_0000n, 0x24), picVector: 0x2c, vcpus: [0] },
+    },
+    {
+      ...{ sequence: 1239, time: 3_500_000, source: 'user', outcome: 'requested' },
+      ...{ route: decodeMessage(0xfee0_0000n, 0x400), vcpus: [0] },
+    },
+  ],
+  counts: [
+    { vector: 0x24, count: 4 },
+    { vector: 0x41, count: 1234 },
+  ],
+  injections: [{ vcpu: 0, interrupts: 4800, nmis: 1 }],
+};
+
 export const interrupts: InterruptsPart = {
+  log: interruptLog,
   vcpu: 0,
   lapic: {
     base: '0xfee00000',
