@@ -20,7 +20,7 @@ const REGISTERS = 4;
 export interface Arming {
   /** The address that a vCPU is to step off: nothing traps there. */
   readonly skip?: bigint;
-  /** Some vCPU steps, perhaps through user code. */
+  /** Some vCPU steps through user code, or may come there. */
   readonly stepping?: boolean;
   readonly delivery?: Delivery;
 }

@@ -45,7 +45,7 @@ export class MachineVcpu implements Vcpu {
 
   /** Linear address of the next instruction. */
   get pc(): bigint {
-    return linearPc(this.kvm, this.registers.get('rip'));
+    return linearPc(this.registers.state('sregs'), this.registers.get('rip'));
   }
 
   interrupts(): InterruptState {

@@ -155,11 +155,20 @@ export class RunControl {
 
   #start(): void {
     this.#parts.clock.start();
-    this.#parts.breakpoints.arm();
+    this.#armForAll();
     this.#queue = [...this.#plan.keys()]
       .filter((vcpu) => this.#parts.breakpoints.blocks(vcpu.pc))
       .map((vcpu) => ({ vcpu }));
-    this.#letGo();
+    if (this.#queue.length > 0) this.#letGo();
+    else this.#runAll();
+  }
+
+  #armForAll(): void {
+    this.#parts.breakpoints.arm({ stepping: [...this.#plan].some(([vcpu, mode]) => stepsUserCode(vcpu, mode)) });
+  }
+
+  #runAll(): void {
+    for (const [vcpu, mode] of this.#plan) this.#run(vcpu, mode);
   }
 
   /** Sends the next vCPU on its errand, or lets all of the plan go when there is none left. */
@@ -167,8 +176,8 @@ export class RunControl {
     const next = this.#queue.shift();
     if (next) this.#runAlone(next);
     else {
-      this.#parts.breakpoints.arm({ stepping: [...this.#plan.values()].some(({ kind }) => kind !== 'continue') });
-      for (const [vcpu, mode] of this.#plan) this.#run(vcpu, mode);
+      this.#armForAll();
+      this.#runAll();
     }
   }
 
@@ -176,8 +185,9 @@ export class RunControl {
     const { breakpoints, memory, strategy } = this.#parts;
     this.#alone = vcpu;
     if (delivery === undefined) {
-      breakpoints.arm({ skip: vcpu.pc, stepping: true });
-      this.#run(vcpu, { kind: 'step' });
+      const step: RunMode = { kind: 'step' };
+      breakpoints.arm({ skip: vcpu.pc, stepping: stepsUserCode(vcpu, step) });
+      this.#run(vcpu, step);
     } else {
       const { vector } = delivery;
       // What it could not do comes again by itself, and is one instruction. An interpreter lets interrupts in only now and then.
@@ -252,6 +262,10 @@ export class RunControl {
     this.onState.emit(state);
   }
 }
+
+/** True when a vCPU is to step an instruction of user code, as far as can be known now. */
+const stepsUserCode = (vcpu: MachineVcpu, { kind }: RunMode): boolean =>
+  kind === 'range-step' || (kind === 'step' && inUserCode(vcpu));
 
 function errandOf(vcpu: MachineVcpu, found: ReturnType<typeof classify>): Errand | undefined {
   if (found === 'step-off') return { vcpu };

@@ -185,7 +185,7 @@ function emulationFailure(vcpu: MachineVcpu, instruction: Uint8Array, context: S
   }
   return {
     kind: 'emulation-failure',
-    message: `KVM cannot emulate ${describe(instruction, codeBits(vcpu.kvm))} at ${hex(pc)}. ${
+    message: `KVM cannot emulate ${describe(instruction, codeBits(vcpu.registers.state('sregs')))} at ${hex(pc)}. ${
       context.strategy.emulatedSupervisor
         ? 'This KVM interprets supervisor code and lacks this instruction: build the guest without it, or use a host with VT-x or SVM.'
         : 'KVM had to interpret it, as it does for accesses to device memory, and lacks it.'

@@ -146,7 +146,7 @@ export class VcpuDebug {
     const { vcpu, page, strategy } = this.#parts;
     if (report.kind === 'trapped') return report.pc;
     if (report.kind === 'emulation-failure') {
-      const pc = strategy.emulatedSupervisor ? linearPc(vcpu, page.register('rip')) : undefined;
+      const pc = strategy.emulatedSupervisor ? linearPc(vcpu.get('sregs'), page.register('rip')) : undefined;
       return pc !== undefined && this.#plan.traps.has(Number(vcpu.translate(pc) ?? -1n)) ? pc : undefined;
     }
     if (report.kind !== 'debug') return undefined;

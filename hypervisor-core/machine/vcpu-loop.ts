@@ -148,7 +148,7 @@ export class VcpuLoop {
   /** True when a range step is to go on from where the vCPU stands. */
   #inRange(mode: RunMode): boolean {
     if (mode.kind !== 'range-step') return false;
-    const pc = linearPc(this.#parts.vcpu, this.#parts.page.register('rip'));
+    const pc = linearPc(this.#parts.vcpu.get('sregs'), this.#parts.page.register('rip'));
     return pc >= mode.start && pc < mode.end;
   }
 
@@ -242,7 +242,7 @@ export class VcpuLoop {
    */
   #portTrap(rip: bigint): VcpuReport | undefined {
     const { vcpu, page, debug, kicks } = this.#parts;
-    const pc = linearPc(vcpu, rip);
+    const pc = linearPc(vcpu.get('sregs'), rip);
     const offset = Number(pc % BigInt(PAGE));
     if (![...debug.plan.traps.keys()].some((trap) => trap % PAGE === offset)) return undefined;
     const gpa = vcpu.translate(pc);

@@ -23,7 +23,7 @@ export class VirtualMemory {
         return bytes.length;
       },
     );
-    return parts.length === 1 && parts[0] ? parts[0] : Uint8Array.from(Buffer.concat(parts));
+    return parts.length === 1 && parts[0] ? parts[0] : new Uint8Array(Buffer.concat(parts));
   }
 
   /** Number of bytes written, up to the first one that is not mapped to RAM. Page protection does not count. */

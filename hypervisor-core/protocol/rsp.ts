@@ -22,6 +22,10 @@ const HASH = 0x23;
 const STAR = 0x2a;
 const ESCAPE = 0x7d;
 const ESCAPE_XOR = 0x20;
+/** 1 for the bytes that are escaped in a body. */
+const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) => ([DOLLAR, HASH, STAR, ESCAPE].includes(byte) ? 1 : 0));
+/** What each byte of a body adds to the checksum, which is over the bytes on the wire. */
+const sumOnWire = Uint16Array.from(isSpecial, (special, byte) => (special === 1 ? ESCAPE + (byte ^ ESCAPE_XOR) : byte));
 /** A run count character n stands for n - 29 further copies. */
 const RUN_BIAS = 29;
 
@@ -35,35 +39,40 @@ export function encodeNotification(payload: string | Uint8Array): Uint8Array {
   return frame(PERCENT, payload);
 }
 
+/** Written for packets of 128 KiB: one pass over the payload where nothing is to be escaped, and a second one else. */
 function frame(start: number, payload: string | Uint8Array): Uint8Array {
-  const body = escapeBytes(typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload);
-  const packet = Buffer.allocUnsafe(body.length + 4);
+  const body = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload;
+  let escapes = 0;
+  let sum = 0;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at] ?? 0;
+    sum += sumOnWire[byte] ?? 0;
+    escapes += isSpecial[byte] ?? 0;
+  }
+  const end = 1 + body.length + escapes;
+  const packet = Buffer.allocUnsafe(end + 3);
   packet[0] = start;
-  packet.set(body, 1);
-  packet.write(`#${checksum(body).toString(16).padStart(2, '0')}`, body.length + 1, 'latin1');
+  if (escapes === 0) packet.set(body, 1);
+  else copyEscaped(body, packet, 1);
+  packet.write(`#${(sum & 0xff).toString(16).padStart(2, '0')}`, end, 'latin1');
   return packet;
 }
 
-function escapeBytes(bytes: Uint8Array): Uint8Array {
-  const special = (byte: number) => byte === DOLLAR || byte === HASH || byte === STAR || byte === ESCAPE;
-  let extra = 0;
-  for (const byte of bytes) if (special(byte)) extra++;
-  if (extra === 0) return bytes;
-  const escaped = new Uint8Array(bytes.length + extra);
-  let at = 0;
-  for (const byte of bytes) {
-    if (special(byte)) {
-      escaped[at++] = ESCAPE;
-      escaped[at++] = byte ^ ESCAPE_XOR;
-    } else escaped[at++] = byte;
+function copyEscaped(body: Uint8Array, packet: Uint8Array, start: number): void {
+  let to = start;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at] ?? 0;
+    if (isSpecial[byte] === 1) {
+      packet[to++] = ESCAPE;
+      packet[to++] = byte ^ ESCAPE_XOR;
+    } else packet[to++] = byte;
   }
-  return escaped;
 }
 
 function checksum(body: Uint8Array): number {
   let sum = 0;
-  for (const byte of body) sum = (sum + byte) & 0xff;
-  return sum;
+  for (let at = 0; at < body.length; at++) sum += body[at] ?? 0;
+  return sum & 0xff;
 }
 
 export interface RspDecoderOptions {

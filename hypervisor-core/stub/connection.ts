@@ -5,7 +5,7 @@ import type { GuestEnd } from '../protocol/inspect.ts';
 import { encodePacket, RspDecoder, type RspEvent, type ThreadId, textToHex } from '../protocol/rsp.ts';
 import { BreakpointSet } from './breakpoint-set.ts';
 import { handlers } from './handlers.ts';
-import { type Client, ErrorCode, PacketError, splitPacket } from './packet.ts';
+import { type Client, ErrorCode, PacketError, type Reply, splitPacket } from './packet.ts';
 import { SSTEP } from './packets/qemu.ts';
 import { endReply, stopMessage, stopReply } from './stop-reply.ts';
 
@@ -179,7 +179,7 @@ export class Connection implements Client {
     else this.#send(`E${code.toString(16).padStart(2, '0')}`);
   }
 
-  #send(payload: string): void {
+  #send(payload: Reply): void {
     this.#lastSent = encodePacket(payload);
     if (!this.#socket.writableEnded) this.#socket.write(this.#lastSent);
   }

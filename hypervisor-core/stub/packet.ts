@@ -28,6 +28,9 @@ export interface Client {
   leave(): void;
 }
 
+/** Text, or bytes where they may be many: the one is turned into the other on the way. */
+export type Reply = string | Uint8Array;
+
 export interface PacketHandler {
   /** One character, or for packets of the `q`, `Q` and `v` families the word up to the first `:`, `;`, `,` or `=`. */
   readonly name: string;
@@ -40,7 +43,7 @@ export interface PacketHandler {
    * Throws {@link PacketError} for what the client got wrong or cannot have. A reply that takes time is promised; packets
    * after this one wait for it.
    */
-  handle(client: Client, rest: string): string | undefined | Promise<string | undefined>;
+  handle(client: Client, rest: string): Reply | undefined | Promise<Reply | undefined>;
 }
 
 /** Error numbers in `E` replies follow errno, as far as anyone looks at them. */

@@ -1,7 +1,7 @@
 /** Going back to a snapshot of a guest of 512 MiB that is mostly empty, beside QEMU's loadvm on the same host. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { jumpBack } from '../core/run-control-kit.ts';
 import { CODE, imm32, Session } from '../core/tiny-guest.ts';
 import { sampleKernel } from '../guests/markers.ts';
-import { milliseconds, printTable, summary } from './table.ts';
+import { milliseconds, printTable, summary, usable } from './table.ts';
 
 const MEMORY = 512 << 20;
 const TURNS = 20;
@@ -106,15 +106,6 @@ async function qemu(accelerator: string, folder: string): Promise<number[]> {
   } finally {
     child.kill();
     await once(child, 'exit');
-  }
-}
-
-function usable(device: string): boolean {
-  try {
-    accessSync(device, constants.R_OK | constants.W_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

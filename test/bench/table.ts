@@ -1,4 +1,5 @@
-/** How benches print: medians with their spread, and ratios, never a verdict. */
+/** What benches share: how they print (medians with their spread, and ratios, never a verdict) and measure. */
+import { accessSync, constants } from 'node:fs';
 
 /** Median, least and most of some measurements. */
 export function summary(values: readonly number[]): { readonly median: number; readonly text: string } {
@@ -22,4 +23,14 @@ export async function milliseconds(action: () => Promise<unknown>): Promise<numb
   const start = performance.now();
   await action();
   return performance.now() - start;
+}
+
+/** Whether this user may open `device` for reading and writing. */
+export function usable(device: string): boolean {
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

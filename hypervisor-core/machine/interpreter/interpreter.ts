@@ -29,7 +29,7 @@ export class Interpreter {
     this.#iced ??= require('iced-x86') as typeof import('iced-x86');
     const { vcpu, page, alone } = this.#parts;
     const { Decoder, DecoderOptions, Mnemonic } = this.#iced;
-    const bits = codeBits(vcpu);
+    const bits = codeBits(vcpu.get('sregs'));
     const decoder = new Decoder(bits, code, DecoderOptions.None);
     decoder.ip = page.register('rip');
     const instruction = decoder.decode();

@@ -5,13 +5,16 @@ import { type Client, ErrorCode, malformed, PacketError, type PacketHandler } fr
 /** Longest read: two digits a byte, or each byte escaped, must fit a packet. */
 const MAX_READ = MAX_PACKET / 2 - 16;
 
+/** In front of binary data. */
+const BINARY = Buffer.from('b');
+
 const readHex: PacketHandler = { name: 'm', handle: (client, rest) => bytesToHex(read(client, rest)) };
 
 /** Binary reads as of gdb 16: `b` and the bytes. lldb 14 probes `x0,0`, wants `OK` for it, and goes back to `m`. */
 const readBinary: PacketHandler = {
   name: 'x',
   feature: 'binary-upload+',
-  handle: (client, rest) => `b${Buffer.from(read(client, rest)).toString('latin1')}`,
+  handle: (client, rest) => Buffer.concat([BINARY, read(client, rest)]),
 };
 
 const writeHex: PacketHandler = {

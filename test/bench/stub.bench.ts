@@ -1,0 +1,202 @@
+/**
+ * The stub as its clients feel it: memory read and single steps over the wire, with the same bare client and the same boot
+ * sector on Ringside and on QEMU. QEMU's stub has no binary reads, so it is asked in hex, in packets as long as it takes.
+ * What a step over the wire cannot beat is an answer from a process that does nothing: client, stub and vCPU wake each
+ * other in turn, and where processors sleep in a virtual machine, that takes most of the time. A range step takes its
+ * steps on the vCPU's own thread.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { encodePacket } from '../../hypervisor-core/protocol/rsp.ts';
+import { printTable, summary, usable } from './table.ts';
+
+const TURNS = 5;
+const STEPS = 4000;
+const READ_BYTES = 32 << 20;
+const HASH = 0x23;
+
+/** cli; xor eax, eax; loop: inc eax; nop; jmp loop */
+const CODE = [0xfa, 0x66, 0x31, 0xc0, 0x66, 0x40, 0x90, 0xeb, 0xfb];
+/** Bytes that look like a kernel's: the area is filled with them before it is read. */
+const AREA = { start: 0x2_0000, length: 0x1_0000 };
+
+/** As little of a client as there can be, so that the stub is what is measured. */
+class BareClient {
+  readonly #socket: Socket;
+  readonly #parts: Buffer[] = [];
+  #settle: ((reply: Buffer) => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk) => {
+      this.#parts.push(chunk);
+      // A reply ends by `#` and two digits, and has no other `#`. Acknowledgements come alone or in front.
+      if (chunk.length < 3 ? Buffer.concat(this.#parts).at(-3) !== HASH : chunk.at(-3) !== HASH) return;
+      const reply = Buffer.concat(this.#parts.splice(0));
+      this.#settle?.(reply.subarray(reply.indexOf('$') + 1, -3));
+    });
+  }
+
+  ask(payload: string | Uint8Array): Promise<Buffer> {
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      this.#socket.write(encodePacket(payload));
+    });
+  }
+
+  interrupt(): void {
+    this.#socket.write('\x03');
+  }
+}
+
+interface Rates {
+  /** Megabytes (10^6) of guest memory a second. */
+  readonly hex: number;
+  readonly binary: number | undefined;
+  /** Instructions a second, each a packet, and all by one packet where there are range steps. */
+  readonly steps: number;
+  readonly rangeSteps: number | undefined;
+}
+
+async function megabytesPerSecond(client: BareClient, packet: 'm' | 'x', length: number): Promise<number> {
+  const start = performance.now();
+  for (let read = 0; read < READ_BYTES; read += length) {
+    const at = AREA.start + (read % (AREA.length - length + 1));
+    const reply = await client.ask(`${packet}${at.toString(16)},${length.toString(16)}`);
+    if (reply.length < length) throw new Error(`${packet} gave ${reply.length} bytes: ${reply.subarray(0, 40)}`);
+  }
+  return READ_BYTES / 1000 / (performance.now() - start);
+}
+
+async function rates(socket: string, hexLength: number, binaryLength?: number): Promise<Rates> {
+  const connection = connect(socket);
+  await once(connection, 'connect');
+  try {
+    const client = new BareClient(connection);
+    await client.ask('qSupported:swbreak+;hwbreak+');
+    await client.ask('QStartNoAckMode');
+    connection.write('+');
+    await fill(client);
+    const hex = await megabytesPerSecond(client, 'm', hexLength);
+    const binary = binaryLength && (await megabytesPerSecond(client, 'x', binaryLength));
+    const start = performance.now();
+    for (let step = 0; step < STEPS; step++) await client.ask('s');
+    const steps = (STEPS * 1000) / (performance.now() - start);
+    const hasRange = (await client.ask('vCont?')).includes(';r');
+    return { hex, binary, steps, rangeSteps: hasRange ? await rangeStepsPerSecond(client) : undefined };
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Steps through all of memory for a while; the loop counts in EAX, and has three instructions. */
+async function rangeStepsPerSecond(client: BareClient): Promise<number> {
+  const eax = async () => Buffer.from((await client.ask('p0')).toString(), 'hex').readUInt32LE();
+  const [before, start] = [await eax(), performance.now()];
+  const stopped = client.ask('vCont;r0,ffffffff:1');
+  await delay(500);
+  client.interrupt();
+  await stopped;
+  const milliseconds = performance.now() - start;
+  return (3 * 1000 * ((await eax()) - before)) / milliseconds;
+}
+
+/** Round trips a second to a process that sends back what it gets, over the same kind of socket. */
+async function echoesPerSecond(path: string): Promise<number> {
+  const program = `require('node:net').createServer((socket) => socket.pipe(socket)).listen(${JSON.stringify(path)})`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = once(child, 'exit');
+  try {
+    while (!existsSync(path)) await delay(20);
+    const connection = connect(path);
+    await once(connection, 'connect');
+    const client = new BareClient(connection);
+    const start = performance.now();
+    for (let step = 0; step < STEPS; step++) await client.ask('s');
+    connection.destroy();
+    return (STEPS * 1000) / (performance.now() - start);
+  } finally {
+    child.kill();
+    await ended;
+  }
+}
+
+/** Half code-like bytes, half zeros. */
+async function fill(client: BareClient): Promise<void> {
+  const CHUNK = 1024;
+  for (let at = AREA.start; at < AREA.start + AREA.length; at += CHUNK) {
+    const data = (at / CHUNK) % 2 ? randomBytes(CHUNK).toString('hex') : '00'.repeat(CHUNK);
+    const reply = await client.ask(`M${at.toString(16)},${CHUNK.toString(16)}:${data}`);
+    if (reply.toString() !== 'OK') throw new Error(`M gave ${reply}`);
+  }
+}
+
+async function withStub(program: string, args: readonly string[], socket: string, body: () => Promise<Rates>) {
+  const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = once(child, 'exit');
+  try {
+    while (!existsSync(socket)) await delay(20);
+    return await body();
+  } finally {
+    child.kill();
+    await ended;
+  }
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
+  try {
+    const image = join(folder, 'sector.img');
+    const sector = new Uint8Array(512);
+    sector.set(CODE);
+    sector.set([0x55, 0xaa], 510);
+    writeFileSync(image, sector);
+    const ours: Rates[] = [];
+    const echoes: number[] = [];
+    const accelerators = usable('/dev/kvm') ? ['kvm', 'tcg'] : ['tcg'];
+    const theirs = new Map<string, Rates[]>(accelerators.map((name) => [name, []]));
+    for (let turn = 0; turn < TURNS; turn++) {
+      echoes.push(await echoesPerSecond(join(folder, `echo${turn}`)));
+      const socket = join(folder, `ringside${turn}`);
+      const run = [join(__dirname, '../core.js'), 'run', image, '--gdb', `unix:${socket}`, '--wait'];
+      ours.push(await withStub(process.execPath, run, socket, () => rates(socket, 0xff00, 0xff00)));
+      for (const [name, list] of theirs) {
+        const path = join(folder, `${name}${turn}`);
+        const machine = ['-accel', name, '-display', 'none', '-m', '64', '-drive', `format=raw,file=${image}`, '-S'];
+        const server = ['-chardev', `socket,id=gdb,path=${path},server=on,wait=off`, '-gdb', 'chardev:gdb'];
+        const start = () => rates(path, 0x7f0);
+        list.push(await withStub('qemu-system-x86_64', [...machine, ...server], path, start));
+      }
+    }
+    const row = (label: string, values: readonly number[], against?: readonly number[]) => {
+      const times = against && `${(summary(against).median / summary(values).median).toFixed(1)} times less than ours`;
+      return [label, summary(values).text, times ?? ''];
+    };
+    const of = (list: readonly Rates[], what: 'hex' | 'steps') => list.map((rate) => rate[what]);
+    const binary = ours.map((rate) => rate.binary ?? Number.NaN);
+    printTable(`Guest memory read over RSP, MB a second: median (least to most) of ${TURNS}`, [
+      row('Ringside, x packets', binary),
+      row('Ringside, m packets', of(ours, 'hex')),
+      ...[...theirs].map(([name, list]) => row(`QEMU with ${name}, m packets`, of(list, 'hex'), binary)),
+    ]);
+    printTable(`Single steps over RSP a second: median (least to most) of ${TURNS} times ${STEPS}`, [
+      row('An echo instead of a stub', echoes),
+      row(
+        'Ringside, one range step',
+        ours.map(({ rangeSteps }) => rangeSteps ?? Number.NaN),
+      ),
+      row('Ringside', of(ours, 'steps')),
+      ...[...theirs].map(([name, list]) => row(`QEMU with ${name}`, of(list, 'steps'), of(ours, 'steps'))),
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+void main();
