@@ -77,6 +77,7 @@ function fakeSymbols({ variables = {}, types = {}, symbols = [], enumerators = {
     symbolAt: (address) =>
       symbols.find((each) => address >= each.address && address < each.address + (each.size || 1n)),
     symbolsNamed: (name) => symbols.filter((each) => each.name === name),
+    functionSymbols: () => [],
     namesWithPrefix: (prefix) => symbols.map(({ name }) => name).filter((name) => name.startsWith(prefix)),
     sources: () => [],
     lineAt: () => undefined,

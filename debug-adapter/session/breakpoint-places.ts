@@ -40,7 +40,7 @@ function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Resol
   if (literal) return { places: [{ address: BigInt(literal), line: NOWHERE }] };
   const places = unique(symbols?.placesForFunction(name) ?? []);
   if (places.length > 0) return { places };
-  const code = (symbols?.symbolsNamed(name) ?? []).filter(({ kind }) => kind !== 'object');
+  const code = symbols?.functionSymbols(name) ?? [];
   if (code.length > 0) return { places: code.map(({ address }) => ({ address, line: NOWHERE })) };
   return { places: [], message: `The program has no function "${name}".` };
 }

@@ -137,6 +137,8 @@ export interface SymbolIndex {
   /** The symbol that covers `address`, or the nearest one below it in the same section. */
   symbolAt(address: bigint): ImageSymbol | undefined;
   symbolsNamed(name: string): readonly ImageSymbol[];
+  /** Code by its name as it is or as it reads: `ns::Class::method` of C++, `crate::module::function` of Rust. */
+  functionSymbols(name: string): readonly ImageSymbol[];
   /** Names that start with `prefix`, for completions. */
   namesWithPrefix(prefix: string, limit: number): readonly string[];
 
@@ -149,7 +151,10 @@ export interface SymbolIndex {
   placesFor(file: string, line: number): readonly BreakpointPlace[];
   /** Lines with statements in a range, for `breakpointLocations`. */
   linesWithCode(file: string, first: number, last: number): readonly number[];
-  /** Where to break for a function: after its prologue, for the out-of-line copy and every inlined one. */
+  /**
+   * Where to break for a function, by its name as for {@link functionSymbols}: after its prologue, for the out-of-line copy
+   * and every inlined one.
+   */
   placesForFunction(name: string): readonly BreakpointPlace[];
 
   functionAt(pc: bigint): FunctionInfo | undefined;

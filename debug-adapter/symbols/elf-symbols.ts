@@ -25,6 +25,7 @@ import { attribute, tag } from './dwarf-constants.ts';
 import { type ElfFile, sectionFlags } from './elf.ts';
 import { Unavailable } from './expression.ts';
 import { Frames } from './frames.ts';
+import { parseFunctionName } from './function-name.ts';
 import { ImageIndex, type IndexOptions } from './index/image-index.ts';
 import { Lines } from './lines.ts';
 import { Macros } from './macros.ts';
@@ -126,6 +127,10 @@ export class ElfSymbols implements OpenSymbols {
 
   symbolsNamed(name: string): ImageSymbol[] {
     return this.symbols.named(name);
+  }
+
+  functionSymbols(name: string): ImageSymbol[] {
+    return this.symbols.functions(name);
   }
 
   namesWithPrefix(prefix: string, limit: number): string[] {
@@ -239,9 +244,9 @@ export class ElfSymbols implements OpenSymbols {
 
   /** Units with the code that `.symtab` gives a name to. */
   private unitsOfSymbol(name: string): Unit[] {
-    return this.symbols
-      .named(name)
-      .flatMap(({ address }) => this.lines.unitFor(this.addresses.fromGuest(address)) ?? []);
+    return [...this.symbols.named(name), ...this.symbols.meant(parseFunctionName(name))].flatMap(
+      ({ address }) => this.lines.unitFor(this.addresses.fromGuest(address)) ?? [],
+    );
   }
 
   private definition(name: string, wanted: number): Die | undefined {

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { build, compilers, everyVariant, gdb, nameOf, run, type Variant } from './fixtures/toolchain.ts';
+import {
+  breakpointAddresses,
+  build,
+  compilers,
+  everyVariant,
+  gdb,
+  nameOf,
+  run,
+  type Variant,
+} from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
 
 const narrow = ([0, 2] as const).map((optimisation) => ({
@@ -58,19 +67,6 @@ describe('lines as gdb and readelf have them', () => {
     });
   }
 });
-
-const separator = '@@next';
-
-/** For each thing to break at, the addresses that `info breakpoints` then lists. */
-function breakpointAddresses(program: string, asked: readonly string[]): bigint[][] {
-  const commands = asked.flatMap((what) => ['delete', `break ${what}`, 'info breakpoints', `echo \n${separator}\n`]);
-  const parts = gdb(program, commands).split(separator).slice(0, asked.length);
-  return parts.map((part) =>
-    [...part.matchAll(/^\d+(?:\.\d+)?\s+(?:breakpoint\s+keep\s+)?y\s+(0x[0-9a-f]+)/gm)].map((match) =>
-      BigInt(match[1] as string),
-    ),
-  );
-}
 
 /**
  * Where rows of several files share an address gdb 13 forgets all but the last file's, and so moves a breakpoint that

@@ -64,6 +64,10 @@ class MapSymbols implements OpenSymbols {
     return this.map.table.named(name);
   }
 
+  functionSymbols(name: string): readonly ImageSymbol[] {
+    return this.map.table.functions(name);
+  }
+
   namesWithPrefix(prefix: string, limit: number): readonly string[] {
     return this.map.table.withPrefix(prefix, limit);
   }

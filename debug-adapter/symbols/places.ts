@@ -3,9 +3,12 @@ import type { BreakpointPlace, SourceLine } from './api.ts';
 import type { DebugInfo } from './debug-info.ts';
 import type { Die } from './die.ts';
 import { attribute } from './dwarf-constants.ts';
+import { type FunctionName, lastOf, means, parseFunctionName } from './function-name.ts';
 import type { ImageIndex } from './index/image-index.ts';
 import type { Lines, Statement } from './lines.ts';
 import { prologueEnd } from './prologue.ts';
+import { readableName } from './readable-name.ts';
+import { scopedName } from './scoped-name.ts';
 import type { Scope, Scopes } from './scopes.ts';
 import type { SymbolTable } from './symtab.ts';
 import type { Unit } from './unit.ts';
@@ -32,7 +35,7 @@ export class Places {
 
   forFunction(name: string): BreakpointPlace[] {
     const distances = new Set<number>();
-    const dies = [...this.names.find(name, 'function')];
+    const dies = this.functionsMeant(name);
     for (const die of dies) {
       for (const instance of this.instancesOf(die)) {
         const distance = this.bodyOf(instance);
@@ -45,10 +48,24 @@ export class Places {
     return [...distances].flatMap((distance) => this.place(distance));
   }
 
+  /** Entries of that name, or of one that C++ or Rust writes so. */
+  private functionsMeant(name: string): Die[] {
+    const wanted = parseFunctionName(name);
+    const own = new Set([name, ownName(wanted)]);
+    for (const { address } of this.symbols.meant(wanted)) {
+      const distance = this.info.addresses.fromGuest(address);
+      const unit = this.lines.unitFor(distance);
+      const found = (unit && this.scopes.functionAt(unit, distance))?.name;
+      if (found !== undefined) own.add(found);
+    }
+    const dies = [...own].flatMap((each) => [...this.names.find(each, 'function')]);
+    return dies.filter((die) => die.name === name || isMeant(die, name, wanted));
+  }
+
   /** Functions of assembly sources, of which some assemblers describe the lines alone. */
   private assembled(name: string): number[] {
-    const code = this.symbols.named(name).filter(({ kind }) => kind !== 'object');
-    return code
+    return this.symbols
+      .functions(name)
       .map(({ address }) => this.info.addresses.fromGuest(address))
       .filter((distance) => this.info.isLoaded(distance));
   }
@@ -125,4 +142,22 @@ function* inlinedScopes(scope: Scope): Generator<Scope> {
     if (child.kind === 'inlined' && child.ranges.length > 0) yield child;
     yield* inlinedScopes(child);
   }
+}
+
+/** With its template arguments, as DWARF has them in the name. */
+function ownName(wanted: FunctionName): string {
+  const { base, templates = '' } = lastOf(wanted);
+  return base + templates;
+}
+
+/** By its mangled name, or else, where there is none or it lacks what was asked for, by the scopes that it is in. */
+function isMeant(die: Die, name: string, wanted: FunctionName): boolean {
+  const linkage = die.bearer(attribute.linkageName)?.string(attribute.linkageName) ?? '';
+  if (linkage === name) return true;
+  const readable = readableName(linkage);
+  const isMangled = readable !== linkage;
+  if (isMangled && means(wanted, parseFunctionName(readable))) return true;
+  const isInDwarfAlone = wanted.parts.some(({ base, templates }) => templates !== undefined || base.startsWith('{'));
+  const mayBe = wanted.parameters === undefined && (!isMangled || isInDwarfAlone);
+  return mayBe && means(wanted, { parts: scopedName(die) });
 }

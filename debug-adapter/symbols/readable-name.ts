@@ -23,6 +23,11 @@ const call = new Script('demangle(name)');
 /** What {@link call} sees; made for the first mangled name. */
 let scope: { demangle: (name: string) => string; name: string } | undefined;
 
+/** Whether a name in a table of strings begins as mangled ones do. */
+export function isMangled(strings: Uint8Array, at: number): boolean {
+  return strings[at] === 0x5f && mangled.test(Buffer.from(strings.subarray(at, at + 3)).toString('latin1'));
+}
+
 /** The name itself where it is not mangled, or cannot be read. */
 export function readableName(name: string): string {
   if (!mangled.test(name) || name.length > longestName) return name;

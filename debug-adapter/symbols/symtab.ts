@@ -3,12 +3,16 @@ import { type Addresses, lastAtMost, sortedOrder } from './addresses.ts';
 import type { ImageSymbol } from './api.ts';
 import { offsetsOfString, stringAt } from './bytes.ts';
 import type { ElfFile } from './elf.ts';
+import { type FunctionName, lastOf, means, parseFunctionName } from './function-name.ts';
+import { isMangled, readableName } from './readable-name.ts';
 
 export const symbolTypes = { noType: 0, object: 1, func: 2, section: 3, file: 4, ifunc: 10 } as const;
 const undefinedSection = 0;
 const absoluteSection = 0xfff1;
 /** Symbols at lower addresses that are looked at for one that covers an address. */
 const coverSteps = 64;
+/** What compilers put apart of a function is not where it is entered. */
+const coldPart = '[clone .cold';
 
 /** Columns with one element for each symbol that names something, in the file's order: a kernel has 100,000 of them. */
 export interface SymbolColumns {
@@ -34,6 +38,8 @@ export interface Region {
 
 export class SymbolTable {
   private sorted: Uint32Array | undefined;
+  /** Entries whose names are mangled. */
+  private mangled: Uint32Array | undefined;
 
   constructor(
     private readonly columns: SymbolColumns,
@@ -71,6 +77,52 @@ export class SymbolTable {
     const { count, nameAt } = this.columns;
     for (let entry = 0; entry < count; entry++) if (wanted.has(nameAt[entry] as number)) found.push(this.symbol(entry));
     return found;
+  }
+
+  /** Code of that name, or of one that C++ or Rust writes so, each address once. */
+  functions(name: string): ImageSymbol[] {
+    const found = [...this.named(name).filter(({ kind }) => kind !== 'object'), ...this.meant(parseFunctionName(name))];
+    return [...new Map(found.map((symbol) => [symbol.address, symbol])).values()];
+  }
+
+  /** Functions with mangled names that `wanted` means, as they are or as they read. */
+  meant(wanted: FunctionName): ImageSymbol[] {
+    // A mangled name has the parts of the readable one as they are, but for `~` and the names of operators.
+    const letters = /\w*/.exec(lastOf(wanted).base.replace('~', ''))?.[0] ?? '';
+    const part = Buffer.from(letters === 'operator' ? '' : letters, 'utf8');
+    const found: ImageSymbol[] = [];
+    for (const entry of this.mangledEntries) {
+      const at = this.columns.nameAt[entry] as number;
+      if (!this.nameHas(at, part)) continue;
+      const name = stringAt(this.strings, at);
+      const readable = readableName(name);
+      const isMeant = name === lastOf(wanted).base || means(wanted, parseFunctionName(readable));
+      if (readable.includes(coldPart) || !isMeant) continue;
+      const symbol = this.symbol(entry);
+      if (symbol.kind !== 'object') found.push(symbol);
+    }
+    return found;
+  }
+
+  private get mangledEntries(): Uint32Array {
+    if (!this.mangled) {
+      const { count, nameAt } = this.columns;
+      const found: number[] = [];
+      for (let entry = 0; entry < count; entry++)
+        if (isMangled(this.strings, nameAt[entry] as number)) found.push(entry);
+      this.mangled = Uint32Array.from(found);
+    }
+    return this.mangled;
+  }
+
+  private nameHas(start: number, part: Uint8Array): boolean {
+    const { strings } = this;
+    for (let at = start; at + part.length <= strings.length && strings[at] !== 0; at++) {
+      let same = 0;
+      while (same < part.length && strings[at + same] === part[same]) same++;
+      if (same === part.length) return true;
+    }
+    return false;
   }
 
   /** The first names in alphabetical order that start with `prefix`. */
