@@ -139,7 +139,7 @@ export const traceColumns: readonly Column<Run<Exit>>[] = [
     text: ({ item }) => `${item.vcpu}`,
     order: ({ item }) => item.vcpu,
   },
-  { key: 'reason', title: 'Reason', width: 'minmax(6em, 1fr)', text: ({ item }) => reasonText(item.reason) },
+  { key: 'reason', title: 'Reason', width: 'minmax(7em, 1fr)', text: ({ item }) => reasonText(item.reason) },
   {
     key: 'address',
     title: 'Address',

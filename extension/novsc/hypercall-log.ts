@@ -15,7 +15,7 @@ export interface Call extends HypercallRecord {
 export interface CallCount {
   readonly abi: Call['abi'];
   readonly name: string;
-  readonly number: Call['number'];
+  readonly code: Call['code'];
   readonly calls: number;
   /** Calls a second, lately. */
   readonly rate: number;
@@ -72,13 +72,13 @@ export class HypercallLog {
 
   get counts(): readonly CallCount[] {
     return [...this.#counts.values()].map(({ first, calls, time, rate }) => {
-      const { abi, name, number } = first;
-      return { abi, name, number, calls, time, rate: rate.perSecond };
+      const { abi, name, code } = first;
+      return { abi, name, code, calls, time, rate: rate.perSecond };
     });
   }
 
   #count(call: Call): void {
-    const key = `${call.abi} ${call.number}`;
+    const key = `${call.abi} ${call.code}`;
     const known = this.#counts.get(key) ?? { first: call, calls: 0, time: 0, rate: new Rate() };
     known.calls++;
     known.time += call.duration;

@@ -8,14 +8,8 @@ import type { Column } from './table.ts';
 /** Where the call was made: the caller of a hypercall page, or the call itself. */
 export const callAddress = ({ caller, rip }: Call) => caller ?? rip;
 
-/**
- * What to ask for to be stopped at the next call of the same number. A number of Hyper-V's is a whole input value, whose low
- * 16 bits say which call it is.
- */
-export function callStopLine({ abi, number }: Pick<Call, 'abi' | 'number'>): string {
-  const code = abi === 'hyperv' ? BigInt(number) & 0xffffn : BigInt(number);
-  return `hypercall ${abi} 0x${code.toString(16)}`;
-}
+/** What to ask for to be stopped at the next call of the same code. */
+export const callStopLine = ({ abi, code }: Pick<Call, 'abi' | 'code'>): string => `hypercall ${abi} ${code}`;
 
 const words = ({ value, text }: { readonly value: string; readonly text?: string }) => text ?? value;
 
@@ -114,15 +108,15 @@ export function callFacts({ item, last, count: times }: Run<Call>): LogDetails['
 
 export const countColumns: readonly Column<CallCount>[] = [
   { key: 'abi', title: 'ABI', width: '4em', rank: 5, text: ({ abi }) => abi },
-  { key: 'call', title: 'Call', width: 'minmax(8em, 3fr)', text: ({ name, number }) => name || number },
+  { key: 'call', title: 'Call', width: 'minmax(8em, 3fr)', text: ({ name, code }) => name || code },
   {
-    key: 'number',
+    key: 'code',
     title: 'Number',
     width: '5em',
     rank: 4,
     numeric: true,
-    text: ({ number }) => number,
-    order: (row) => BigInt(row.number),
+    text: ({ code }) => code,
+    order: (row) => BigInt(row.code),
   },
   {
     key: 'calls',

@@ -189,6 +189,7 @@ describe('names', () => {
       caller: '0x1234',
       abi: 'xen',
       number: '0x12',
+      code: '0x12',
       name: 'console_io: write',
       arguments: [
         { name: 'cmd', value: '0x0', text: 'write' },
@@ -212,6 +213,7 @@ describe('names', () => {
 
   test('of a Hyper-V call', () => {
     const record = hypercallRecord(0, { ...recorded, abi: 'hyperv', number: 0x3_0001_0002n, result: 0x2_0000_0002n });
+    assert.deepEqual([record.number, record.code], ['0x300010002', '0x2']);
     assert.equal(record.name, 'HvCallFlushVirtualAddressSpace');
     assert.equal(record.arguments[0]?.text, 'fast, 3 repetitions');
     assert.equal(record.resultText, 'HV_STATUS_INVALID_HYPERCALL_CODE, 2 of 3 done');

@@ -4,6 +4,7 @@ import type { HypercallAbiName, HypercallEvent } from '../protocol/hypercall-eve
 import type { HypercallRecord, Personality } from '../protocol/inspect.ts';
 import type { HypercallAbi } from './abi.ts';
 import { hyperv } from './hyperv.ts';
+import { inputValue } from './hyperv-input.ts';
 import { kvm } from './kvm.ts';
 import { xen } from './xen.ts';
 
@@ -13,6 +14,10 @@ const conventions: Readonly<Record<HypercallAbiName, HypercallAbi>> = { kvm, xen
 export function conventionOf(personality: Personality): HypercallAbi | undefined {
   return personality === 'none' ? undefined : conventions[personality];
 }
+
+/** What tells one call from another: Hyper-V's number is a whole input value, and the call code a part of it. */
+export const callCode = (abi: HypercallAbiName, number: bigint): bigint =>
+  abi === 'hyperv' ? BigInt(inputValue(number).code) : number;
 
 /** The name of a recorded call, as far as its convention knows one. */
 export const hypercallName = (event: HypercallEvent): string => conventions[event.abi].describe(event).name;
@@ -29,6 +34,7 @@ export function hypercallRecord(sequence: number, event: HypercallEvent): Hyperc
     ...(caller !== undefined && { caller: hex(caller) }),
     abi,
     number: hex(number),
+    code: hex(callCode(abi, number)),
     ...conventions[abi].describe(event),
     result: hex(result),
     duration,

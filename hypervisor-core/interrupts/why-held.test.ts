@@ -143,6 +143,11 @@ describe('what holds an interrupt', () => {
       'cascade in service: held',
       { pic: [pic('master', { isr: 2 }), pic('slave', { irr: 1 })] },
     ],
+    [
+      'a master busy with IR1, where that comes after the slave',
+      'delivery: passes',
+      { pic: [pic('master', { isr: 2, highestPriority: 2 }), pic('slave', { irr: 1 })] },
+    ],
     ['a PIC that nobody programmed', 'initialization: held', { pic: [pic('master', { irr: 1, initialized: false })] }],
     ['nothing, from a PIC without local APIC', 'delivery: passes', { pic: [pic('master', { irr: 1 })] }],
   ] as readonly (readonly [string, string, Partial<InterruptState>, (readonly LapicState[])?])[]) {
@@ -165,6 +170,21 @@ describe('what holds an interrupt', () => {
       [
         [0x50, 'delivery'],
         [0x40, 'order'],
+      ],
+    );
+  });
+
+  test('a PIC whose priorities are turned lets the turned one go first', () => {
+    const interrupts: InterruptState = {
+      ...{ vcpu: 0, pit: [], pending: ready },
+      pic: [pic('master', { irr: 0b1_0001, highestPriority: 4 })],
+    };
+    const waiting = waitingInterrupts({ interrupts, interruptsEnabled: true, lapics: [] });
+    assert.deepEqual(
+      waiting.map(({ source, links }) => [source, links.at(-1)?.name]),
+      [
+        ['PIC master IR0', 'order'],
+        ['PIC master IR4', 'delivery'],
       ],
     );
   });

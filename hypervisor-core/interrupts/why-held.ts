@@ -13,6 +13,7 @@ import type {
 } from '../protocol/inspect.ts';
 import { accepts, type Destination, isDestination } from './destination.ts';
 import { decodeMessage, type MessageRoute } from './message.ts';
+import { CASCADE, firstOf, inputsByPriority, processorClass } from './priority.ts';
 
 /** One condition on the way. */
 interface DeliveryLink {
@@ -87,16 +88,14 @@ function enableLinks({ mode, softwareEnabled }: LapicState): Link[] {
   ];
 }
 
-/** The processor priority is the higher class of TPR and of the highest vector in service. SDM vol. 3A 11.8.3.1. */
-function priorityHolds({ tpr, isr }: LapicState, vector: number): string | undefined {
-  const inService = Math.max(-1, ...isr);
-  const served = inService >> 4;
-  const level = Math.max(tpr >> 4, served);
+function priorityHolds(lapic: LapicState, vector: number): string | undefined {
+  const level = processorClass(lapic);
   if (vector >> 4 > level) return undefined;
-  if (served >= tpr >> 4) {
+  const inService = Math.max(-1, ...lapic.isr);
+  if (inService >> 4 === level) {
     return `vector ${byte(inService)} is in service and no end of interrupt (EOI) was written for it`;
   }
-  return `TPR is ${byte(tpr)}, which lets through vectors from ${byte((level + 1) << 4)} on`;
+  return `TPR is ${byte(lapic.tpr)}, which lets through vectors from ${byte((level + 1) << 4)} on`;
 }
 
 /** What the vCPU itself must be ready for. */
@@ -206,7 +205,7 @@ function picRequests(chip: PicState, master: PicState | undefined, state: Delive
   const lines = [0, 1, 2, 3, 4, 5, 6, 7].filter((line) => chip.irr & (1 << line));
   // The master's IR2 is the slave's output and not a request of its own.
   return lines
-    .filter((line) => chip.name === 'slave' || line !== 2)
+    .filter((line) => chip.name === 'slave' || line !== CASCADE)
     .map((line) =>
       chain(`PIC ${chip.name} IR${line}`, chip.initialized ? chip.vectorBase + line : undefined, [
         ...picLinks(chip, line),
@@ -218,8 +217,8 @@ function picRequests(chip: PicState, master: PicState | undefined, state: Delive
 }
 
 function picLinks(chip: PicState, line: number): Link[] {
-  const upTo = (2 << line) - 1;
-  const waiting = lowest(chip.irr & ~chip.imr & (upTo >> 1));
+  const upTo = upToInput(chip, line);
+  const waiting = firstOf(upTo.slice(0, -1), chip.irr & ~chip.imr);
   return [
     ['initialization', !chip.initialized && 'the guest has not programmed this chip', 'done'],
     ['mask', (chip.imr & (1 << line)) !== 0 && `bit ${line} of IMR (${byte(chip.imr)}) is set`, 'not masked'],
@@ -230,17 +229,29 @@ function picLinks(chip: PicState, line: number): Link[] {
 
 function cascadeLinks(master: PicState): Link[] {
   return [
-    ['cascade mask', (master.imr & 4) !== 0 && 'IR2 of the master is masked', 'IR2 of the master is not masked'],
-    ['cascade in service', servedHolds(master, 0b111), 'nothing of a higher priority at the master'],
+    [
+      'cascade mask',
+      (master.imr & (1 << CASCADE)) !== 0 && 'IR2 of the master is masked',
+      'IR2 of the master is not masked',
+    ],
+    [
+      'cascade in service',
+      servedHolds(master, upToInput(master, CASCADE)),
+      'nothing of a higher priority at the master',
+    ],
   ];
 }
 
-function servedHolds({ isr }: PicState, mask: number): string | false {
-  const line = lowest(isr & mask);
-  return line !== undefined && `IR${line} is in service and no end of interrupt (EOI) was written for it`;
+/** The inputs of a higher priority than one, and that one. */
+function upToInput(chip: PicState, input: number): number[] {
+  const inputs = inputsByPriority(chip);
+  return inputs.slice(0, inputs.indexOf(input) + 1);
 }
 
-const lowest = (bits: number) => [0, 1, 2, 3, 4, 5, 6, 7].find((line) => bits & (1 << line));
+function servedHolds({ isr }: PicState, inputs: readonly number[]): string | false {
+  const line = firstOf(inputs, isr);
+  return line !== undefined && `IR${line} is in service and no end of interrupt (EOI) was written for it`;
+}
 
 /** The PIC's output reaches the vCPU through LINT0, or directly where the local APIC is switched off. */
 function lint0Holds(lapic: LapicState | undefined): string | false {

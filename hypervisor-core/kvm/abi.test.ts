@@ -4,7 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { VCPU_EVENTS } from '../interrupts/vcpu-events.ts';
 import { KVM, OFFSET, SIZE } from './abi.ts';
+
+const offsetsOf = { ...OFFSET, kvm_vcpu_events: VCPU_EVENTS };
 
 /** A C program that prints what the installed headers say, one `NAME VALUE` a line. */
 function generator(): string {
@@ -13,7 +16,7 @@ function generator(): string {
   const lines = [
     ...Object.keys(KVM).map((name) => print(name, `KVM_${name}`)),
     ...Object.keys(SIZE).map((name) => print(name, `sizeof(struct ${name})`)),
-    ...Object.entries(OFFSET).flatMap(([struct, fields]) =>
+    ...Object.entries(offsetsOf).flatMap(([struct, fields]) =>
       Object.keys(fields).map((field) => print(`${struct}.${field}`, `__builtin_offsetof(struct ${struct}, ${field})`)),
     ),
   ];
@@ -34,7 +37,7 @@ test('every number of the ABI is what the kernel headers say', { skip: !hasCompi
         .map((line) => line.split(' '))
         .map(([name, value]) => [name, Number(value)]),
     );
-    const offsets = Object.entries(OFFSET).flatMap(([struct, fields]) =>
+    const offsets = Object.entries(offsetsOf).flatMap(([struct, fields]) =>
       Object.entries(fields).map(([field, value]) => [`${struct}.${field}`, value]),
     );
     assert.deepEqual({ ...KVM, ...SIZE, ...Object.fromEntries(offsets) }, printed);

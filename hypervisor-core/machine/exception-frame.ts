@@ -82,10 +82,10 @@ export function clearFrameTrapFlag(vcpu: MachineVcpu, memory: VirtualMemory, vec
   if (cleared !== byte) memory.write(vcpu, flags + TRAP_FLAG_BYTE, Uint8Array.of(cleared));
 }
 
-/** The frame, in long mode, of a vCPU that has just entered its handler; undefined when it cannot be read. */
-export function frameOf(vcpu: MachineVcpu, memory: VirtualMemory, errorCode: boolean): Frame | undefined {
+/** The frame, in long mode, of a vCPU that has just entered its handler of `vector`; undefined when it cannot be read. */
+export function frameOf(vcpu: MachineVcpu, memory: VirtualMemory, vector: number): Frame | undefined {
   const FRAME_BYTES = 40;
-  const at = vcpu.registers.get('rsp') + (errorCode ? 8n : 0n);
+  const at = vcpu.registers.get('rsp') + (WITH_ERROR_CODE.has(vector) ? 8n : 0n);
   const bytes = memory.read(vcpu, at, FRAME_BYTES);
   if (bytes.length < FRAME_BYTES) return undefined;
   const [rip = 0n, cs = 0n, rflags = 0n, rsp = 0n, ss = 0n] = new BigUint64Array(bytes.slice().buffer);

@@ -1,9 +1,10 @@
 /** Exceptions on their way into the guest (struct kvm_vcpu_events). */
+import { VCPU_EVENTS } from '../interrupts/vcpu-events.ts';
 import { NMI_VECTOR } from '../interrupts/vectors.ts';
-import { KVM, OFFSET } from '../kvm/abi.ts';
+import { KVM } from '../kvm/abi.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
 
-const at = OFFSET.kvm_vcpu_events;
+const at = VCPU_EVENTS;
 const UD_VECTOR = 6;
 
 /** Vector of what KVM has begun to deliver and has not got to its handler yet; undefined when there is none. */

@@ -87,7 +87,7 @@ export class HandlerTraps {
 
   #placeUserGate(planting: Planting, skip: bigint | undefined): bigint | undefined {
     const { userVector } = this.#parts.strategy;
-    const handler = userVector && this.#parts.handlerOf(userVector.vector);
+    const handler = userVector === undefined ? undefined : this.#parts.handlerOf(userVector);
     if (handler === undefined || handler === skip || planting.has(handler)) return undefined;
     return this.#plantAt(planting, handler) ? handler : undefined;
   }

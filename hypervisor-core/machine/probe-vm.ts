@@ -2,7 +2,9 @@
  * A machine of 4 MiB for the host probe: one vCPU in long mode with the first 2 MiB mapped at 0 for everybody, an IDT
  * whose handlers tell their vector at a port, and a few bytes of code. No workers: the calling thread runs it.
  */
+
 import type { InitialCpu } from '../boot/boot-image.ts';
+import { VCPU_EVENTS } from '../interrupts/vcpu-events.ts';
 import { KVM, OFFSET } from '../kvm/abi.ts';
 import { KickReceiver } from '../kvm/kick.ts';
 import type { CpuidEntry, Kvm } from '../kvm/kvm.ts';
@@ -116,7 +118,7 @@ export class ProbeVm {
     this.ram.write(CODE, Uint8Array.from(code));
     loadInitialState(this.vcpu, cpu);
     const events = this.vcpu.get('vcpu_events');
-    events.setBigUint64(OFFSET.kvm_vcpu_events['exception.injected'], 0n, true);
+    events.setBigUint64(VCPU_EVENTS['exception.injected'], 0n, true);
     this.vcpu.set('vcpu_events', events);
     this.setDebug({ control: 0, addresses: [], dr7: 0x400n });
   }

@@ -200,7 +200,8 @@ export class RunControl {
 
   #run(vcpu: MachineVcpu, mode: RunMode): void {
     const { breakpoints, strategy } = this.#parts;
-    const byTrapFlag = mode.kind !== 'continue' && strategy.userVector && !strategy.userSteps && inUserCode(vcpu);
+    const byTrapFlag =
+      mode.kind !== 'continue' && strategy.userVector !== undefined && !strategy.userSteps && inUserCode(vcpu);
     if (byTrapFlag) {
       setTrapFlag(vcpu);
       this.#trapFlagged.add(vcpu);

@@ -1,7 +1,6 @@
 /** Which accesses by the guest are to stop it, and how they are told. On the vCPU's worker. */
 
-import { hypercallName } from '../hypercalls/hypercalls.ts';
-import { inputValue } from '../hypercalls/hyperv-input.ts';
+import { callCode, hypercallName } from '../hypercalls/hypercalls.ts';
 import { hex, parseHex } from '../protocol/hex.ts';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { ExitReason, StopAccess, StopOn } from '../protocol/stop-on.ts';
@@ -23,10 +22,6 @@ export type GuestAccess =
       readonly value: () => bigint;
     }
   | { readonly kind: 'msr'; readonly index: number; readonly write: boolean; readonly value: () => bigint };
-
-/** What tells one call from another: Hyper-V's number is a whole input value, and the call code a part of it. */
-const callCode = (abi: HypercallEvent['abi'], number: bigint) =>
-  abi === 'hyperv' ? BigInt(inputValue(number).code) : number;
 
 /** What to say when one of the calls that an exit made is to stop the guest; undefined when none is. */
 export function hypercallStop(stops: readonly StopOn[], calls: readonly HypercallEvent[]): string | undefined {

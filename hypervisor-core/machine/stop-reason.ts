@@ -1,4 +1,5 @@
 /** Makes a stop that a debugger understands of what a vCPU's worker reports, or sees that it is none. */
+import { waitingVector } from '../interrupts/priority.ts';
 import { vectorName } from '../interrupts/vectors.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { hex } from '../protocol/hex.ts';
@@ -9,7 +10,7 @@ import { clearFrameTrapFlag, frameText } from './exception-frame.ts';
 import { dropQueuedUndefinedOpcode, injectException } from './guest-events.ts';
 import { instructionText } from './instruction-text.ts';
 import { codeBits } from './linear-pc.ts';
-import { leaveDoubleFault, queueLostEvent, waitingVector } from './lost-event.ts';
+import { leaveDoubleFault, queueLostEvent } from './lost-event.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
 import { leaveGate } from './user-gate.ts';
@@ -107,7 +108,7 @@ function tripleFault(vcpu: MachineVcpu, { strategy }: StopContext): string {
 /** A trap instruction was run into at `pc`: ours for this address, ours for another name of the same byte, or not ours. */
 function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
   const { breakpoints, strategy, memory } = context;
-  if (strategy.userVector && breakpoints.handlers.isUserGate(pc)) {
+  if (strategy.userVector !== undefined && breakpoints.handlers.isUserGate(pc)) {
     const left = leaveGate(vcpu, memory, strategy.userVector, (address) => breakpoints.isPlanted(address));
     if (left === 'stepped') return { kind: 'step' };
     if (left !== undefined) return atUserTrap(vcpu, left, context);

@@ -1,18 +1,8 @@
 /** What the host probe's findings mean for run control. */
 import type { HostReport, TrapKind } from '../protocol/inspect.ts';
 
-/** The exception that a trap byte raises at CPL 3. */
-export interface UserVector {
-  readonly vector: number;
-  readonly errorCode: boolean;
-}
-
-/** INT3 raises #BP, ICEBP #DB, and IN without the right to use ports #GP. */
-const userVectors: Readonly<Record<TrapKind, UserVector>> = {
-  int3: { vector: 3, errorCode: false },
-  icebp: { vector: 1, errorCode: false },
-  'in-dx': { vector: 13, errorCode: true },
-};
+/** The exception that a trap byte raises at CPL 3: INT3 #BP, ICEBP #DB, and IN without the right to use ports #GP. */
+const userVectors: Readonly<Record<TrapKind, number>> = { int3: 3, icebp: 1, 'in-dx': 13 };
 
 export interface DebugStrategy {
   /** The byte that a software breakpoint plants; undefined where none leaves the guest. */
@@ -21,8 +11,8 @@ export interface DebugStrategy {
   readonly executeRegisters: boolean;
   /** Data breakpoints in debug registers fire. */
   readonly dataRegisters: boolean;
-  /** Where a trap byte's exception at CPL 3 goes; undefined where the byte leaves the guest there too. */
-  readonly userVector: UserVector | undefined;
+  /** The vector that a trap byte raises at CPL 3; undefined where the byte leaves the guest there too. */
+  readonly userVector: number | undefined;
   /** Single steps at CPL 3 work as they do at CPL 0. */
   readonly userSteps: boolean;
   /** KVM_GUESTDBG_BLOCKIRQ is known to this kernel. */

@@ -6,7 +6,6 @@
 import { OFFSET } from '../kvm/abi.ts';
 import { frameOf, fromUser, putBack, TRAP_FLAG } from './exception-frame.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
-import type { UserVector } from './strategy.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
 const { sregs, segment } = { sregs: OFFSET.kvm_sregs, segment: OFFSET.kvm_segment };
@@ -18,10 +17,10 @@ const { sregs, segment } = { sregs: OFFSET.kvm_sregs, segment: OFFSET.kvm_segmen
 export function leaveGate(
   vcpu: MachineVcpu,
   memory: VirtualMemory,
-  { errorCode }: UserVector,
+  vector: number,
   isPlanted: (address: bigint) => boolean,
 ): bigint | 'stepped' | undefined {
-  const frame = frameOf(vcpu, memory, errorCode);
+  const frame = frameOf(vcpu, memory, vector);
   if (!frame || !fromUser(frame)) return undefined;
   // A step raises the same exception as ICEBP, but with TF in the flags that it pushes.
   if ((frame.rflags & TRAP_FLAG) !== 0n) {

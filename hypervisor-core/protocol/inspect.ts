@@ -331,6 +331,8 @@ export interface HypercallRecord {
   readonly caller?: Hex;
   readonly abi: 'kvm' | 'xen' | 'hyperv';
   readonly number: Hex;
+  /** What tells this call from others: of Hyper-V's numbers, which are whole input values, the call code; else the number. */
+  readonly code: Hex;
   readonly name: string;
   readonly arguments: readonly HypercallArgument[];
   readonly result: Hex;

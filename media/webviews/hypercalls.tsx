@@ -53,7 +53,7 @@ function Hypercalls() {
                 unit={['call', 'calls']}
                 columns={countColumns}
                 rows={counts}
-                rowKey={({ abi, number }) => `${abi} ${number}`}
+                rowKey={({ abi, code }) => `${abi} ${code}`}
                 note={calls?.note ?? ''}
                 onExport={(format, text) => post({ kind: 'export', name: 'hypercalls-by-call', format, text })}
                 onCopy={(text) => post({ kind: 'copy', text })}

@@ -230,6 +230,7 @@ export class FakeMachine implements Machine {
       rip: '0x1000',
       abi: 'xen',
       number: '0x11',
+      code: '0x11',
       name,
       arguments: [{ name: 'cmd', value: '0x0' }],
       result: '0x4000a',

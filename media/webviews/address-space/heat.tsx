@@ -1,10 +1,12 @@
 /** Which parts of the address space were accessed and written: a cell for each part, filled from below. */
+
 import { useState } from 'preact/hooks';
 import type { AddressHeat } from '../../../debug-adapter/protocol/custom.ts';
 import { share } from '../../../extension/novsc/address-space-rows.ts';
 import { address, size } from '../../../extension/novsc/format.ts';
 import type { Post } from '../address-space.tsx';
 import { Facts } from '../parts/facts.tsx';
+import { Legend } from '../parts/legend.tsx';
 
 type Cell = AddressHeat['cells'][number];
 
@@ -28,10 +30,14 @@ export function Heat({ heat, post }: { readonly heat: AddressHeat; readonly post
   if (cells.length === 0) return <p class="note">Nothing is mapped.</p>;
   return (
     <>
-      <p class="legend">
-        <span class="key dirty" /> written <span class="key accessed" /> accessed <span class="key mapped" /> mapped. A
-        cell is {size(BigInt(heat.cellSize))}.
-      </p>
+      <Legend
+        keys={[
+          ['dirty', 'written'],
+          ['accessed', 'accessed'],
+          ['mapped', 'mapped'],
+        ]}
+        note={`A cell is ${size(BigInt(heat.cellSize))}.`}
+      />
       <div
         class="heat"
         role="listbox"

@@ -1,6 +1,8 @@
 /** Exits a second over the last minutes of the guest's time: a bar for each look, stacked by what the exits were for. */
+
 import { EXIT_GROUPS, type ExitSample } from '../../../extension/novsc/exit-counts.ts';
 import { rate } from '../../../extension/novsc/format.ts';
+import { Legend } from '../parts/legend.tsx';
 
 /** Units of the picture; bars come in from the right. */
 const BARS = 120;
@@ -33,15 +35,10 @@ export function Timeline({ samples }: { readonly samples: readonly ExitSample[] 
           })}
         </svg>
       </div>
-      <p class="legend">
-        {shown.map((group) => (
-          <span key={group}>
-            <span class={`key ${group}`} />
-            {group} {rate(last.rates[group])}
-          </span>
-        ))}
-        <span>highest {rate(most)} a second</span>
-      </p>
+      <Legend
+        keys={shown.map((group) => [group, `${group} ${rate(last.rates[group])}`])}
+        note={`highest ${rate(most)} a second`}
+      />
     </>
   );
 }

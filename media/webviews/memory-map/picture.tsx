@@ -1,4 +1,5 @@
 /** Guest-physical memory to scale: a strip for the whole, and one for what lies inside each region on the way to the chosen one. */
+
 import { useState } from 'preact/hooks';
 import type { MemoryMapPart } from '../../../debug-adapter/protocol/custom.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../../../extension/novsc/memory-regions.ts';
 import type { Post } from '../memory-map.tsx';
 import { Facts } from '../parts/facts.tsx';
+import { Legend } from '../parts/legend.tsx';
 
 export function Picture({ map, post }: { readonly map: MemoryMapPart; readonly post: Post }) {
   const [chosen, setChosen] = useState<string>();
@@ -25,13 +27,9 @@ export function Picture({ map, post }: { readonly map: MemoryMapPart; readonly p
   const last = path.at(-1);
   return (
     <>
-      <p class="legend">
-        {(['ram', 'told', 'image', 'tables', 'mmio', 'reserved'] as const).map((kind) => (
-          <span key={kind}>
-            <span class={`key ${kind}`} /> {kindNames[kind]}
-          </span>
-        ))}
-      </p>
+      <Legend
+        keys={(['ram', 'told', 'image', 'tables', 'mmio', 'reserved'] as const).map((kind) => [kind, kindNames[kind]])}
+      />
       <div class="strips">
         {strips.map(({ key, ...strip }, depth) => (
           <Strip {...strip} chosen={path[depth]} target={last} onChoose={setChosen} key={key} />

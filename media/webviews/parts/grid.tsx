@@ -88,6 +88,7 @@ export function Grid(props: GridProps) {
       <VirtualRows
         scroller={scroller}
         count={count}
+        height={room.height}
         rowHeight={ROW_HEIGHT}
         cursor={cursor < 0 ? undefined : cursor}
         follow={props.follow === true && props.sort === undefined}

@@ -3,14 +3,19 @@ import type { RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
 import type { TableRoom } from '../../../extension/novsc/fitting-columns.ts';
 
-export function useRoom(box: RefObject<HTMLElement | null>): TableRoom {
-  const [room, setRoom] = useState<TableRoom>({ width: Number.POSITIVE_INFINITY, em: 1 });
+/** Pixels inside. */
+export interface Room extends TableRoom {
+  readonly height: number;
+}
+
+export function useRoom(box: RefObject<HTMLElement | null>): Room {
+  const [room, setRoom] = useState<Room>({ width: Number.POSITIVE_INFINITY, height: 0, em: 1 });
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
     const observer = new ResizeObserver(() => {
       const em = Number.parseFloat(getComputedStyle(element).fontSize);
-      setRoom({ width: element.clientWidth, em });
+      setRoom({ width: element.clientWidth, height: element.clientHeight, em });
     });
     observer.observe(element);
     return () => observer.disconnect();

@@ -7,7 +7,8 @@ const SPARE_ROWS = 8;
 interface Props {
   readonly scroller: RefObject<HTMLElement | null>;
   readonly count: number;
-  /** Pixels. */
+  /** Pixels that the scroller has inside, and of a row. */
+  readonly height: number;
   readonly rowHeight: number;
   readonly row: (index: number) => ComponentChildren;
   /** Scrolled into sight when it changes. */
@@ -18,25 +19,19 @@ interface Props {
   readonly onWindow?: (first: number, count: number, atEnd: boolean) => void;
 }
 
-export function VirtualRows({ scroller, count, rowHeight, row, cursor, follow = false, onWindow }: Props) {
+export function VirtualRows({ scroller, count, height, rowHeight, row, cursor, follow = false, onWindow }: Props) {
   const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(0);
   const atEnd = useRef(follow);
 
   useLayoutEffect(() => {
     const element = scroller.current;
     if (!element) return;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
-    observer.observe(element);
     const onScroll = () => {
       atEnd.current = follow && element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
       setTop(element.scrollTop);
     };
     element.addEventListener('scroll', onScroll);
-    return () => {
-      observer.disconnect();
-      element.removeEventListener('scroll', onScroll);
-    };
+    return () => element.removeEventListener('scroll', onScroll);
   }, [follow, rowHeight]);
 
   useLayoutEffect(() => {

@@ -435,6 +435,7 @@ export function hypercalls(from: number, to: number, total = to): HypercallsPart
       caller: hex(KERNEL + 0x1234n),
       abi: 'xen',
       number: hex(18 + (sequence % names.length)),
+      code: hex(18 + (sequence % names.length)),
       name: names[sequence % names.length] ?? '',
       arguments: [
         { name: 'cmd', value: '0x0', text: 'write' },

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CHIP, decodePic, PIC } from '../interrupts/irqchip.ts';
-import { decodeLapic, LAPIC_REGISTER } from '../interrupts/lapic.ts';
-import { decodeVcpuEvents } from '../interrupts/vcpu-events.ts';
-import { waitingVector } from './lost-event.ts';
+import { CHIP, decodePic, PIC } from './irqchip.ts';
+import { decodeLapic, LAPIC_REGISTER } from './lapic.ts';
+import { waitingVector } from './priority.ts';
+import { decodeVcpuEvents, VCPU_EVENTS } from './vcpu-events.ts';
 
-const NMI_PENDING = 13;
-const NMI_MASKED = 14;
 /** Input 6 of both PICs. */
 const MASKED = 0x40;
 
@@ -40,8 +38,8 @@ function state({ lapic = [], tpr = 0, master = 0, slave = 0, inService = 0, firs
   }
   page.writeUInt32LE(tpr, LAPIC_REGISTER.tpr);
   const events = new Uint8Array(64);
-  events[NMI_PENDING] = Number(nmi !== undefined);
-  events[NMI_MASKED] = Number(nmi === 'masked');
+  events[VCPU_EVENTS['nmi.pending']] = Number(nmi !== undefined);
+  events[VCPU_EVENTS['nmi.masked']] = Number(nmi === 'masked');
   return {
     lapic: decodeLapic(page, 0xfee0_0900n),
     pic: [pic('master', 0x20, master, inService, first), pic('slave', 0x28, slave)],
