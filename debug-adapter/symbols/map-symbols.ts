@@ -1,11 +1,14 @@
 /** Symbols out of a text of addresses and names. There are no lines, types or call frame information. */
 import { open, readFile } from 'node:fs/promises';
 import { type ImageSymbol, type OpenSymbols, SymbolFileError } from './api.ts';
-import { isSymbolMap, readSymbolMap, type SymbolMap } from './symbol-map.ts';
+import { mapInThread } from './index/thread.ts';
+import { isSymbolMap, mapOf, readSymbolMap, type SymbolMap } from './symbol-map.ts';
 
 /** That of a kernel with all its modules has 15 MB. */
 const mostBytes = 256 * 1024 * 1024;
 const headBytes = 4096;
+/** Bytes that are read within a few milliseconds; longer texts are read by a thread of their own. */
+const smallMap = 128 * 1024;
 
 /**
  * Undefined for a file that is no such text. Rejects with {@link SymbolFileError} for one that has no addresses, and with
@@ -13,17 +16,20 @@ const headBytes = 4096;
  */
 export async function openMap(path: string): Promise<OpenSymbols | undefined> {
   const file = await open(path);
+  let size: number;
   try {
     const stat = await file.stat();
     const { buffer, bytesRead } = stat.isFile()
       ? await file.read(Buffer.alloc(headBytes), 0, headBytes, 0)
       : { buffer: Buffer.alloc(0), bytesRead: 0 };
     if (!isSymbolMap(buffer.subarray(0, bytesRead))) return undefined;
-    if (stat.size > mostBytes) throw new SymbolFileError(`${path} is too large for a text of symbols`);
+    size = stat.size;
+    if (size > mostBytes) throw new SymbolFileError(`${path} is too large for a text of symbols`);
   } finally {
     await file.close();
   }
-  return new MapSymbols(path, await readSymbolMap(await readFile(path), path));
+  const read = size > smallMap ? await mapInThread(path) : readSymbolMap(await readFile(path), path);
+  return new MapSymbols(path, mapOf(read));
 }
 
 class MapSymbols implements OpenSymbols {

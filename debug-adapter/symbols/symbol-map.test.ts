@@ -89,6 +89,56 @@ test('addresses that were kept from the reader are said to be', async () => {
   await assert.rejects(openSymbols(path), /address 0 for every symbol, as \/proc\/kallsyms has for all but root/);
 });
 
+/** A text as large as a distribution's kernel with its modules has it, its symbols in no order. */
+function largeMap(count: number): { path: string; addressOf: (index: number) => bigint } {
+  const path = scratch('large.map');
+  const addressOf = (index: number) => {
+    const mixed = (index * 7919) % count;
+    return (index % 10 === 0 ? 0xffff_ffff_c000_0000n : 0xffff_ffff_8100_0000n) + BigInt(mixed) * 0x40n;
+  };
+  const lines = Array.from({ length: count }, (_, index) => {
+    const module = index % 10 === 0 ? `\t[module_${index % 100}]` : '';
+    return `${addressOf(index).toString(16)} ${'tTdD'[index % 4]} symbol_${index}${module}`;
+  });
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  return { path, addressOf };
+}
+
+test('of a large text no line is read and nothing is sorted in the thread that answers', async (t) => {
+  const count = 200_000;
+  const { path, addressOf } = largeMap(count);
+  const read = t.mock.method(RegExp.prototype, 'exec');
+  const sorted = [Float64Array, Uint32Array].map(({ prototype }) => t.mock.method(prototype, 'sort'));
+  let turns = 0;
+  const ticking = setInterval(() => turns++, 1);
+  const symbols = await openSymbols(path);
+  clearInterval(ticking);
+  const first = symbols.symbolAt(addressOf(4711) + 8n);
+  const counts = { lines: read.mock.callCount(), sorts: sorted.map(({ mock }) => mock.callCount()) };
+  t.mock.restoreAll();
+  assert.equal(first?.name, 'symbol_4711');
+  assert.ok(counts.lines < 100, `${counts.lines} lines`);
+  assert.deepEqual(counts.sorts, [0, 0]);
+  assert.ok(turns > 0, 'others had their turns meanwhile');
+  for (let index = 1; index < count; index += 9973) {
+    assert.equal(symbols.symbolAt(addressOf(index))?.name, `symbol_${index}`);
+    assert.deepEqual(
+      symbols.symbolsNamed(`symbol_${index}`).map(({ address }) => address),
+      [addressOf(index)],
+    );
+  }
+  symbols.close();
+});
+
+test('a large text that is of no use is refused as a small one is', async () => {
+  const { path } = largeMap(10_000);
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/^[0-9a-f]{16}/gm, '0'.repeat(16)));
+  await assert.rejects(
+    openSymbols(path),
+    (error) => error instanceof SymbolFileError && /address 0/.test(error.message),
+  );
+});
+
 test('damaged texts end in an error or an answer', async () => {
   const whole = Buffer.from(kallsyms);
   const path = scratch('damaged-text');

@@ -2,7 +2,6 @@
  * Symbols as text: the `System.map` of a Linux build, a copy of `/proc/kallsyms`, and what `nm` prints. One a line:
  * address, a letter for its kind (nm(1)), name and, of what a module has, the module's name in brackets.
  */
-import { setImmediate } from 'node:timers/promises';
 import { Addresses } from './addresses.ts';
 import { SymbolFileError } from './api.ts';
 import { type Region, type SymbolColumns, SymbolTable, symbolTypes } from './symtab.ts';
@@ -18,6 +17,19 @@ export interface SymbolMap {
   readonly regions: readonly NamedRegion[];
 }
 
+/** What was read of a text, as it is handed from thread to thread. */
+export interface MapColumns {
+  /** The text, with a zero behind each name. */
+  readonly bytes: Uint8Array;
+  /** As of the line that distances count from. */
+  readonly origin: bigint;
+  readonly digits: number;
+  readonly regions: readonly NamedRegion[];
+  readonly columns: Omit<SymbolColumns, 'absolute'>;
+  /** Of {@link SymbolTable.byAddress}. */
+  readonly byAddress: Uint32Array;
+}
+
 const line = /^([0-9a-f]{8}|[0-9a-f]{16}) ([A-Za-z?]) (\S+)(?:[ \t]+\[([^\s\]]+)\])?\s*$/;
 const codeLetters = 'TtWwi';
 const dataLetters = 'BbDdGgRrSsVvu';
@@ -29,8 +41,6 @@ const shortestLine = 13;
 const longestLine = 1024;
 /** A kernel with all that distributions build for it has 200,000; what is behind so many more is left out. */
 const mostSymbols = 2_000_000;
-/** Lines that are read before others get their turn: a few milliseconds. */
-const turnLines = 2048;
 const pageSize = 4096n;
 /** More regions than there are modules. */
 const mostRegions = 10_000;
@@ -44,13 +54,14 @@ export function isSymbolMap(head: Uint8Array): boolean {
   );
 }
 
-/** Lines of another shape are left out. Rejects with {@link SymbolFileError} where no address is left. */
-export async function readSymbolMap(text: Uint8Array, path: string): Promise<SymbolMap> {
+/** Lines of another shape are left out. Throws {@link SymbolFileError} where no address is left. */
+export function readSymbolMap(text: Uint8Array, path: string): MapColumns {
   const bytes = Buffer.concat([text, Buffer.alloc(1)]);
   const origin = findOrigin(bytes);
   if (!origin)
     throw new SymbolFileError(`${path} has address 0 for every symbol, as /proc/kallsyms has for all but root`);
-  const addresses = new Addresses(origin.address, origin.digits === 16 ? 8 : 4);
+  const { address, digits } = origin;
+  const addresses = new Addresses(address, digits === 16 ? 8 : 4);
   const extents = new Extents(addresses);
   const most = Math.min(mostSymbols, Math.ceil(bytes.length / shortestLine));
   const nameAt = new Uint32Array(most);
@@ -66,24 +77,27 @@ export async function readSymbolMap(text: Uint8Array, path: string): Promise<Sym
     distance[count] = isAbsolute ? Number.NaN : addresses.toDistance(each.address);
     info[count] = infoOf(each.letter);
     section[count] = isAbsolute ? noRegion : extents.take(each);
-    if (++count % turnLines === 0) await setImmediate();
+    count++;
   }
-  const regions = extents.regions;
-  const columns: SymbolColumns = {
-    count,
-    nameAt,
-    distance,
-    size: new Float64Array(count),
-    info,
-    section,
-    absolute: (entry) => {
-      const end = (nameAt[entry] as number) - betweenAddressAndName;
-      return BigInt(`0x${bytes.toString('latin1', end - origin.digits, end)}`);
-    },
+  const columns = { count, nameAt, distance, size: new Float64Array(count), info, section };
+  const read = { bytes, origin: address, digits, regions: extents.regions, columns };
+  return { ...read, byAddress: mapOf({ ...read, byAddress: undefined }).table.byAddress };
+}
+
+/** The map that was read. */
+export function mapOf(
+  read: Omit<MapColumns, 'byAddress'> & { readonly byAddress: Uint32Array | undefined },
+): SymbolMap {
+  const { bytes, origin, digits, regions, columns, byAddress } = read;
+  const addresses = new Addresses(origin, digits === 16 ? 8 : 4);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const absolute = (entry: number) => {
+    const end = (columns.nameAt[entry] as number) - betweenAddressAndName;
+    return BigInt(`0x${text.toString('latin1', end - digits, end)}`);
   };
   return {
     addresses,
-    table: new SymbolTable(columns, bytes, regions, addresses),
+    table: new SymbolTable({ ...columns, absolute }, bytes, regions, addresses, byAddress),
     regions: regions.filter(({ size }) => size > 0),
   };
 }

@@ -37,7 +37,6 @@ export interface Region {
 }
 
 export class SymbolTable {
-  private sorted: Uint32Array | undefined;
   /** Entries whose names are mangled. */
   private mangled: Uint32Array | undefined;
 
@@ -46,6 +45,8 @@ export class SymbolTable {
     private readonly strings: Uint8Array,
     private readonly regions: readonly Region[],
     private readonly addresses: Addresses,
+    /** {@link SymbolTable.byAddress} where it is known. */
+    private sorted?: Uint32Array,
   ) {}
 
   static ofElf(elf: ElfFile, addresses: Addresses): SymbolTable {
@@ -141,7 +142,7 @@ export class SymbolTable {
   }
 
   /** Symbols in loaded sections by address, then as {@link at} prefers them: best last. */
-  private get byAddress(): Uint32Array {
+  get byAddress(): Uint32Array {
     if (!this.sorted) {
       const { count, distance } = this.columns;
       const placed = new Uint32Array(count);

@@ -2,8 +2,7 @@
  * What an image defines, by name, and its source files. A small image is read when it is first asked; a large one by a
  * thread of its own, and until that is done a name is looked for only where {@link UnitHints} say it may be.
  */
-import { Worker } from 'node:worker_threads';
-import { besideBundle } from '../beside-bundle.ts';
+import type { Worker } from 'node:worker_threads';
 import { type DebugInfo, smallImage } from '../debug-info.ts';
 import type { Die } from '../die.ts';
 import { tag } from '../dwarf-constants.ts';
@@ -11,8 +10,8 @@ import type { Unit } from '../unit.ts';
 import { buildColumns, type ImageColumns } from './build.ts';
 import { cacheFile, readCached } from './cache.ts';
 import { NameTable, NameTableBuilder } from './name-table.ts';
+import { startThread } from './thread.ts';
 import { scanUnit, variableDeclaration } from './unit-names.ts';
-import type { IndexMessage, IndexOrder } from './worker.ts';
 
 const nameKinds = {
   function: new Set([tag.subprogram]),
@@ -124,18 +123,16 @@ export class ImageIndex {
 
   /** Undefined when it was closed meanwhile, or when the thread failed, which is noted. */
   private build(file: string | undefined): Promise<ImageColumns | undefined> {
-    const workerData: IndexOrder = { path: this.info.dwarf.path, ...(file === undefined ? {} : { file }) };
-    const worker = new Worker(besideBundle('symbol-index.js'), { workerData, name: 'symbol index' });
-    worker.unref();
-    this.worker = worker;
     return new Promise((resolve) => {
-      worker.on('message', (message: IndexMessage) => {
+      const order = { kind: 'image', path: this.info.dwarf.path, ...(file === undefined ? {} : { file }) } as const;
+      const worker = startThread(order, (message) => {
         if (message.type === 'progress') this.options.onProgress?.(message.fraction);
-        else {
+        else if (message.type === 'done') {
           for (const problem of message.problems) this.info.addProblem(problem);
           resolve(message.columns);
         }
       });
+      this.worker = worker;
       worker.on('error', (error) => this.info.addProblem(`the names of the image could not be read: ${error.message}`));
       worker.on('exit', () => resolve(undefined));
     });
