@@ -2,29 +2,34 @@
 import type { PackedPageScan } from '../protocol/inspect.ts';
 import type { PageScan } from './scan.ts';
 
+const RUN = 5;
+const TABLE = 2;
+
 export function packScan({ runs, tables, truncated }: PageScan): PackedPageScan {
-  return {
-    runs: runs.flatMap(({ page, frame, pages, flags, level }) => [page, frame, pages, flags, level]),
-    tables: tables.flatMap(({ frame, level }) => [frame, level]),
-    truncated,
-  };
+  const packedRuns: number[] = [];
+  for (const { page, frame, pages, flags, level } of runs) packedRuns.push(page, frame, pages, flags, level);
+  const packedTables: number[] = [];
+  for (const { frame, level } of tables) packedTables.push(frame, level);
+  return { runs: packedRuns, tables: packedTables, truncated };
 }
 
 export function unpackScan({ runs, tables, truncated }: PackedPageScan): PageScan {
+  const at = (values: readonly number[], place: number) => values[place] ?? 0;
   return {
-    runs: groups(runs, 5, ([page = 0, frame = 0, pages = 0, flags = 0, level = 0]) => ({
-      page,
-      frame,
-      pages,
-      flags,
-      level,
+    runs: Array.from({ length: Math.floor(runs.length / RUN) }, (_, index) => {
+      const first = index * RUN;
+      return {
+        page: at(runs, first),
+        frame: at(runs, first + 1),
+        pages: at(runs, first + 2),
+        flags: at(runs, first + 3),
+        level: at(runs, first + 4),
+      };
+    }),
+    tables: Array.from({ length: Math.floor(tables.length / TABLE) }, (_, index) => ({
+      frame: at(tables, index * TABLE),
+      level: at(tables, index * TABLE + 1),
     })),
-    tables: groups(tables, 2, ([frame = 0, level = 0]) => ({ frame, level })),
     truncated,
   };
-}
-
-function groups<Item>(values: readonly number[], size: number, make: (group: readonly number[]) => Item): Item[] {
-  const count = Math.floor(values.length / size);
-  return Array.from({ length: count }, (_, index) => make(values.slice(index * size, (index + 1) * size)));
 }

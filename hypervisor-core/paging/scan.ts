@@ -78,11 +78,13 @@ export function* scanPages(
   const root = Number(rootTable(state) >> PAGE_SHIFT);
   const offset = Number(rootTable(state) & 0xfffn);
   if (scanner.levels.length > 0) yield* scanner.table(0, root, offset, 0, PageFlag.writable | PageFlag.user);
-  return { runs: scanner.runs, tables: [...scanner.tables.values()], truncated: scanner.truncated };
+  return { runs: scanner.done(), tables: [...scanner.tables.values()], truncated: scanner.truncated };
 }
 
 class Scanner {
-  readonly runs: PageRun[] = [];
+  readonly #runs: PageRun[] = [];
+  /** The run that may go on: an object of its own, as hundreds of thousands of entries are added to runs. */
+  readonly #last = { page: 0, frame: 0, pages: 0, flags: 0, level: 0 };
   readonly tables = new Map<number, TablePage>();
   truncated = false;
   readonly levels: readonly Level[];
@@ -154,12 +156,29 @@ class Scanner {
 
   #add({ pages, shape }: Level, at: number, frame: number, flags: number): void {
     const page = at >= this.#upperHalf ? at + LINEAR_PAGES - 2 * this.#upperHalf : at;
-    const last = this.runs.at(-1);
-    const alike = last?.flags === flags && last.level === shape.level && last.page + last.pages === page;
+    const last = this.#last;
+    const alike = last.flags === flags && last.level === shape.level && last.page + last.pages === page;
     if (alike && (!isMapped(flags) || last.frame + last.pages === frame)) {
-      this.runs[this.runs.length - 1] = { ...last, pages: last.pages + pages };
-    } else if (this.runs.length < this.#limits.runs) this.runs.push({ page, frame, pages, flags, level: shape.level });
-    else this.truncated = true;
+      last.pages += pages;
+      return;
+    }
+    if (last.pages > 0) this.#runs.push({ ...last });
+    // A run that is not begun is not there.
+    last.pages = 0;
+    if (this.#runs.length >= this.#limits.runs) {
+      this.truncated = true;
+      return;
+    }
+    last.page = page;
+    last.frame = frame;
+    last.pages = pages;
+    last.flags = flags;
+    last.level = shape.level;
+  }
+
+  /** All runs, when there are no more tables. */
+  done(): readonly PageRun[] {
+    return this.#last.pages > 0 ? [...this.#runs, { ...this.#last }] : this.#runs;
   }
 }
 
