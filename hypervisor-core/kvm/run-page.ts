@@ -2,11 +2,13 @@
  * The pages that a vCPU shares with the kernel (struct kvm_run), mapped over a page of shared WebAssembly memory so that
  * every thread sees them as plain JavaScript memory. Electron forbids buffers over foreign memory; this needs none.
  */
-import { KVM, OFFSET } from './abi.ts';
+import { KVM, OFFSET, SIZE } from './abi.ts';
 import { addressOf, mapAnonymousAt, mapSharedAt } from './libc.ts';
 
 const at = OFFSET.kvm_run;
 const REGS = at.s + OFFSET.kvm_sync_regs.regs;
+const SREGS = at.s + OFFSET.kvm_sync_regs.sregs;
+const EVENTS = at.s + OFFSET.kvm_sync_regs.events;
 
 /** Bytes set apart for one vCPU's kvm_run, a WebAssembly page; KVM uses 12 KiB of it. */
 export const RUN_PAGE_STRIDE = 65536;
@@ -70,9 +72,25 @@ export class RunPage {
     this.#bytes[at.immediate_exit] = on ? 1 : 0;
   }
 
-  /** Asks for the general registers to be copied here at every exit. */
-  syncRegisters(): void {
-    this.#view.setBigUint64(at.kvm_valid_regs, BigInt(KVM.SYNC_X86_REGS), true);
+  /** Asks for the general registers to be copied here at every exit, and with `all` {@link sregs} and {@link events} too. */
+  sync(all: boolean): void {
+    const wanted = KVM.SYNC_X86_REGS | (all ? KVM.SYNC_X86_SREGS | KVM.SYNC_X86_EVENTS : 0);
+    this.#view.setBigUint64(at.kvm_valid_regs, BigInt(wanted), true);
+  }
+
+  /** A copy of struct kvm_regs as it was at the last exit. */
+  generalRegisters(): DataView {
+    return new DataView(this.#bytes.slice(REGS, REGS + SIZE.kvm_regs).buffer);
+  }
+
+  /** struct kvm_sregs as it was at the last exit. */
+  get sregs(): DataView {
+    return new DataView(this.#view.buffer, this.#view.byteOffset + SREGS, SIZE.kvm_sregs);
+  }
+
+  /** struct kvm_vcpu_events as it was at the last exit. */
+  get events(): DataView {
+    return new DataView(this.#view.buffer, this.#view.byteOffset + EVENTS, SIZE.kvm_vcpu_events);
   }
 
   /** A general register as it was at the last exit. */

@@ -17,9 +17,11 @@ export function inDelivery(events: DataView): number | undefined {
 /** True while an NMI waits, because another one is being handled or because the debugger holds interrupts off. */
 export const nmiWaits = (events: DataView): boolean => events.getUint8(at['nmi.pending']) !== 0;
 
-/** Takes back the #UD that KVM queues when its emulator gives up, so that the instruction can be tried again. */
-export function dropQueuedUndefinedOpcode(vcpu: KvmVcpu): void {
-  const events = vcpu.get('vcpu_events');
+/**
+ * Takes back the #UD that KVM queues when its emulator gives up, so that the instruction can be tried again; `events` are
+ * those of this exit.
+ */
+export function dropQueuedUndefinedOpcode(vcpu: KvmVcpu, events = vcpu.get('vcpu_events')): void {
   if (events.getUint8(at['exception.nr']) !== UD_VECTOR) return;
   events.setUint8(at['exception.injected'], 0);
   events.setUint8(at['exception.pending'], 0);

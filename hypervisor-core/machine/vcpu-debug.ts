@@ -45,6 +45,8 @@ export class VcpuDebug {
   #plan: DebugPlan = emptyPlan;
   /** What KVM was told last, to spare it the same again. */
   #told = '';
+  /** Where the trap lies that the vCPU has run into. */
+  #at: { readonly pc: bigint; readonly gpa: number } | undefined;
   readonly #hold = new InterruptHold();
 
   constructor(parts: VcpuDebugParts) {
@@ -64,6 +66,8 @@ export class VcpuDebug {
 
   set plan(plan: DebugPlan) {
     this.#plan = plan;
+    // Of each of many exits something of these is asked for, and a call into KVM for it would take longer than the copy.
+    this.#parts.page.sync(plan.conditional.size > 0);
     if (plan.delivering === 'interrupt') this.#hold.begin();
   }
 
@@ -108,21 +112,22 @@ export class VcpuDebug {
 
   /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */
   conditionalAt(report: VcpuReport): bigint | undefined {
+    this.#at = undefined;
     const pc = this.#breakpointOf(report);
     return pc !== undefined && this.#plan.conditional.has(pc) ? pc : undefined;
   }
 
   /** Whether the vCPU, which has run into the conditional breakpoint at `pc`, stops there. */
   decide(pc: bigint): Verdict {
-    const { vcpu, lock, strategy } = this.#parts;
-    if (strategy.emulatedSupervisor) dropQueuedUndefinedOpcode(vcpu);
+    const { vcpu, page, lock, strategy } = this.#parts;
+    if (strategy.emulatedSupervisor) dropQueuedUndefinedOpcode(vcpu, page.events);
     this.#registers.forget();
     return lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
   }
 
   /** Runs `step`, which executes one instruction, as if there were no breakpoint at `pc`. */
   stepOff(pc: bigint, step: () => VcpuReport): VcpuReport {
-    const gpa = Number(this.#parts.vcpu.translate(pc) ?? -1n);
+    const gpa = this.#at?.pc === pc ? this.#at.gpa : this.#place(pc);
     const hidden = this.#plan.traps.get(gpa);
     this.prepare({ kind: 'step' }, pc);
     if (hidden === undefined) return step();
@@ -142,12 +147,19 @@ export class VcpuDebug {
     }
   }
 
+  /** Guest-physical address behind `pc`; -1 where nothing is mapped. */
+  #place(pc: bigint): number {
+    return Number(this.#parts.vcpu.translate(pc) ?? -1n);
+  }
+
   #breakpointOf(report: VcpuReport): bigint | undefined {
-    const { vcpu, page, strategy } = this.#parts;
+    const { page, strategy } = this.#parts;
     if (report.kind === 'trapped') return report.pc;
     if (report.kind === 'emulation-failure') {
-      const pc = strategy.emulatedSupervisor ? linearPc(vcpu.get('sregs'), page.register('rip')) : undefined;
-      return pc !== undefined && this.#plan.traps.has(Number(vcpu.translate(pc) ?? -1n)) ? pc : undefined;
+      if (!strategy.emulatedSupervisor || this.#plan.conditional.size === 0) return undefined;
+      const pc = linearPc(page.sregs, page.register('rip'));
+      this.#at = { pc, gpa: this.#place(pc) };
+      return this.#plan.traps.has(this.#at.gpa) ? pc : undefined;
     }
     if (report.kind !== 'debug') return undefined;
     const register = report.exception === BP_VECTOR ? undefined : reportedRegister(this.#plan, report.dr6);

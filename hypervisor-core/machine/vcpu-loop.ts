@@ -66,7 +66,7 @@ export class VcpuLoop {
 
   /** Runs the vCPU as ordered and says why it came to rest. Breakpoints that do not hold are stepped off here. */
   run(mode: RunMode): VcpuReport {
-    const { debug, mailbox } = this.#parts;
+    const { debug, mailbox, page } = this.#parts;
     for (;;) {
       debug.prepare(mode);
       const report = this.#enter(mode);
@@ -74,17 +74,17 @@ export class VcpuLoop {
       if (pc === undefined) return report;
       const { stops, problem } = debug.decide(pc);
       if (stops) return { kind: 'breakpoint', pc, ...(problem !== undefined && { problem }) };
-      const after = debug.stepOff(pc, () => this.#enter({ kind: 'step' }));
+      const after = debug.stepOff(pc, () => this.#enter({ kind: 'step' }, page.generalRegisters()));
       if (after.kind !== 'stepped' || mode.kind === 'step') return after;
       if (mode.kind === 'range-step' && !this.#inRange(mode)) return after;
       if (mailbox.stopRequested) return { kind: 'interrupted' };
     }
   }
 
-  /** Runs the vCPU until there is something to say. */
-  #enter(mode: RunMode): VcpuReport {
+  /** Runs the vCPU until there is something to say. `registers` are the general ones where they are known already. */
+  #enter(mode: RunMode, registers?: DataView): VcpuReport {
     const { vcpu, page, mailbox, kicks, rendezvous, exits } = this.#parts;
-    const before = mode.kind === 'step' ? vcpu.get('regs') : undefined;
+    const before = mode.kind === 'step' ? (registers ?? vcpu.get('regs')) : undefined;
     const enterGuest = () => runVcpu(vcpu.fd);
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
@@ -188,7 +188,9 @@ export class VcpuLoop {
   }
 
   #interpret(instruction: Uint8Array): VcpuReport | undefined {
-    const finished = this.#parts.interpreter?.finish(instruction);
+    const { interpreter, debug } = this.#parts;
+    // A trap is no instruction that anybody carries out, and conditions are evaluated at many of them.
+    const finished = instruction[0] === debug.plan.trap?.byte ? undefined : interpreter?.finish(instruction);
     if (!finished) return { kind: 'emulation-failure', instruction };
     return finished.written && this.#afterWrite(finished.written.gpa, finished.written.data);
   }

@@ -30,7 +30,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
   const { index } = setup;
   const mailbox = new Mailbox(setup.mailboxes, mailboxOffset(index));
   const page = new RunPage(setup.runPages, runPageOffset(index), setup.runBytes);
-  page.syncRegisters();
+  page.sync(false);
   const kicks = new KickReceiver(setup.vcpuFd, HEARTBEAT);
   try {
     const vcpu = new KvmVcpu(setup.vcpuFd, index);

@@ -13,7 +13,7 @@ import { printTable, summary } from './table.ts';
 
 const TURNS = 3;
 /** Evaluations in one turn: some seconds' worth each. */
-const ROUNDS = { ringside: 5000, qemu: 500 };
+const ROUNDS = { ringside: 50_000, qemu: 1000 };
 
 /** cli; xor eax, eax; loop: inc eax; nop; jmp loop */
 const CODE = [0xfa, 0x66, 0x31, 0xc0, 0x66, 0x40, 0x90, 0xeb, 0xfb];
@@ -31,7 +31,6 @@ function seconds(socket: string, rounds: number): number {
   // Ringside stands at the sector's first instruction already; QEMU's firmware comes before it.
   const reach = socket.includes('qemu') ? ['hbreak *0x7c00', 'continue', 'delete'] : [];
   const script = [
-    'set architecture i8086',
     `target remote ${socket}`,
     ...reach,
     `break *${BREAK_AT} if $rax == ${rounds}`,
