@@ -47,11 +47,13 @@ export class BreakpointTable {
   async bind(guest: BoundGuest): Promise<readonly UserBreakpoint[]> {
     this.guest = guest;
     this.traps = new Traps(guest.target);
-    for (const breakpoint of this.all()) {
-      breakpoint.hits = 0;
-      await this.place(breakpoint);
-    }
+    for (const breakpoint of this.all()) await this.place(breakpoint);
     return this.all();
+  }
+
+  /** Counts hits from zero again, for a guest that starts from its entry. */
+  forgetHits(): void {
+    for (const breakpoint of this.all()) breakpoint.hits = 0;
   }
 
   unbind(): void {

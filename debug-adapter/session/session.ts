@@ -153,6 +153,7 @@ export class Session {
     this.stop = new StopState(guest.target, guest.symbols, { thread, reason: { kind: 'pause' } });
     this.last.clear();
     this.pageScans.clear();
+    this.breakpoints.forgetHits();
     this.slide = await SlideSearch.begin(guest, this.startArguments, this.exceptions);
     await this.findSlide(this.stop);
   }

@@ -11,6 +11,7 @@ import { patience } from '../patience.ts';
 import { coreAdapter, hostAnswers, noKvm } from './core-adapter.ts';
 import {
   clearAt,
+  evaluate,
   launch,
   move,
   printed,
@@ -22,7 +23,7 @@ import {
   type,
   withAdapter,
 } from './driving.ts';
-import { SAMPLE } from './sample.ts';
+import { marker, SAMPLE } from './sample.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -243,6 +244,25 @@ describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
       assert.notDeepEqual(machines(), first);
     });
   });
+
+  test('restart counts hits from zero again, stopped or running', () =>
+    withAdapter(coreAdapter, async (client, adapter) => {
+      await launch(client);
+      const { path, line } = marker('showcase-loop');
+      const breakpoints = [{ line, hitCondition: '2' }];
+      await client.request('setBreakpoints', { source: { path }, breakpoints });
+      await runToStop(client);
+      const machines = childrenOf(adapter.process.pid ?? 0);
+      const place = () => Promise.all(['pass', 'index'].map((name) => evaluate(client, name)));
+      assert.deepEqual(await place(), ['0', '1']);
+      for (const running of [false, true]) {
+        if (running) await client.request('continue', { threadId: 1 });
+        await client.request('restart', {});
+        await client.stopped();
+        assert.deepEqual(await place(), ['0', '1']);
+      }
+      assert.deepEqual(childrenOf(adapter.process.pid ?? 0), machines);
+    }));
 
   test('restart keeps the breakpoints', () =>
     withAdapter(coreAdapter, async (client) => {
