@@ -3,6 +3,7 @@ import type { Completion, EvaluationContext, Value } from './api.ts';
 import { MAX_LENGTH, type Token, tokenize } from './lexer.ts';
 import { allRegisterNames } from './registers.ts';
 import { sugarNames } from './sugar.ts';
+import { taskMacro, taskMacroNames } from './task-macros.ts';
 import { isAggregate, membersOf, strip } from './types.ts';
 
 type Evaluate = (source: string, context: EvaluationContext) => Promise<Value>;
@@ -31,8 +32,12 @@ async function candidates(
   evaluate: Evaluate,
 ): Promise<readonly Completion[]> {
   if (word.startsWith('$')) {
-    const walks = sugarNames.filter((name) => name.startsWith('$')).map((name) => ({ name, kind: 'symbol' }) as const);
-    return [...allRegisterNames(context).map((name) => ({ name: `$${name}`, kind: 'register' }) as const), ...walks];
+    const tasks = taskMacroNames.filter((name) => taskMacro(name, context.symbols));
+    const others = [...sugarNames.filter((name) => name.startsWith('$')), ...tasks];
+    return [
+      ...allRegisterNames(context).map((name) => ({ name: `$${name}`, kind: 'register' }) as const),
+      ...others.map((name) => ({ name, kind: 'symbol' }) as const),
+    ];
   }
   const operator = /(?:\.|->)\s*$/.exec(before);
   if (operator) return members(endOf(before.slice(0, operator.index)), context, evaluate);

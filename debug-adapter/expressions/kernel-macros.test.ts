@@ -37,6 +37,8 @@ struct list tasks = { &a.link, &c.link }; struct hhead bucket = { &a.hash };
 struct list loop = { &loop.prev, 0 }; struct list *marker = &b.link;
 int counter = 100; struct task current[3] = { { 10, "zero" }, { 11, "first" }, { 12, "second" } };
 unsigned long __per_cpu_offset[3] = { 0, sizeof(struct task), 2 * sizeof(struct task) }; struct task *pointed = current;
+struct task_struct { int pid, tgid; char comm[16]; } running = { 7, 6, "sleeper" };
+struct task_struct *current_task[40] = { [0 ... 39] = &running };
 int main(void) { return counter + (marker != 0); }
 `;
 
@@ -63,6 +65,12 @@ const SAME: readonly (readonly [string, string])[] = [
   ['per_cpu_ptr(pointed, 2)->name', 'current[2].name'],
   ['this_cpu_ptr(pointed)->pid', 'current[1].pid'],
   ['raw_cpu_read(current[1]).name', 'current[2].name'],
+  ['$pid', 'running.pid'],
+  ['$tgid', 'running.tgid'],
+  ['$task', 'running.comm'],
+  ['$task == "sleeper"', '$_streq(running.comm, "sleeper")'],
+  ['$task == "sleep" || "sleeper" != $task', '$_streq(running.comm, "sleep")'],
+  ['current[1].name == "first" && pointed->name != "firsts"', '$_streq(current[1].name, "first")'],
 ];
 
 const WRONG = [
@@ -94,7 +102,10 @@ for (const build of [
       const program = compileProgram(folder, SOURCE, [...build, macros]);
       symbols = await openSymbols(program);
       const taskSize = Buffer.alloc(8);
-      const fake = fakeContext({ memory: segmentsOf(program), registers: { gs_base: taskSize } });
+      const fake = fakeContext({
+        memory: segmentsOf(program),
+        registers: { gs_base: taskSize, cs: Buffer.of(0x10, 0), k_gs_base: Buffer.alloc(8) },
+      });
       const pc = symbols.symbolsNamed('main')[0]!.address;
       context = { ...fake, symbols, frame: { ...fake.frame, pc } };
       const size = await expressions.evaluate('sizeof(struct task)', context);
@@ -127,6 +138,11 @@ for (const build of [
     for (const source of WRONG) {
       test(`${source} is refused`, () => assert.rejects(expressions.evaluate(source, context)));
     }
+
+    test('stubs can be asked for a task', async () => {
+      const registers = ['cs', 'gs_base', 'k_gs_base'].map((name, regnum) => ({ name, bits: 64, regnum }));
+      await expressions.compile('$pid == 7 && $task == "sleeper"', { symbols, pc: context.frame.pc, registers });
+    });
 
     test('an empty list has no entries, and one that goes round ends', async () => {
       const length = async (source: string) =>

@@ -22,7 +22,8 @@ function expand(tokens: readonly Token[], find: FindMacro, busy: ReadonlySet<str
   const result: Token[] = [];
   for (let index = 0; index < tokens.length; index++) {
     const token = tokens[index] as Token;
-    const macro = token.kind === 'identifier' && !busy.has(token.text) ? find(token.text) : undefined;
+    const named = token.kind === 'identifier' || token.kind === 'register';
+    const macro = named && !busy.has(token.text) ? find(token.text) : undefined;
     const replaced = macro && replacement(macro, tokens, index);
     if (!replaced) {
       result.push(token);

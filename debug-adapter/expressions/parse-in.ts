@@ -4,6 +4,7 @@ import type { Environment } from './operands.ts';
 import { parseExpression } from './parser.ts';
 import { sugarNames } from './sugar.ts';
 import type { Node } from './syntax.ts';
+import { taskMacro } from './task-macros.ts';
 
 /** Throws ExpressionError for what is no expression. */
 export function parseIn(source: string, { context, model }: Environment): Node {
@@ -15,6 +16,7 @@ export function parseIn(source: string, { context, model }: Environment): Node {
   };
   // Linux defines some macros as themselves, and others around statements: what has a meaning without them keeps it.
   const macro = (name: string) => {
+    if (name.startsWith('$')) return taskMacro(name, context.symbols);
     const found = sugarNames.includes(name) ? undefined : context.symbols?.macro(name, context.frame.pc);
     return found && !isType(name) && !namesSomething(name, context) ? found : undefined;
   };

@@ -1,6 +1,7 @@
 /** C's expression grammar, C11 6.5, with gdb's `p@10` and `{type} address`. */
 import { ExpressionError } from './api.ts';
 import type { FindMacro } from './macro-expansion.ts';
+import { sameText } from './same-text.ts';
 import { sugar } from './sugar.ts';
 import type { ArithmeticOperator, BinaryOperator, Node, UnaryOperator } from './syntax.ts';
 import { TokenStream } from './token-stream.ts';
@@ -95,7 +96,8 @@ class Parser {
       if (precedence === undefined || precedence < minimum) return left;
       this.tokens.next();
       const right = this.binary(precedence + 1);
-      left = this.made({ kind: 'binary', operator: token.text as BinaryOperator, left, right, at: token.at });
+      const node = { kind: 'binary', operator: token.text as BinaryOperator, left, right, at: token.at } as const;
+      left = this.made(sameText(node) ?? node);
     }
   }
 

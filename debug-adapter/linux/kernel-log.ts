@@ -27,8 +27,8 @@ const written = ['desc_committed', 'desc_finalized'];
 const noText = 1n;
 const word = 8;
 
-/** Records still kept, oldest first. */
-export async function readLog(kernel: Kernel): Promise<Listed<LogRecord>> {
+/** Records still kept, oldest first. @param newest how many of them, counted from the end */
+export async function readLog(kernel: Kernel, newest = 2 ** MOST_COUNT_BITS): Promise<Listed<LogRecord>> {
   const ring = kernel.object('printk_ringbuffer', await kernel.word(kernel.address('prb')));
   const countBits = await ring.number('desc_ring.count_bits');
   const sizeBits = await ring.number('text_data_ring.size_bits');
@@ -48,8 +48,10 @@ export async function readLog(kernel: Kernel): Promise<Listed<LogRecord>> {
   };
   const items: LogRecord[] = [];
   const count = 1n << BigInt(countBits);
+  const kept = (ids.head - ids.tail) & idMask;
+  const first = kept < BigInt(newest) ? 0n : kept - BigInt(newest) + 1n;
   try {
-    for (let n = 0n; n < count; n++) {
+    for (let n = first; n < count; n++) {
       const id = (ids.tail + n) & idMask;
       const record = await readRecord(kernel, buffers, id, id % count);
       if (record) items.push(record);

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AggregateType, isAggregate, membersOf, strip } from '../expressions/types.ts';
 import type { ReadMemory, SymbolIndex, Type } from '../symbols/api.ts';
+import { symbolOffset } from '../symbols/readable-name.ts';
 import { KernelObject } from './kernel-object.ts';
 import { LinuxError } from './linux-error.ts';
 
@@ -14,6 +15,7 @@ const MOST_MILLISECONDS = 20_000;
 /** Reads are answered from a cache mostly: others get their turn all the same. */
 const TURN_MILLISECONDS = 20;
 const WORD = 8;
+const UPPER_HALF = 1n << 63n;
 
 /** A member with its place in the outermost structure. */
 export interface MemberPlace {
@@ -71,6 +73,13 @@ export class Kernel {
     const found = this.symbols.enumerator(name);
     if (!found) throw new LinuxError(`This kernel has no enumerator "${name}".`);
     return found.value;
+  }
+
+  /** `symbol+0x10` for an address in the kernel's image; the address itself for any other. */
+  nameOf(address: bigint): string {
+    // Per-CPU variables are symbols from 0 on, but nothing is there.
+    const symbol = address < UPPER_HALF ? undefined : this.symbols.symbolAt(address);
+    return symbol ? symbolOffset(symbol, address) : `0x${address.toString(16)}`;
   }
 
   /** The structure `struct name` at a guest-virtual address. */

@@ -47,6 +47,7 @@ export interface LaunchAttributes {
   cpus?: number;
   /** Kernel command line. */
   args?: string | string[];
+  /** A path; or `busybox`, for a root that is made of the host's busybox. */
   initrd?: string;
   /** How to boot: `auto` by content, a protocol's name, or a flat binary's with its address, `flat32@0x100000`. Default `auto`. */
   boot?: string;

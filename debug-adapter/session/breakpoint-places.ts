@@ -1,4 +1,5 @@
 /** Where in the guest a breakpoint that was asked for goes, or why it goes nowhere. */
+import { CRASH_KINDS } from '../linux/crash.ts';
 import type { BreakpointPlace, SymbolIndex } from '../symbols/api.ts';
 import type { BreakpointRequest } from './breakpoint-request.ts';
 import type { SourcePaths } from './source-paths.ts';
@@ -20,6 +21,8 @@ export function placesOf(
       return { places: [{ address: request.address, line: NOWHERE }] };
     case 'function':
       return placesOfFunction(request.name, symbols);
+    case 'crash':
+      return placesOfCrash(request.filter, symbols);
     case 'source': {
       if (!symbols) return { places: [], message: 'The program has no symbols: set "symbols" in launch.json.' };
       const files = sources.recordedFor(request.path);
@@ -43,6 +46,16 @@ function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Resol
   const code = symbols?.functionSymbols(name) ?? [];
   if (code.length > 0) return { places: code.map(({ address }) => ({ address, line: NOWHERE })) };
   return { places: [], message: `The program has no function "${name}".` };
+}
+
+/** The first instructions of its functions: their arguments are in registers there. */
+function placesOfCrash(filter: string, symbols: SymbolIndex | undefined): Resolved {
+  const kind = CRASH_KINDS.find((each) => each.filter === filter);
+  const isLinux = symbols && symbols.symbolsNamed('init_task').length > 0;
+  const names = (isLinux && kind?.functions) || [];
+  const found = names.flatMap((name) => symbols?.symbolsNamed(name).slice(0, 1) ?? []);
+  if (found.length > 0) return { places: found.map(({ address }) => ({ address, line: NOWHERE })) };
+  return { places: [], message: 'No Linux with known symbols runs here.' };
 }
 
 function unique(places: readonly BreakpointPlace[]): readonly BreakpointPlace[] {

@@ -22,6 +22,8 @@ export type BreakpointRequest = Terms &
     | { readonly kind: 'source'; readonly path: string; readonly line: number }
     | { readonly kind: 'function'; readonly name: string }
     | { readonly kind: 'instruction'; readonly address: bigint }
+    /** Where a Linux kernel says of itself that something went wrong: `CRASH_KINDS`. */
+    | { readonly kind: 'crash'; readonly filter: string }
     | { readonly kind: 'data'; readonly address: bigint; readonly length: number; readonly access: DataAccess }
   );
 

@@ -44,10 +44,10 @@ export const EXCEPTION_FILTERS: readonly DebugProtocol.ExceptionBreakpointsFilte
 ];
 
 /** The condition of each filter that is on; empty where it has none. */
-type Wanted = ReadonlyMap<string, string>;
+export type WantedFilters = ReadonlyMap<string, string>;
 
 export class ExceptionFilters {
-  private wanted: Wanted = new Map([[TRIPLE_FAULT, '']]);
+  private wanted: WantedFilters = new Map([[TRIPLE_FAULT, '']]);
   /** Vectors that are watched for the session's own sake: their exceptions are not the user's. */
   private quiet: ReadonlySet<number> = new Set();
 
@@ -57,7 +57,7 @@ export class ExceptionFilters {
   ) {}
 
   /** Reads the request's arguments. Throws a `UserError` for what is none. */
-  read(args: DebugProtocol.SetExceptionBreakpointsArguments): Wanted {
+  read(args: DebugProtocol.SetExceptionBreakpointsArguments): WantedFilters {
     const options = objects('filterOptions', args.filterOptions, MOST_FILTERS);
     const plain = Array.isArray(args.filters) ? args.filters.slice(0, MOST_FILTERS) : [];
     return new Map([
@@ -70,7 +70,7 @@ export class ExceptionFilters {
   }
 
   /** One verdict for each filter. The guest must stand still. */
-  async replace(wanted: Wanted, target: Target | undefined): Promise<DebugProtocol.Breakpoint[]> {
+  async replace(wanted: WantedFilters, target: Target | undefined): Promise<DebugProtocol.Breakpoint[]> {
     this.wanted = wanted;
     const refusal = target && (await this.apply(target));
     return [...wanted.keys()].map((filter) => {

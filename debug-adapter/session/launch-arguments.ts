@@ -1,8 +1,12 @@
 /** launch.json as the user wrote it, checked: every complaint names the attribute and says what is expected. */
 import { availableParallelism, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
 import { BOOT_CHOICES, parseBootChoice } from '../../hypervisor-core/protocol/boot-choice.ts';
 import { isCpuFeature } from '../../hypervisor-core/protocol/cpu-features.ts';
+import { busyboxInitramfs } from '../linux/busybox-initramfs.ts';
+import { LinuxError } from '../linux/linux-error.ts';
 import type { LaunchAttributes } from '../protocol/custom.ts';
+import { cacheFolder } from '../symbols/index/cache.ts';
 import { BACKENDS, type Backend } from '../target/backend.ts';
 import { file, flag, oneOf, quoted, type Raw, sourceMap, texts } from './attributes.ts';
 import { missingAttribute, tooMuchMemory, wrongAttribute } from './errors.ts';
@@ -42,8 +46,8 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 102
 export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<LaunchArguments> {
   const program = await file('program', raw.program);
   if (!program) throw missingAttribute('program', 'the path of the kernel to boot');
-  const initrd = await file('initrd', raw.initrd);
   const symbols = await file('symbols', raw.symbols);
+  const initrd = await initialRamDisk(raw.initrd, dirname(symbols ?? program));
   const gdb = gdbAddress(raw.gdb);
   const disk = await file('disk', raw.disk);
   const persist = flag('persist', raw.persist ?? false);
@@ -68,6 +72,14 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     ...(gdb ? { gdb } : {}),
     ...(disk ? { disk } : {}),
   };
+}
+
+/** @param kernel folder in which it was built */
+async function initialRamDisk(value: unknown, kernel: string): Promise<string | undefined> {
+  if (value !== 'busybox') return file('initrd', value);
+  return busyboxInitramfs(join(dirname(cacheFolder()), 'initramfs'), kernel).catch((error: Error) => {
+    throw error instanceof LinuxError ? wrongAttribute('initrd', `is "busybox", but ${error.message}`) : error;
+  });
 }
 
 function cpu(value: unknown): string {

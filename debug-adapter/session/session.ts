@@ -11,6 +11,7 @@ import type { TargetEnd, TargetStop } from '../target/target.ts';
 import { describeBreakpoint } from './breakpoint-description.ts';
 import { candidates, type HitReport, hitsAt } from './breakpoint-hits.ts';
 import { BreakpointTable, type UserBreakpoint } from './breakpoint-table.ts';
+import { crashReport } from './crash-report.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
 import { ExceptionFilters } from './exception-filters.ts';
 import type { Guest, StartArguments, StartTarget } from './guest.ts';
@@ -21,7 +22,7 @@ import { SlideSearch } from './slide-search.ts';
 import { PageScans } from './state/page-scans.ts';
 import { StopRequests } from './stop-requests.ts';
 import { StopState } from './stop-state.ts';
-import { describeStop, type Movement } from './stops.ts';
+import { crashOf, describeStop, type Movement } from './stops.ts';
 import type { Reference } from './variable-references.ts';
 
 /** Exit status of a guest that was killed, as a shell says it of a process. */
@@ -250,9 +251,14 @@ export class Session {
     this.last.standsAt(state).catch(() => undefined);
     if (error !== undefined) this.print(`${describeError(error).message}\n`, 'stderr');
     try {
-      const body = await describeStop(state, guest, this.breakpoints.hitBy(stop), movement);
+      const hit = this.breakpoints.hitBy(stop);
+      const body = await describeStop(state, guest, hit, movement);
       // A client that has let the guest go meanwhile must not take it for stopped.
       if (this.stop === state) this.send.event('stopped', body);
+      const crash = crashOf(hit);
+      if (crash === undefined) return;
+      const { message, details } = await crashReport(crash, guest, state);
+      this.print(`${message}\n${details}\n`, 'stderr');
     } catch (failure) {
       if (this.stop === state) this.print(`${describeError(failure).message}\n`, 'stderr');
     }

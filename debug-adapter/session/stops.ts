@@ -3,6 +3,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import type { Frame } from '../symbols/api.ts';
 import type { UserBreakpoint } from './breakpoint-table.ts';
+import { crashMessage } from './crash-report.ts';
 import type { Guest } from './guest.ts';
 import type { StopState } from './stop-state.ts';
 
@@ -19,8 +20,9 @@ export async function describeStop(
   movement: Movement,
 ): Promise<Body> {
   const { thread } = state.stop;
+  const crash = crashOf(hit);
   const body: Body = {
-    ...describeReason(state, hit, movement),
+    ...(crash === undefined ? describeReason(state, hit, movement) : await describeCrash(crash, guest, state)),
     threadId: thread,
     allThreadsStopped: true,
   };
@@ -38,6 +40,17 @@ export async function describeStop(
   };
 }
 
+/** The Call Stack shows the description. */
+async function describeCrash(crash: string, guest: Guest, state: StopState): Promise<Body> {
+  const text = await crashMessage(crash, guest, state);
+  return { reason: 'exception', description: text, text };
+}
+
+/** The crash filter among what was hit. */
+export function crashOf(hit: readonly UserBreakpoint[]): string | undefined {
+  return hit.flatMap(({ request }) => (request.kind === 'crash' ? request.filter : []))[0];
+}
+
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   entry: 'Paused on entry',
   goto: 'Paused after a jump',
@@ -52,6 +65,7 @@ const REASONS = {
   function: 'function breakpoint',
   instruction: 'instruction breakpoint',
   data: 'data breakpoint',
+  crash: 'exception',
 } as const;
 
 function describeReason(state: StopState, hit: readonly UserBreakpoint[], movement: Movement): Body {

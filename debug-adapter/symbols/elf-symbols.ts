@@ -227,6 +227,8 @@ export class ElfSymbols implements OpenSymbols {
   }
 
   async unwind(frame: FrameContext): Promise<CallerRegisters | undefined> {
+    // The compiler does not know that the code switches stacks, so DWARF is wrong there.
+    if (this.orcTable()?.switchesStack(this.addresses.fromGuest(frame.pc))) return this.unwindByOrc(frame);
     try {
       const byDwarf = await this.frames.unwind(frame);
       if (byDwarf) return byDwarf;
@@ -238,8 +240,12 @@ export class ElfSymbols implements OpenSymbols {
 
   /** Linux describes its assembly, and so interrupts and system calls, in tables of its own. */
   private async unwindByOrc(frame: FrameContext): Promise<CallerRegisters | undefined> {
+    return this.orcTable()?.unwind(frame, this.addresses.fromGuest(frame.pc));
+  }
+
+  private orcTable(): OrcTable | undefined {
     this.orc ??= this.info.tolerate(() => OrcTable.of(this.elf, this.addresses), undefined) ?? null;
-    return this.orc?.unwind(frame, this.addresses.fromGuest(frame.pc));
+    return this.orc ?? undefined;
   }
 
   /** Units with the code that `.symtab` gives a name to. */

@@ -107,6 +107,11 @@ export class OrcTable {
     return { cfa: stack, registers, interrupted: false };
   }
 
+  /** Whether the code there runs on another stack than its function's own, as handlers of interrupts do. */
+  switchesStack(distance: number): boolean {
+    return this.entryAt(distance)?.spBase === base.spIndirect;
+  }
+
   private entryAt(distance: number) {
     const index = lastAtMost(this.starts.length, (at) => this.starts[at] as number, distance);
     if (index < 0) return undefined;

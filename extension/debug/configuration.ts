@@ -11,10 +11,13 @@ import {
   workspace,
 } from 'vscode';
 import { checkLaunch } from '../novsc/launch-check.ts';
+import { linuxAttributes, linuxBuildOf } from '../novsc/linux-build.ts';
 import { findKernels } from './find-kernels.ts';
 import { DEBUG_TYPE } from './ringside-session.ts';
 
 const PATH_ATTRIBUTES = ['program', 'initrd', 'disk', 'symbols'] as const;
+/** An `initrd` that the debug adapter makes itself. */
+const BUSYBOX = 'busybox';
 
 export class KvmConfigurationProvider implements DebugConfigurationProvider {
   /** For a new launch.json and for the Run and Debug drop-down: one configuration for each kernel of the folder. */
@@ -23,7 +26,7 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
     token?: CancellationToken,
   ): Promise<DebugConfiguration[]> {
     const kernels = folder ? await findKernels(folder, token) : [];
-    return folder ? kernels.map((kernel) => configurationFor(kernel, folder)) : [];
+    return folder ? Promise.all(kernels.map((kernel) => configurationFor(kernel, folder))) : [];
   }
 
   /** F5 with no launch.json arrives here without a program. */
@@ -56,7 +59,7 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
     if (problem) return refuse(problem.attribute, problem.message);
     for (const attribute of PATH_ATTRIBUTES) {
       const path: unknown = resolved[attribute];
-      if (typeof path !== 'string') continue;
+      if (typeof path !== 'string' || (attribute === 'initrd' && path === BUSYBOX)) continue;
       const full = isAbsolute(path) || !folder ? path : join(folder.uri.fsPath, path);
       const unreadable = await whyUnreadable(full);
       if (unreadable) return refuse(attribute, `${full}: ${unreadable}`);
@@ -66,13 +69,17 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
   }
 }
 
-function configurationFor(kernel: string, folder: WorkspaceFolder): DebugConfiguration {
-  const inside = kernel.startsWith(`${folder.uri.fsPath}/`);
+async function configurationFor(kernel: string, folder: WorkspaceFolder): Promise<DebugConfiguration> {
+  const top = folder.uri.fsPath;
+  const written = (path: string) =>
+    path.startsWith(`${top}/`) ? `\${workspaceFolder}/${path.slice(top.length + 1)}` : path;
+  const linux = await linuxBuildOf(kernel);
   return {
     type: DEBUG_TYPE,
     request: 'launch',
-    name: `Boot ${basename(kernel)}`,
-    program: inside ? `\${workspaceFolder}/${kernel.slice(folder.uri.fsPath.length + 1)}` : kernel,
+    ...(linux
+      ? { name: 'Boot Linux', ...linuxAttributes(linux, written) }
+      : { name: `Boot ${basename(kernel)}`, program: written(kernel) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import type { CancellationToken, WorkspaceFolder } from 'vscode';
 import { candidateFiles } from '../novsc/candidate-files.ts';
 import { KERNEL_PROBE_BYTES, looksLikeKernel } from '../novsc/elf.ts';
+import { linuxBuildIn } from '../novsc/linux-build.ts';
 
 const AT_A_TIME = 32;
 
@@ -11,8 +12,11 @@ interface Kernel {
   readonly time: number;
 }
 
-/** Paths of x86 kernels below `folder`, the newest first. */
+/** Paths of x86 kernels below `folder`, the newest first; of one in which Linux was built, its vmlinux alone. */
 export async function findKernels(folder: WorkspaceFolder, token?: CancellationToken): Promise<string[]> {
+  // In its build are other files that look like kernels, such as the one that unpacks it.
+  const linux = await linuxBuildIn(folder.uri.fsPath);
+  if (linux) return [linux.vmlinux];
   const found: Kernel[] = [];
   let group: Promise<Kernel | undefined>[] = [];
   const finish = async () => {

@@ -7,10 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import type { LinuxTask, TasksPart } from '../../debug-adapter/protocol/custom.ts';
 import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
 import { drgn } from './drgn.ts';
+import { files, launchLinux, saidOnConsole } from './guest.ts';
 
-const setting = (name: string) => process.env[name] ?? '';
-const vmlinux = setting('RINGSIDE_VMLINUX');
-const READY = 'ready for the debugger';
 const CPUS = 2;
 
 let adapter: CoreAdapter;
@@ -18,32 +16,13 @@ let folder: string;
 let theirs: ReturnType<typeof drgn>;
 let shown: TasksPart;
 
-/** Reads the guest's console until it has said `words`. */
-async function saidOnConsole(words: string): Promise<void> {
-  let text = '';
-  while (!text.includes(words)) {
-    const { data } = await adapter.client.event<{ data: string }>('ringside/console');
-    text += Buffer.from(data, 'base64').toString('latin1');
-  }
-}
-
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
   adapter = coreAdapter({ longest: 300_000 });
   const { client } = adapter;
-  await client.request('initialize', { adapterID: 'kvm' });
-  await client.request('launch', {
-    backend: 'qemu',
-    program: setting('RINGSIDE_VMLINUZ'),
-    symbols: vmlinux,
-    initrd: setting('RINGSIDE_INITRAMFS'),
-    args: 'console=ttyS0 nokaslr',
-    memory: '160M',
-    cpus: CPUS,
-  });
-  await client.event('initialized');
+  await launchLinux(client, { cpus: CPUS });
   await client.request('configurationDone');
-  await saidOnConsole(READY);
+  await saidOnConsole(client);
   await client.request('pause', { threadId: 1 });
   await client.stopped();
   const snapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
@@ -52,7 +31,7 @@ before(async () => {
   const path = join(folder, 'vmcore');
   const { size } = await client.request('ringside/writeVmcore', { path });
   assert.ok(size > 100 << 20, `${size} bytes`);
-  theirs = drgn(path, vmlinux, CPUS);
+  theirs = drgn(path, files.vmlinux, CPUS);
 });
 
 after(async () => {

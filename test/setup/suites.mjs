@@ -130,17 +130,18 @@ async function inLinux() {
       RINGSIDE_VMLINUX: vmlinux,
       RINGSIDE_VMLINUZ: kernel,
       RINGSIDE_INITRAMFS: initramfs,
+      RINGSIDE_MODULE: modules[0],
     });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** A root in which a few programs sleep. */
+/** A root in which a few programs sleep, and a shell listens on the console. The kernel hands `crash=` on as a variable. */
 const sleepyRoot = {
   addTo: () => undefined,
   enter: 'sleep 10001 & sleep 10002 & cat /dev/zero | sleep 10003 &',
-  command: 'echo ready for the debugger; sleep 10004',
+  command: `echo ready for the debugger; [ "$crash" ] && echo "$crash" >/proc/sysrq-trigger; sh -c 'sh </dev/console'`,
 };
 
 const artifacts = join(root, 'test/artifacts');

@@ -1,0 +1,154 @@
+/** Debian's kernel warns, hangs, oopses and panics: each is a stop that says why, and gdb sees the same call stack. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
+import { evaluate, stack } from '../adapter/driving.ts';
+import { endChild, startQemu } from '../stubs/attach-adapter.ts';
+import { files, launchLinux, saidOnConsole, type } from './guest.ts';
+
+const ALL = ['linux-panic', 'linux-oops', 'linux-lockup', 'linux-warn'];
+/** A handler of the magic SysRq key that is ended by what is done to it. */
+const HANDLER = 'sysrq_handle_showmem';
+const ADDRESS = '0x[0-9a-f]+';
+
+describe('a Linux that says that something went wrong', { timeout: 300_000 }, () => {
+  let adapter: CoreAdapter;
+
+  before(async () => {
+    adapter = coreAdapter({ longest: 120_000 });
+    const { client } = adapter;
+    await launchLinux(client, { args: 'console=ttyS0 nokaslr watchdog_thresh=1' });
+    const set = await client.request('setExceptionBreakpoints', { filters: ALL });
+    assert.deepEqual(
+      set?.breakpoints?.map(({ verified }) => verified),
+      ALL.map(() => true),
+    );
+    await client.request('configurationDone');
+    await saidOnConsole(client);
+  });
+
+  after(() => adapter.close());
+
+  /** Has the guest stop in the handler, on a process of its own. */
+  async function inHandler(): Promise<void> {
+    const { client } = adapter;
+    await client.request('setFunctionBreakpoints', { breakpoints: [{ name: HANDLER }] });
+    await type(client, '(echo m >/proc/sysrq-trigger)');
+    assert.equal((await client.stopped()).hitBreakpointIds?.length, 1);
+    // What a test puts there is not to be stopped at.
+    await client.request('setFunctionBreakpoints', { breakpoints: [] });
+  }
+
+  const set = (expression: string, value: string) => adapter.client.request('setExpression', { expression, value });
+
+  const go = () => adapter.client.request('continue', { threadId: 1 });
+
+  /** The stop that comes next, as it is announced and as it is told in full. */
+  async function crash() {
+    const { client } = adapter;
+    const { text = '', description: shown } = await client.stopped();
+    assert.equal(shown, text);
+    const { exceptionId, description, details } = await client.request('exceptionInfo', { threadId: 1 });
+    assert.equal(description, text, 'as it was announced');
+    return { text, exceptionId, details: details?.stackTrace ?? '' };
+  }
+
+  test('WARN: the words, and where', async () => {
+    await inHandler();
+    // REFCOUNT_ADD_UAF of a counter on the stack.
+    await set('$rdi', '(long)$rsp - 1024');
+    await set('$rsi', '2');
+    await set('$rip', '(long)&refcount_warn_saturate');
+    await go();
+    const { text, exceptionId, details } = await crash();
+    assert.equal(exceptionId, 'Linux: WARN');
+    assert.match(
+      text,
+      /^WARNING: at lib\/refcount\.c:\d+ refcount_warn_saturate\+0x[0-9a-f]+: refcount_t: addition on 0; use-after-free\.$/,
+    );
+    assert.match(details, /^RIP: refcount_warn_saturate\+/m);
+    await go();
+  });
+
+  test('a soft lockup: the words of the watchdog', async () => {
+    await inHandler();
+    const place = await evaluate(adapter.client, '(unsigned long)$rip');
+    const instruction = await evaluate(adapter.client, '*(unsigned short *)$rip');
+    // jmp .
+    await set('*(unsigned short *)$rip', '0xfeeb');
+    await go();
+    const { text, details } = await crash();
+    assert.match(text, /^watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[sh:\d+\]$/);
+    const names = (await stack(adapter.client)).map(({ name }) => name);
+    assert.ok(names.includes('add_taint') && names.includes(HANDLER), names.join());
+    assert.match(details, new RegExp(`^ ${HANDLER} \\(`, 'm'));
+    await set(`*(unsigned short *)${place}`, instruction);
+    await go();
+  });
+
+  test('an oops: what was accessed, the registers and call trace of where it happened', async () => {
+    await inHandler();
+    await set('$r12', '0x1234567');
+    await set('$rip', '0');
+    await go();
+    const { text, exceptionId, details } = await crash();
+    assert.equal(exceptionId, 'Linux: oops and BUG');
+    assert.match(text, /^BUG: kernel NULL pointer dereference, address: 0000000000000000: Oops: 0010 at 0x0$/);
+    assert.match(details, /^CPU 0, sh \(\d+\)\nRIP: 0x0 \(0x0\)\n/);
+    assert.match(details, /\bR12: 0000000001234567\b/);
+    assert.match(details, /\bCR2: 0000000000000000\b/);
+    assert.match(details, /^Call trace:\n 0x0\n(.+\n)*? write_sysrq_trigger \(.+:\d+\)\n/m);
+    assert.match(details, /^#PF: supervisor instruction fetch in kernel mode$/m);
+    await go();
+  });
+
+  test('a panic: its message, and the console stays when the guest is gone', async () => {
+    const { client } = adapter;
+    await type(client, 'echo c >/proc/sysrq-trigger');
+    const { text, details } = await crash();
+    assert.equal(text, 'Kernel panic - not syncing: sysrq triggered crash');
+    assert.match(details, /^Call trace:\n panic \(.+\n sysrq_handle_crash /m);
+    await client.request('setExceptionBreakpoints', { filters: [] });
+    await go();
+    await saidOnConsole(client, 'end Kernel panic - not syncing: sysrq triggered crash');
+  });
+});
+
+describe('a panic under a QEMU that runs already', { timeout: 300_000 }, () => {
+  test(`the call stack is gdb's`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringside-crash-'));
+    const more = ['-initrd', files.initramfs, '-append', 'console=ttyS0 nokaslr crash=c'];
+    const { child, sockets } = startQemu(folder, files.kernel, '-m', '160', ...more);
+    const adapter = coreAdapter({ longest: 120_000 });
+    try {
+      const { client } = adapter;
+      await client.request('initialize', { adapterID: 'kvm' });
+      const target = `unix:${sockets.gdb}`;
+      await client.request('attach', { target, qmp: `unix:${sockets.qmp}`, program: files.vmlinux });
+      await client.event('initialized');
+      await client.request('setExceptionBreakpoints', { filters: ['linux-panic'] });
+      await client.request('configurationDone');
+      const { text = '' } = await client.stopped();
+      assert.match(text, /sysrq triggered crash/);
+      const ours = (await stack(client)).map(({ name }) => name.replace(/\+0x.*/, ''));
+      // Without a farewell the guest stays where it is.
+      adapter.process.kill('SIGKILL');
+      const commands = ['set confirm off', `target remote ${sockets.gdb}`, 'backtrace', 'kill'];
+      const parameters = ['-nx', '-batch', files.vmlinux, ...commands.flatMap((command) => ['-ex', command])];
+      const told = execFileSync('gdb', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      const theirs = [...told.matchAll(new RegExp(`^#\\d+ +(?:${ADDRESS} in )?(\\w+)`, 'gm'))].map(([, name]) => name);
+      // What it makes of the frame below the system call's entry is no code.
+      const entry = theirs.indexOf('entry_SYSCALL_64');
+      assert.ok(theirs.includes('sysrq_handle_crash') && entry > 8, told);
+      assert.deepEqual(ours.slice(0, entry + 1), theirs.slice(0, entry + 1));
+    } finally {
+      await adapter.close();
+      await endChild(child);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,45 @@
+/** Debian's kernel under a QEMU that the adapter starts, with a shell on its console. */
+import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+
+const setting = (name: string) => process.env[name] ?? '';
+
+/** Files that test/setup/suites.mjs has made. */
+export const files = {
+  vmlinux: setting('RINGSIDE_VMLINUX'),
+  kernel: setting('RINGSIDE_VMLINUZ'),
+  initramfs: setting('RINGSIDE_INITRAMFS'),
+  /** irqbypass.ko, which the guest loads itself while it starts. */
+  module: setting('RINGSIDE_MODULE'),
+};
+
+const READY = 'ready for the debugger';
+
+/** Up to `initialized`. */
+export async function launchLinux(client: DapClient, attributes: Record<string, unknown> = {}): Promise<void> {
+  await client.request('initialize', { adapterID: 'kvm' });
+  await client.request('launch', {
+    backend: 'qemu',
+    program: files.kernel,
+    symbols: files.vmlinux,
+    initrd: files.initramfs,
+    args: 'console=ttyS0 nokaslr',
+    memory: '160M',
+    ...attributes,
+  });
+  await client.event('initialized');
+}
+
+/** Reads the guest's console until it has said `words`; gives what it said. */
+export async function saidOnConsole(client: DapClient, words = READY): Promise<string> {
+  let text = '';
+  while (!text.includes(words)) {
+    const { data } = await client.event<{ data: string }>('ringside/console');
+    text += Buffer.from(data, 'base64').toString('latin1');
+  }
+  return text;
+}
+
+/** Types a command on the guest's console. */
+export async function type(client: DapClient, command: string): Promise<void> {
+  await client.request('ringside/consoleInput', { data: Buffer.from(`${command}\n`).toString('base64') });
+}

@@ -1,0 +1,50 @@
+/** Breakpoints that stop in one process alone, and what `$task` and `$pid` say there, beside the Tasks view. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
+import { evaluate } from '../adapter/driving.ts';
+import { launchLinux, saidOnConsole, type } from './guest.ts';
+
+const KILL = '__x64_sys_kill';
+
+describe('breakpoints of one process', { timeout: 200_000 }, () => {
+  let adapter: CoreAdapter;
+
+  before(async () => {
+    adapter = coreAdapter({ longest: 150_000 });
+    await launchLinux(adapter.client);
+    await adapter.client.request('configurationDone');
+    await saidOnConsole(adapter.client);
+  });
+
+  after(() => adapter.close());
+
+  /** Types the command, and gives the task that it stops in. */
+  async function stopsIn(command: string, condition: string) {
+    const { client } = adapter;
+    await client.request('setFunctionBreakpoints', { breakpoints: [{ name: KILL, condition }] });
+    await type(client, command);
+    assert.equal((await client.stopped()).hitBreakpointIds?.length, 1);
+    const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
+    assert.ok(tasks && 'tasks' in tasks, JSON.stringify(tasks));
+    const task = tasks.tasks.find(({ threadId }) => threadId === 1);
+    assert.ok(task);
+    assert.equal(await evaluate(client, '$pid'), String(task.pid));
+    assert.equal(await evaluate(client, '$tgid'), String(task.tgid));
+    assert.ok((await evaluate(client, '$task')).startsWith(`"${task.comm}"`));
+    await client.request('continue', { threadId: 1 });
+    return task;
+  }
+
+  let shell = 0;
+
+  test('by name: the shell calls the function, too', async () => {
+    ({ pid: shell } = await stopsIn('kill -0 1', '$task == "sh"'));
+    assert.equal((await stopsIn('kill -0 1; busybox kill -0 1', '$task == "busybox"')).comm, 'busybox');
+    assert.equal((await stopsIn('kill -0 1; busybox kill -0 1', '$task != "sh"')).comm, 'busybox');
+  });
+
+  test('by number', async () => {
+    assert.equal((await stopsIn('busybox kill -0 1; kill -0 1', `$pid == ${shell}`)).pid, shell);
+  });
+});
