@@ -8,6 +8,7 @@ const packages = {
   unit: ['clang', 'llvm', 'rustc', 'linux-headers-cloud-amd64'],
   clients: ['gcc', 'g++', 'binutils', 'gdb', 'gdbserver', 'lldb', 'pahole', 'qemu-system-x86'],
   linux: ['qemu-system-x86', 'busybox-static', 'cpio'],
+  bench: ['gcc', 'binutils', 'gdb', 'lldb', 'qemu-system-x86', 'qemu-utils', 'time', 'python3-drgn'],
   vscode: ['chromium'],
   vmlinux: ['binutils', 'gdb', 'elfutils', 'bpftool', 'python3-drgn'],
   svm: ['qemu-system-x86', 'busybox-static', 'cpio'],
