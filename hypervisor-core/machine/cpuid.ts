@@ -57,14 +57,10 @@ export function guestCpuid(
   const announced = (conventionOf(personality)?.cpuid(index, { hypervMsrs }) ?? []).map(
     ({ leaf, ...registers }): CpuidEntry => ({ function: leaf, index: 0, flags: 0, ...registers }),
   );
-  const leaves = supported
+  return supported
     .filter(({ function: leaf }) => !hiddenLeaves(leaf >>> 0))
-    .map((entry) => numbered(without(entry, hidden), index, cpus))
+    .map((entry) => numbered(without(withHypervisorBit(entry), hidden), index, cpus))
     .concat(announced);
-  const hasHypervisorLeaves = leaves.some(
-    ({ function: leaf }) => leaf >>> 0 >= HYPERVISOR_LEAVES && leaf >>> 0 < 0x8000_0000,
-  );
-  return leaves.map((entry) => (entry.function === 1 && hasHypervisorLeaves ? withHypervisorBit(entry) : entry));
 }
 
 const sameBit = (a: CpuFeature, b: CpuFeature) =>
@@ -86,8 +82,12 @@ export function without(entry: CpuidEntry, features: readonly CpuFeature[]): Cpu
   return masked;
 }
 
-/** Says that there are hypervisor leaves at all; older kernels leave that to us. */
-const withHypervisorBit = (entry: CpuidEntry): CpuidEntry => ({ ...entry, ecx: (entry.ecx | (1 << 31)) >>> 0 });
+/**
+ * Says that this is a virtual machine, with or without leaves that say of whom: else kernels mend errata of the processor
+ * in MSRs that a guest does not have (Xen reads AMD's FP_CFG on Zen 1). KVM leaves that to us.
+ */
+const withHypervisorBit = (entry: CpuidEntry): CpuidEntry =>
+  entry.function === 1 ? { ...entry, ecx: (entry.ecx | (1 << 31)) >>> 0 } : entry;
 
 /** Puts the local APIC's id and the number of processors where the guest looks for them. */
 function numbered(entry: CpuidEntry, index: number, cpus: number): CpuidEntry {

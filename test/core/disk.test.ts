@@ -308,16 +308,32 @@ describe('a snapshot', { timeout: patience(120_000) }, () => {
 describe('the processor', { timeout: patience(120_000) }, () => {
   /** mov eax, 1; cpuid; mov [DATA], ecx; xor eax, eax; out 0xf4, al */
   const code = [0xb8, ...imm32(1), 0x0f, 0xa2, 0x89, 0x0c, 0x25, ...imm32(DATA), 0x31, 0xc0, 0xe6, 0xf4];
-  const sse3Of = async (session: Session) => {
+  const featuresOf = async (session: Session) => {
     await session.goToEnd();
-    return (session.machine.memory.read(DATA, 1)[0] ?? 0) & 1;
+    return Buffer.from(session.machine.memory.read(DATA, 4)).readUInt32LE();
   };
+  const sse3Of = async (session: Session) => (await featuresOf(session)) & 1;
+  const hypervisorOf = async (session: Session) => (await featuresOf(session)) >>> 31;
 
   test('has no feature that is hidden', async () => {
     await withSession({ code }, async (session) => assert.equal(await sse3Of(session), 1));
     const seen = lacks('hidden-features') ? 1 : 0;
     await withSession({ code }, async (session) => assert.equal(await sse3Of(session), seen), {
       cpu: { hide: ['pni'], expose: [] },
+    });
+  });
+
+  test('says that it is virtual, of whatever hypervisor, unless that is hidden', async () => {
+    for (const personality of ['none', 'kvm', 'xen', 'hyperv'] as const) {
+      const options = { personality };
+      await withSession(
+        { code },
+        async (session) => assert.equal(await hypervisorOf(session), 1, personality),
+        options,
+      );
+    }
+    await withSession({ code }, async (session) => assert.equal(await hypervisorOf(session), 0), {
+      cpu: { hide: ['hypervisor'], expose: [] },
     });
   });
 
