@@ -49,6 +49,8 @@ export interface LaunchAttributes {
   args?: string | string[];
   /** A path; or `busybox`, for a root that is made of the host's busybox. */
   initrd?: string;
+  /** More modules of a multiboot or PVH kernel: each a file and, after a space, what the kernel is told about it. */
+  modules?: string[];
   /** How to boot: `auto` by content, a protocol's name, or a flat binary's with its address, `flat32@0x100000`. Default `auto`. */
   boot?: string;
   /** Raw disk image. What the guest writes is forgotten at its end, unless `persist` is true. */

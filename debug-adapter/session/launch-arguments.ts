@@ -20,6 +20,8 @@ export interface LaunchArguments {
   readonly cpus: number;
   readonly commandLine: string;
   readonly initrd?: string;
+  /** As `ringside run --module` takes them: path, and words after a space. */
+  readonly modules: readonly string[];
   readonly boot: string;
   readonly disk?: string;
   readonly persist: boolean;
@@ -59,6 +61,7 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     memory: memory(raw.memory ?? '256M'),
     cpus: cpus(raw.cpus ?? 1),
     commandLine: commandLine(raw.args ?? ''),
+    modules: await Promise.all(texts('modules', raw.modules ?? []).map(module)),
     boot: boot(raw.boot ?? 'auto'),
     stopOnEntry: flag('stopOnEntry', raw.stopOnEntry ?? false),
     persist,
@@ -80,6 +83,14 @@ async function initialRamDisk(value: unknown, kernel: string): Promise<string | 
   return busyboxInitramfs(join(dirname(cacheFolder()), 'initramfs'), kernel).catch((error: Error) => {
     throw error instanceof LinuxError ? wrongAttribute('initrd', `is "busybox", but ${error.message}`) : error;
   });
+}
+
+/** The module with its path made absolute. */
+async function module(text: string): Promise<string> {
+  const [name, ...words] = text.trim().split(/ +/);
+  const path = await file('modules', name);
+  if (!path) throw wrongAttribute('modules', `must each begin with a path, not be ${quoted(text)}`);
+  return [path, ...words].join(' ');
 }
 
 function cpu(value: unknown): string {

@@ -9,10 +9,12 @@ async function stamp(path: string): Promise<string> {
   return `${ino} ${size} ${mtimeMs}`;
 }
 
+const modulePath = (module: string) => module.replace(/ .*/s, '');
+
 /** The state of all files that a guest is made of. */
 export async function stampsOf(args: StartArguments): Promise<string> {
-  const initrd = args.request === 'launch' ? args.initrd : undefined;
-  const paths = [args.program, args.symbols, initrd].filter((path) => path !== undefined);
+  const { initrd, modules } = args.request === 'launch' ? args : { initrd: undefined, modules: [] };
+  const paths = [args.program, args.symbols, initrd, ...modules.map(modulePath)].filter((path) => path !== undefined);
   return (await Promise.all(paths.map(stamp))).join('\n');
 }
 

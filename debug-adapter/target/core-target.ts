@@ -27,6 +27,8 @@ export interface CoreOptions {
   readonly cpus: number;
   readonly commandLine: string;
   readonly initrd?: string;
+  /** As `ringside run --module` takes them. */
+  readonly modules: readonly string[];
   /** As `ringside run --boot` takes it. */
   readonly boot: string;
   readonly disk?: string;
@@ -155,6 +157,7 @@ function coreArguments(options: CoreOptions, folder: string): readonly string[] 
     ...['--wait', '--lifeline'],
     ...(options.commandLine === '' ? [] : ['--append', options.commandLine]),
     ...(options.initrd === undefined ? [] : ['--initrd', options.initrd]),
+    ...options.modules.flatMap((module) => ['--module', module]),
     ...(options.boot === 'auto' ? [] : ['--boot', options.boot]),
     ...(options.disk === undefined ? [] : ['--disk', `${options.disk}${options.persist ? ',persist' : ''}`]),
     ...(options.cpu === '' ? [] : [`--cpu=${options.cpu}`]),

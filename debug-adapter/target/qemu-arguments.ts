@@ -52,7 +52,7 @@ function diskArguments({ disk, persist }: CoreOptions): readonly string[] {
   return ['-drive', drive, '-device', 'virtio-blk-pci,drive=disk'];
 }
 
-async function bootArguments({ program, boot, commandLine, initrd }: CoreOptions): Promise<readonly string[]> {
+async function bootArguments({ program, boot, commandLine, initrd, modules }: CoreOptions): Promise<readonly string[]> {
   const choice = parseBootChoice(boot) ?? 'auto';
   const protocol = choice === 'auto' ? ((await isBootSector(program)) ? 'sector' : 'kernel') : choice.protocol;
   switch (protocol) {
@@ -65,13 +65,20 @@ async function bootArguments({ program, boot, commandLine, initrd }: CoreOptions
       return [
         ...['-kernel', program],
         ...(commandLine === '' ? [] : ['-append', commandLine]),
-        ...(initrd === undefined ? [] : ['-initrd', initrd]),
+        ...initrdArguments(initrd, modules),
       ];
     default:
       throw new TargetError(
         `"boot": QEMU's own loader knows multiboot1, linux, pvh and boot sectors, not ${protocol}. Set "backend": "kvm" for it`,
       );
   }
+}
+
+/** QEMU's loader of multiboot kernels takes all modules in one list, with doubled commas in their names. */
+function initrdArguments(initrd: string | undefined, modules: readonly string[]): readonly string[] {
+  const all = [...(initrd === undefined ? [] : [initrd]), ...modules];
+  if (modules.length > 0) return ['-initrd', all.map((module) => module.replaceAll(',', ',,')).join(',')];
+  return all.flatMap((file) => ['-initrd', file]);
 }
 
 /** 512 bytes or more that end in 0x55 0xaa, and are neither ELF nor Linux. */

@@ -60,10 +60,18 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
     for (const attribute of PATH_ATTRIBUTES) {
       const path: unknown = resolved[attribute];
       if (typeof path !== 'string' || (attribute === 'initrd' && path === BUSYBOX)) continue;
-      const full = isAbsolute(path) || !folder ? path : join(folder.uri.fsPath, path);
-      const unreadable = await whyUnreadable(full);
-      if (unreadable) return refuse(attribute, `${full}: ${unreadable}`);
-      resolved[attribute] = full;
+      resolved[attribute] = absolute(path, folder);
+      const unreadable = await whyUnreadable(resolved[attribute]);
+      if (unreadable) return refuse(attribute, `${resolved[attribute]}: ${unreadable}`);
+    }
+    const modules: readonly string[] | undefined = resolved['modules'];
+    if (modules) {
+      resolved['modules'] = modules.map((module) => absolute(module.trim(), folder));
+      for (const module of resolved['modules']) {
+        const [path = ''] = module.split(' ');
+        const unreadable = await whyUnreadable(path);
+        if (unreadable) return refuse('modules', `${path}: ${unreadable}`);
+      }
     }
     return resolved;
   }
@@ -111,6 +119,9 @@ async function offerSample(folder: WorkspaceFolder | undefined): Promise<void> {
   );
   if (answer === sample) await commands.executeCommand('ringside.openSample');
 }
+
+const absolute = (path: string, folder: WorkspaceFolder | undefined) =>
+  isAbsolute(path) || !folder ? path : join(folder.uri.fsPath, path);
 
 async function whyUnreadable(path: string): Promise<string | undefined> {
   try {

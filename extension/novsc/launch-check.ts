@@ -50,6 +50,10 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
       ? undefined
       : 'must be a string or a list of strings',
   initrd: text,
+  modules: (value) =>
+    Array.isArray(value) && value.every((each) => typeof each === 'string' && each.trim() !== '')
+      ? undefined
+      : 'must be a list of paths, each with or without words for the kernel',
   disk: text,
   persist: flag,
   cpu: (value) =>

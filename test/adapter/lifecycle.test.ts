@@ -85,6 +85,12 @@ describe('bad launch attributes', () => {
       { program: file('arm.elf', wrongMachine) },
       /"program".*(machine|architecture|x86|AArch64)/i,
     ],
+    [
+      'a module that is not there',
+      { program: SAMPLE, modules: ['/no/such a=b'] },
+      /"modules": cannot read \/no\/such:/,
+    ],
+    ['a module without a path', { program: SAMPLE, modules: [' '] }, /"modules" must each begin with a path/],
     ['memory that is no size', { program: SAMPLE, memory: 'lots' }, /"memory" must be a size/],
     [
       'memory larger than the machine',
