@@ -67,6 +67,7 @@ export class Breakpoints {
   /** Brings everything in place for what is about to run. */
   arm({ skip, stepping = false, delivery }: Arming = {}): void {
     const { strategy, traps, slots } = this.#parts;
+    this.follow();
     const wanted = this.#list.all.filter(({ kind, gva }) => gva !== skip || !executes(kind));
     const inRegisters = this.#inRegisters(wanted);
     const registers = inRegisters.map(asRegister);
@@ -93,6 +94,7 @@ export class Breakpoints {
     const plan: DebugPlan = {
       trap: strategy.trap,
       traps: new Map(traps.hidden),
+      trapAddresses: new Set(planted.keys()),
       registers,
       watches: watches.map(({ start, end }) => ({ start, end })),
       delivering: delivery && (delivery.interrupt ? 'interrupt' : 'other'),
@@ -101,6 +103,14 @@ export class Breakpoints {
       idtBase: needsIdt ? this.#parts.idtBase() : undefined,
     };
     if (!isDeepStrictEqual(plan, this.#plan)) this.#plan = plan;
+  }
+
+  /** A kernel that has copied itself elsewhere, as Xen does, took its traps along: they hide there what they hid. */
+  follow(): void {
+    for (const [gva, [from]] of this.#planted) {
+      const to = this.#parts.locate(gva);
+      if (from !== undefined && to !== undefined && from !== to) this.#parts.traps.follow(from, to);
+    }
   }
 
   /** Takes all traps out of memory, until they are armed again. */

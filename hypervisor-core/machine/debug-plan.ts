@@ -24,6 +24,8 @@ export interface DebugPlan {
   readonly trap: { readonly kind: TrapKind; readonly byte: number } | undefined;
   /** Guest-physical addresses of planted traps, with the bytes that they hide. */
   readonly traps: ReadonlyMap<number, number>;
+  /** Linear addresses that these are planted for: a trap there that is not among them was moved by the guest. */
+  readonly trapAddresses: ReadonlySet<bigint>;
   readonly registers: readonly DebugRegister[];
   readonly watches: readonly Watch[];
   /**
@@ -42,6 +44,7 @@ export interface DebugPlan {
 export const emptyPlan: DebugPlan = {
   trap: undefined,
   traps: new Map(),
+  trapAddresses: new Set(),
   registers: [],
   watches: [],
   delivering: undefined,

@@ -41,6 +41,13 @@ export class PlantedTraps {
     }
   }
 
+  /** Knows the trap at `from` again at `to`, if the guest has copied it there. */
+  follow(from: number, to: number): void {
+    const hidden = this.#hidden.get(from);
+    if (hidden === undefined || this.#hidden.has(to) || this.#byte(to) !== this.#trap?.byte) return;
+    this.#hidden.set(to, hidden);
+  }
+
   has(gpa: number): boolean {
     return this.#hidden.has(gpa);
   }

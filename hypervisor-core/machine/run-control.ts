@@ -247,6 +247,7 @@ export class RunControl {
       this.#letGo();
       return;
     }
+    this.#parts.breakpoints.follow();
     this.#rest({ kind: 'stopped' });
     this.onStop.emit(stop);
   }

@@ -247,8 +247,10 @@ export class VcpuLoop {
     const pc = linearPc(vcpu.get('sregs'), rip);
     const offset = Number(pc % BigInt(PAGE));
     if (![...debug.plan.traps.keys()].some((trap) => trap % PAGE === offset)) return undefined;
-    const gpa = vcpu.translate(pc);
-    if (gpa === undefined || !debug.plan.traps.has(Number(gpa))) return undefined;
+    if (!debug.plan.trapAddresses.has(pc)) {
+      const gpa = vcpu.translate(pc);
+      if (gpa === undefined || !debug.plan.traps.has(Number(gpa))) return undefined;
+    }
     const rax = page.register('rax');
     page.immediateExit = true;
     runVcpu(vcpu.fd);

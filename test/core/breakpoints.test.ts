@@ -119,6 +119,44 @@ describe('software breakpoints', () => {
   });
 });
 
+describe('software breakpoints of a guest that moves itself', () => {
+  const MOVED = 0x20_0000n;
+  const PAGE = 0x1000;
+  const PAGE_DIRECTORY = 0x3000n;
+  const LARGE_PAGE = MOVED | 0x83n;
+  // Copies its page to where 1 GiB is mapped, maps address 0 there, and goes on in the copy: inc eax; inc ebx; jmp back.
+  const copies = [
+    ...[0xbe, ...imm32(CODE), 0xbf, ...imm32(0x4000_0000n + CODE), 0xb9, ...imm32(PAGE), 0xf3, 0xa4],
+    ...[0xc7, 0x04, 0x25, ...imm32(PAGE_DIRECTORY), ...imm32(LARGE_PAGE)],
+    ...[0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8, 0x31, 0xc0],
+  ];
+  const code = [...copies, ...INC_EAX, ...INC_EBX, ...jumpBack(4)];
+  const [first, second] = [CODE + BigInt(copies.length), CODE + BigInt(copies.length) + 2n];
+  const original = Uint8Array.from(code);
+
+  test('stop in the copy, hide what they hid, and leave nothing behind', () =>
+    withSession({ code, at1GiB: LARGE_PAGE }, async (session) => {
+      const { machine } = session;
+      for (const address of [first, second]) machine.insertBreakpoint('software', address, 1);
+      for (const turn of [1n, 2n, 3n]) {
+        assert.deepEqual(await session.go(), { kind: 'breakpoint', address: first, hardware: false });
+        assert.deepEqual([session.register('rax'), session.register('rbx')], [turn - 1n, turn - 1n]);
+        assert.deepEqual(machine.readVirtual(0, CODE, code.length), original);
+        assert.deepEqual(await session.go(), { kind: 'breakpoint', address: second, hardware: false });
+        assert.deepEqual([session.register('rax'), session.register('rbx')], [turn, turn - 1n]);
+      }
+      machine.removeBreakpoint('software', first, 1);
+      assert.deepEqual(await session.go(), { kind: 'breakpoint', address: second, hardware: false });
+      assert.equal(session.register('rax'), 4n);
+      machine.removeBreakpoint('software', second, 1);
+      // Only what is let go has its breakpoints put in place, and taken away.
+      await session.go({ kind: 'step' });
+      for (const at of [CODE, MOVED + CODE]) {
+        assert.deepEqual(Uint8Array.from(machine.memory.read(at, code.length)), original, `${at}`);
+      }
+    }));
+});
+
 describe('hardware breakpoints', () => {
   const fire = () =>
     withSession(loop, async (session) => {
