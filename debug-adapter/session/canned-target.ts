@@ -33,8 +33,14 @@ export class CannedTarget implements Target {
   private resumes = 0;
   private over = false;
 
-  /** @param image An ELF file, whose entry is where the guest stands. */
-  constructor(private readonly image: ElfFile) {
+  /**
+   * @param image An ELF file, whose entry is where the guest stands.
+   * @param script What the first resumes end with.
+   */
+  constructor(
+    private readonly image: ElfFile,
+    private readonly script: readonly TargetStop['reason'][] = [],
+  ) {
     for (const registers of this.values) {
       for (const { name, bits } of this.registers) registers.set(name, new Uint8Array(bits / 8));
       this.set(registers, 'rip', image.entry);
@@ -89,7 +95,7 @@ export class CannedTarget implements Target {
   }
 
   async insertBreakpoint(_kind: string, address: bigint) {
-    if (address >> 63n) this.refuse('nothing is mapped there');
+    if (address >> 47n !== 0n && address >> 47n !== 0x1_ffffn) this.refuse('the address is not canonical');
     this.planted.set(address, (this.planted.get(address) ?? 0) + 1);
   }
 
@@ -137,7 +143,11 @@ export class CannedTarget implements Target {
     const way = ++this.resumes;
     const [place] = this.planted.keys();
     if (this.running === undefined || this.over) return;
-    if (way % 211 === 0) {
+    const scripted = this.script[way - 1];
+    if (scripted) {
+      if (scripted.kind === 'breakpoint' && place !== undefined) this.set(this.of(this.running), 'rip', place);
+      this.stopWith(scripted);
+    } else if (way % 211 === 0) {
       this.over = true;
       this.ended({ exitStatus: 0, message: 'The guest switched itself off.' });
     } else if (place !== undefined && way % 3 === 0) {

@@ -49,7 +49,7 @@ export type WantedFilters = ReadonlyMap<string, string>;
 export class ExceptionFilters {
   private wanted: WantedFilters = new Map([[TRIPLE_FAULT, '']]);
   /** Vectors that are watched for the session's own sake: their exceptions are not the user's. */
-  private quiet: ReadonlySet<number> = new Set();
+  quiet: ReadonlySet<number> = new Set();
 
   constructor(
     private readonly expressions: Expressions,
@@ -99,13 +99,13 @@ export class ExceptionFilters {
     await this.requests.replace(target, 'session', vectors.map(lineOf)).catch(() => undefined);
   }
 
-  /** Whether a stop is one for the user. */
-  async stopsAt(state: StopState, complain: (message: string) => void): Promise<boolean> {
+  /** Whether a stop is one for the user. @param quiet What was watched quietly when the guest stopped. */
+  async stopsAt(state: StopState, quiet: ReadonlySet<number>, complain: (message: string) => void): Promise<boolean> {
     const { reason } = state.stop;
     if (reason.kind === 'fault') return !reason.tripleFault || this.wanted.has(TRIPLE_FAULT);
     if (reason.kind !== 'exception') return true;
     const conditions = reason.vectors.flatMap((vector) => this.wanted.get(filterOf(vector)) ?? []);
-    if (conditions.length === 0) return !reason.vectors.some((vector) => this.quiet.has(vector));
+    if (conditions.length === 0) return !reason.vectors.some((vector) => quiet.has(vector));
     for (const condition of conditions) {
       if (condition.trim() === '') return true;
       if (await holds(condition, () => interruptedContext(state), this.expressions, complain)) return true;

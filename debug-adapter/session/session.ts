@@ -200,8 +200,10 @@ export class Session {
         const before = await last.pc(thread);
         const stop = await go(thread, how, others);
         last = look(stop);
+        // Once the slide is found, nothing is watched quietly any more.
+        const { quiet } = this.exceptions;
         await this.findSlide(last);
-        if (!(await this.exceptions.stopsAt(last, this.hitReport.complain))) {
+        if (!(await this.exceptions.stopsAt(last, quiet, this.hitReport.complain))) {
           if (how.kind === 'step') return { ...stop, reason: { kind: 'step' } };
           continue;
         }
