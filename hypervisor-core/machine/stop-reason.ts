@@ -13,6 +13,7 @@ import { codeBits } from './linear-pc.ts';
 import { leaveDoubleFault, queueLostEvent } from './lost-event.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { DebugStrategy } from './strategy.ts';
+import { tripleFaultText } from './triple-fault.ts';
 import { leaveGate } from './user-gate.ts';
 import type { VcpuReport } from './vcpu-report.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
@@ -88,7 +89,7 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
     case 'internal-error':
       return { kind: 'internal-error', message: `The guest stopped at ${hex(vcpu.pc)}: ${report.message}.` };
     case 'triple-fault':
-      return unwritable(vcpu, context) ?? { kind: 'triple-fault', message: tripleFault(vcpu, context) };
+      return unwritable(vcpu, context) ?? { kind: 'triple-fault', message: tripleFaultText(vcpu, context) };
   }
 }
 
@@ -96,13 +97,6 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
 function unwritable(vcpu: MachineVcpu, { breakpoints, strategy }: StopContext): Finding {
   if (!strategy.emulatedSupervisor || !breakpoints.holdsPages) return undefined;
   return { kind: 'deliver', vector: queueLostEvent(vcpu) };
-}
-
-function tripleFault(vcpu: MachineVcpu, { strategy }: StopContext): string {
-  const why = 'an exception could not be delivered, because the IDT or its handlers could not be used';
-  return strategy.shutdownKeepsRegisters
-    ? `The guest raised a triple fault at ${hex(vcpu.pc)}: ${why}.`
-    : `The guest raised a triple fault: ${why}. This host's processor does not keep the registers of that moment: those shown are of a processor after INIT, memory is as the guest left it.`;
 }
 
 /** A trap instruction was run into at `pc`: ours for this address, ours for another name of the same byte, or not ours. */

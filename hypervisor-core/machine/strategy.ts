@@ -24,6 +24,8 @@ export interface DebugStrategy {
   readonly sparesInterrupts: boolean;
   /** Supervisor code is interpreted by KVM's emulator. */
   readonly emulatedSupervisor: boolean;
+  /** Guests may use 32-bit and PAE page tables. */
+  readonly paging32: boolean;
   /** VMCALL comes back to the guest. */
   readonly vmcallReturns: boolean;
   /** After a triple fault the vCPU still has the registers of the moment; else it is as after INIT (AMD APM vol. 2, 15.14.3). */
@@ -50,6 +52,7 @@ export function debugStrategy(report: HostReport): DebugStrategy {
     blockInterrupts: yes('block-interrupts'),
     sparesInterrupts: yes('block-interrupts') && !yes('data-registers'),
     emulatedSupervisor: yes('emulated-supervisor'),
+    paging32: yes('paging-32'),
     vmcallReturns: yes('vmcall-returns'),
     shutdownKeepsRegisters: yes('shutdown-keeps-registers'),
     hypervMsrs: yes('hyperv-msrs'),

@@ -161,6 +161,7 @@ if (!hasPae) {
       const { text = '' } = await runToStop(client);
       const address = labels.get('pae_on') ?? 0;
       assert.ok(text.startsWith(`The guest raised a triple fault at 0x${address.toString(16)}:`), text);
+      assert.match(text, /turning on 32-bit or PAE paging, which KVM on this host refuses/);
       assert.equal(Number((await topFrame(client)).instructionPointerReference), address);
       assert.equal(await evaluate(client, '$cr0 >> 31'), '0');
     }),

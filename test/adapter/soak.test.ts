@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type { RingsideEvents } from '../../debug-adapter/protocol/custom.ts';
 import { Chance } from '../soak/random.ts';
 import { type Playground, RandomUser } from '../soak/random-user.ts';
 import { SessionModel } from '../soak/session-model.ts';
@@ -15,7 +16,7 @@ const SEED = Number(process.env['RINGSIDE_SOAK_SEED'] ?? 20261128);
 const MINUTES = Number(process.env['RINGSIDE_SOAK_MINUTES'] ?? 0);
 /** Actions where no time is said. */
 const ACTIONS = 150;
-/** MiB by which the adapter may grow after it has warmed up: its caches have bounds. */
+/** MiB by which the adapter and the core may grow, each, after they have warmed up: caches and traces have bounds. */
 const GROWTH = 150;
 
 const sample: Playground = {
@@ -33,9 +34,14 @@ const sample: Playground = {
   keys: '?cl',
 };
 
-const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
-const residentMib = (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+/** Descriptors and MiB of resident memory of a process. */
+function holdings(pid: number): { readonly descriptors: number; readonly memory: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return {
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024,
+  };
+}
 
 test('whatever a user does, the session stays true', { skip: noKvm }, () =>
   withAdapter(
@@ -55,19 +61,24 @@ test('whatever a user does, the session stays true', { skip: noKvm }, () =>
       }
       const user = new RandomUser(client, new Chance(SEED), model, sample);
       const end = Date.now() + MINUTES * 60_000;
-      let warm: { readonly files: number; readonly memory: number } | undefined;
+      const { info } = await client.event<RingsideEvents['ringside/started']>('ringside/started');
+      await client.request('ringside/traceExits', { on: true });
+      const processes = [pid, info.pid];
+      let warm: ReturnType<typeof holdings>[] = [];
       try {
         for (let action = 0; MINUTES > 0 ? Date.now() < end : action < ACTIONS; action++) {
           await user.act();
-          if (action === ACTIONS / 2) warm = { files: descriptors(pid), memory: residentMib(pid) };
+          if (action === ACTIONS / 2) warm = processes.map(holdings);
         }
       } catch (error) {
         throw new Error(`seed ${SEED}, after\n${user.done.slice(-30).join('\n')}`, { cause: error });
       }
-      assert.ok(warm);
-      assert.equal(descriptors(pid), warm.files);
-      const grown = residentMib(pid) - warm.memory;
-      assert.ok(grown < GROWTH, `the adapter grew by ${grown.toFixed(0)} MiB`);
+      for (const [index, { descriptors, memory }] of processes.map(holdings).entries()) {
+        const name = ['the adapter', 'the core'][index];
+        assert.equal(descriptors, warm[index]?.descriptors, `descriptors of ${name}`);
+        const grown = memory - (warm[index]?.memory ?? 0);
+        assert.ok(grown < GROWTH, `${name} grew by ${grown.toFixed(0)} MiB`);
+      }
     },
   ),
 );
