@@ -25,12 +25,13 @@ const operatorSymbols = /^operator\s*(?:\(\)|\[\]|[-+*/%^&|~!=<>,]+)/;
 /** The function's own name. */
 export const lastOf = ({ parts }: FunctionName): NamePart => parts.at(-1) ?? { base: '' };
 
-export function parseFunctionName(text: string): FunctionName {
+/** @param isType The name is that of a type in angle brackets, in which no other is looked for. */
+export function parseFunctionName(text: string, isType = false): FunctionName {
   const parts: NamePart[] = [];
   let base = '';
   let templates: string | undefined;
   const end = () => {
-    const isTyped = base === '' && templates !== undefined && parts.length === 0;
+    const isTyped = !isType && base === '' && templates !== undefined && parts.length === 0;
     if (isTyped) parts.push(...typeOf(templates ?? ''));
     else parts.push({ base: base.trim(), ...(templates === undefined ? {} : { templates: tight(templates) }) });
     [base, templates] = ['', undefined];
@@ -68,7 +69,7 @@ export function parseFunctionName(text: string): FunctionName {
 
 /** Of a method of a trait, `<shapes::Circle as Area>::area`, the type's name. */
 const typeOf = (group: string): readonly NamePart[] =>
-  parseFunctionName(group.slice(1, -1).split(' as ')[0] ?? '').parts;
+  parseFunctionName(group.slice(1, -1).split(' as ')[0] ?? '', true).parts;
 
 /** Whether a function of the name `full` is one that `wanted` means. */
 export function means(wanted: FunctionName, full: FunctionName): boolean {
