@@ -240,6 +240,56 @@ describe('MC146818', () => {
     assert.equal(clock.read(0x0d), 0x80);
   });
 
+  test('interrupts periodically, at the alarm and at the end of an update, until register C is read', () => {
+    let now = Date.parse('2026-11-22T17:05:57Z');
+    let guest = 0;
+    const model = rtcCmos({ memoryBelow4G: 2 ** 26, memoryAbove4G: 0, clock: () => now });
+    const { device, lines, wakes } = bench(model, { now: () => guest });
+    const write = (register: number, value: number) => {
+      device.out(0x70, 1, register);
+      device.out(0x71, 1, value);
+    };
+    const flags = () => {
+      device.out(0x70, 1, 0x0c);
+      return device.in(0x71, 1);
+    };
+    const advance = (milliseconds: number) => {
+      now += milliseconds;
+      guest += milliseconds * 1000;
+      return device.look();
+    };
+    assert.equal(advance(100), undefined);
+    flags();
+    write(0x0b, 0x42);
+    assert.deepEqual([wakes.length, lines], [1, []]);
+    assert.ok(Math.abs((advance(1) ?? 0) - 1000 / 1024) < 1000 / 1024);
+    assert.deepEqual(lines, [[8, true]]);
+    assert.deepEqual([flags(), flags()], [0xc0, 0]);
+    assert.deepEqual(lines.splice(0), [
+      [8, true],
+      [8, false],
+    ]);
+    for (const [register, value] of [
+      [1, 0x59],
+      [3, 0xff],
+      [5, 0xc0],
+      [0x0a, 0x20],
+      [0x0b, 0x22],
+    ] as const) {
+      write(register, value);
+    }
+    advance(1800);
+    assert.deepEqual(lines, []);
+    assert.equal(flags(), 0x10);
+    advance(200);
+    assert.deepEqual(lines, [[8, true]]);
+    assert.equal(flags(), 0xb0);
+    write(0x0b, 0x12);
+    assert.equal(advance(400), 499);
+    advance(499);
+    assert.deepEqual([lines.at(-1), flags(), lines.at(-1)], [[8, true], 0x90, [8, false]]);
+  });
+
   test('gives the size of memory where firmware leaves it', () => {
     const { read } = at('2026-01-01T00:00:00Z');
     const word = (register: number) => read(register) | (read(register + 1) << 8);

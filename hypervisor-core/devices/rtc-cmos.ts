@@ -1,11 +1,11 @@
 /**
  * A Motorola MC146818 clock with 128 bytes of CMOS memory (datasheet MC146818, registers A to D; PC/AT addresses). It
- * shows the host's time in UTC; a guest that sets the time changes its own view of it. Interrupts (line 8) are not
- * generated; the update-ended flag can be polled.
+ * shows the host's time in UTC; a guest that sets the time changes its own view of it.
  */
 import { fromBcd, toBcd } from './bcd.ts';
 import { byteRegisters, describeBytes } from './byte-registers.ts';
-import type { DeviceModel } from './device.ts';
+import type { DeviceModel, PortHandler } from './device.ts';
+import { RtcInterrupts, type RtcTime } from './rtc-interrupts.ts';
 
 const INDEX = 0x70;
 const DATA = 0x71;
@@ -24,7 +24,6 @@ const A_UPDATE_IN_PROGRESS = 1 << 7;
 const B_SET = 1 << 7;
 const B_BINARY = 1 << 2;
 const B_24_HOURS = 1 << 1;
-const C_UPDATE_ENDED = 1 << 4;
 const D_VALID = 1 << 7;
 const PM = 1 << 7;
 /** UIP is set for this long before the second changes (datasheet: 244 + 1,984 µs). */
@@ -41,9 +40,12 @@ const FIELD = {
   century: CENTURY,
 };
 const timeRegisters: readonly number[] = Object.values(FIELD);
+const ALARM = { second: 0x01, minute: 0x03, hour: 0x05 };
+/** These bits both set in an alarm register: any value will do. */
+const ANY = 0xc0;
 
-/** Layout of the shared state: CMOS bytes, the index, the guest's clock minus the host's, the second last reported. */
-const AT = { cmos: 0, index: 128, offset: 136, reported: 144 };
+/** Layout of the shared state: CMOS bytes, the index, the guest's clock minus the host's, what the interrupts need. */
+const AT = { cmos: 0, index: 128, offset: 136, second: 144, period: 152 };
 
 /** Where firmware leaves the memory size, in KiB or 64 KiB, little-endian. */
 const MEMORY = { base: 0x15, extended: 0x17, extendedAlias: 0x30, above16M: 0x34, above4G: 0x5b };
@@ -56,31 +58,49 @@ export interface RtcConfiguration {
   readonly clock?: () => number;
 }
 
-export function rtcCmos({ memoryBelow4G, memoryAbove4G, clock = Date.now }: RtcConfiguration): DeviceModel {
+export interface RtcHandler extends PortHandler {
+  /** Has its interrupt line as it must be now, under the bus lock; milliseconds until it may be again, undefined for never. */
+  look(): number | undefined;
+}
+
+/** The main thread is woken whenever the guest changes what it is to be interrupted for. */
+export function rtcCmos({ memoryBelow4G, memoryAbove4G, clock = Date.now }: RtcConfiguration): DeviceModel<RtcHandler> {
   return {
     name: 'rtc-cmos',
     ports: [{ first: INDEX, last: DATA }],
     register: (port) => (port === INDEX ? 'index' : 'data'),
-    stateBytes: 152,
+    stateBytes: 160,
     reset(state) {
       state.setUint8(REGISTER_A, A_DEFAULT);
       state.setUint8(REGISTER_B, B_24_HOURS);
+      state.setFloat64(AT.second, Math.floor(clock() / 1000), true);
       writeMemorySize(state, memoryBelow4G, memoryAbove4G);
     },
     describe: (state) => [
-      ...describeBytes(state, { index: AT.index, A: REGISTER_A, B: REGISTER_B }),
+      ...describeBytes(state, { index: AT.index, A: REGISTER_A, B: REGISTER_B, C: REGISTER_C }),
       ...describeBytes(state, { seconds: FIELD.second, minutes: FIELD.minute, hours: FIELD.hour }),
       ...describeBytes(state, { day: FIELD.day, month: FIELD.month, year: FIELD.year, century: FIELD.century }),
     ],
-    attach(state) {
+    attach(state, host) {
       const rtc = new Rtc(state, clock);
-      return byteRegisters(INDEX, DATA, {
-        read: (port) => (port === INDEX ? 0xff : rtc.read(state.getUint8(AT.index))),
+      const interrupts = new RtcInterrupts({ state, second: AT.second, period: AT.period }, host, rtc);
+      const registers = byteRegisters(INDEX, DATA, {
+        read(port) {
+          if (port === INDEX) return 0xff;
+          const register = state.getUint8(AT.index);
+          return register === REGISTER_C ? interrupts.take() : rtc.read(register);
+        },
         write(port, value) {
+          const register = state.getUint8(AT.index);
           if (port === INDEX) state.setUint8(AT.index, value & INDEX_BITS);
-          else rtc.write(state.getUint8(AT.index), value);
+          else {
+            rtc.write(register, value);
+            if (register === REGISTER_B) interrupts.look();
+            if (register === REGISTER_A || register === REGISTER_B) host.wake();
+          }
         },
       });
+      return { ...registers, look: () => interrupts.look() };
     },
   };
 }
@@ -98,7 +118,7 @@ function writeMemorySize(state: DataView, below4G: number, above4G: number): voi
   state.setUint8(AT.cmos + MEMORY.above4G + 2, high >> 16);
 }
 
-class Rtc {
+class Rtc implements RtcTime {
   constructor(
     private readonly state: DataView,
     private readonly clock: () => number,
@@ -106,46 +126,51 @@ class Rtc {
 
   read(register: number): number {
     if (register === REGISTER_A) return this.#readA();
-    if (register === REGISTER_C) return this.#readC();
     if (register === REGISTER_D) return D_VALID;
-    if (!this.#set && timeRegisters.includes(register)) this.#latchTime();
+    if (!this.stands && timeRegisters.includes(register)) this.#latchTime();
     return this.state.getUint8(register);
   }
 
   write(register: number, value: number): void {
     if (register === REGISTER_C || register === REGISTER_D) return;
     const isTime = timeRegisters.includes(register);
-    const wasSet = this.#set;
+    const wasSet = this.stands;
     if ((isTime || register === REGISTER_B) && !wasSet) this.#latchTime();
     this.state.setUint8(register, register === REGISTER_A ? value & ~A_UPDATE_IN_PROGRESS : value);
     if (isTime && !wasSet) this.#adoptTime();
-    if (register === REGISTER_B && wasSet && !this.#set) this.#adoptTime();
+    if (register === REGISTER_B && wasSet && !this.stands) this.#adoptTime();
   }
 
-  /** The guest is setting the time: its registers stand still. */
-  get #set(): boolean {
+  get alarm(): RtcTime['alarm'] {
+    const { hour, minute, second } = ALARM;
+    const set = (register: number, decode: (value: number) => number) => {
+      const value = this.state.getUint8(register);
+      return (value & ANY) === ANY ? undefined : decode(value);
+    };
+    return {
+      hour: set(hour, (value) => this.#decodeHour(value)),
+      minute: set(minute, (value) => this.#decode(value)),
+      second: set(second, (value) => this.#decode(value)),
+    };
+  }
+
+  /** Its registers stand still meanwhile. */
+  get stands(): boolean {
     return (this.state.getUint8(REGISTER_B) & B_SET) !== 0;
   }
 
-  get #now(): number {
+  get now(): number {
     return this.clock() + this.state.getFloat64(AT.offset, true);
   }
 
   #readA(): number {
-    const inSecond = ((this.#now % 1000) + 1000) % 1000;
-    const updating = !this.#set && inSecond >= 1000 - UPDATE_MILLISECONDS;
+    const inSecond = ((this.now % 1000) + 1000) % 1000;
+    const updating = !this.stands && inSecond >= 1000 - UPDATE_MILLISECONDS;
     return this.state.getUint8(REGISTER_A) | (updating ? A_UPDATE_IN_PROGRESS : 0);
   }
 
-  #readC(): number {
-    const second = Math.floor(this.#now / 1000);
-    const ended = second !== this.state.getFloat64(AT.reported, true);
-    this.state.setFloat64(AT.reported, second, true);
-    return ended && !this.#set ? C_UPDATE_ENDED : 0;
-  }
-
   #latchTime(): void {
-    const time = new Date(this.#now);
+    const time = new Date(this.now);
     const year = time.getUTCFullYear();
     const put = (register: number, value: number) => this.state.setUint8(register, this.#encode(value));
     put(FIELD.second, time.getUTCSeconds());
@@ -166,6 +191,8 @@ class Rtc {
     time.setUTCFullYear(year, get(FIELD.month) - 1, get(FIELD.day));
     time.setUTCHours(hour, get(FIELD.minute), get(FIELD.second));
     this.state.setFloat64(AT.offset, time.getTime() - this.clock(), true);
+    // What the clock has jumped over has not gone by.
+    this.state.setFloat64(AT.second, Math.floor(this.now / 1000), true);
   }
 
   get #binary(): boolean {

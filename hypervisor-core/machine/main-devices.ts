@@ -2,6 +2,7 @@
 import type { Disk } from '../devices/disk/disk.ts';
 import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
 import type { PciHostHandler } from '../devices/pci/pci-host.ts';
+import type { RtcHandler } from '../devices/rtc-cmos.ts';
 import { COM_PORTS } from '../devices/serial16550.ts';
 import { BlockServer } from '../devices/virtio/block-server.ts';
 import { VIRTIO_BLK } from '../devices/virtio/virtio-blk.ts';
@@ -12,6 +13,7 @@ import type { Console } from './api.ts';
 import type { AttachedDevices } from './attach-devices.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { PortBus } from './port-bus.ts';
+import { RtcTimer } from './rtc-timer.ts';
 import { SerialConsole } from './serial-console.ts';
 
 /** Queue of the virtio console that takes what is typed. */
@@ -33,6 +35,7 @@ export class MainDevices {
   readonly disk: Disk | undefined;
   readonly #ports: PortBus;
   readonly #blocks: BlockServer | undefined;
+  readonly #rtc: RtcTimer;
   readonly #xenConsole: MainDevicesParts['xenConsole'];
 
   constructor({ devices: { ports, consoles }, memory, disk, xenConsole }: MainDevicesParts) {
@@ -48,6 +51,7 @@ export class MainDevices {
     };
     const port = this.#virtio(VIRTIO_BLK);
     this.#blocks = disk && port && new BlockServer({ port, disk, memory, hold: (body) => ports.lock.hold(body) });
+    this.#rtc = new RtcTimer(ports.device('rtc-cmos') as RtcHandler, (body) => ports.lock.hold(body));
     this.setRunning(false);
   }
 
@@ -59,10 +63,12 @@ export class MainDevices {
   /** A device has asked for the main thread. */
   work(): void {
     this.#blocks?.kick();
+    this.#rtc.look();
   }
 
   setRunning(running: boolean): void {
     this.#blocks?.setRunning(running);
+    this.#rtc.setRunning(running);
   }
 
   /** Resolves when a guest that stands still changes nothing any more. */
@@ -77,6 +83,7 @@ export class MainDevices {
 
   /** Resolves when nothing is under way any more. */
   async close(): Promise<void> {
+    this.#rtc.setRunning(false);
     await this.#blocks?.close();
   }
 
