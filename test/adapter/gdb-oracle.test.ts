@@ -1,28 +1,18 @@
 /** The same stop seen by gdb and by the adapter: address, registers, backtrace and locals must agree. */
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import { patience } from '../patience.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { scopeOf, stack, stopAt, topFrame, variablesOf, withAdapter } from './driving.ts';
-import { ROOT, SAMPLE } from './sample.ts';
+import { gdbFrames, gdbOutput } from './gdb-beside.ts';
+import { SAMPLE } from './sample.ts';
 
-const run = promisify(execFile);
 const noGdb = spawnSync('gdb', ['--version']).status === 0 ? false : 'gdb is not installed';
 const REGISTERS = ['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'rsp', 'r8', 'r12', 'r15', 'rip'];
-
-/** Runs gdb commands on the guest that the adapter has stopped, by its second address. */
-async function gdb(socket: string, commands: readonly string[]): Promise<string> {
-  const all = ['set confirm off', 'set width 0', `target remote ${socket}`, ...commands, 'detach'];
-  const args = ['-q', '-nx', '-batch', ...all.flatMap((command) => ['-ex', command]), SAMPLE];
-  const { stdout } = await run('gdb', args, { cwd: ROOT, timeout: patience(30_000) });
-  return stdout;
-}
 
 async function adaptersView(client: DapClient) {
   const frames = await stack(client);
@@ -46,7 +36,7 @@ for (const place of ['showcase-loop', 'tree-leaf', 'record-event', 'list-insert'
         const scalars = locals.filter(
           ({ value, variablesReference }) => variablesReference === 0 && /^-?\d+$/.test(value),
         );
-        const text = await gdb(socket, [
+        const text = await gdbOutput(SAMPLE, socket, [
           ...REGISTERS.map((name) => `printf "${name} %lx\\n", $${name}`),
           ...scalars.map(({ name }) => `printf "local ${name} %ld\\n", (long)${name}`),
           'bt',
@@ -58,10 +48,9 @@ for (const place of ['showcase-loop', 'tree-leaf', 'record-event', 'list-insert'
         for (const { name, value } of scalars) {
           assert.equal(value, new RegExp(`^local ${name} (-?\\d+)$`, 'm').exec(text)?.[1], name);
         }
-        const theirs = [...text.matchAll(/^#\d+\s+(?:0x[0-9a-f]+ in )?(\w+) .* at .*?([\w.]+):(\d+)$/gm)];
         assert.deepEqual(
           frames.map(({ name, source, line }) => `${name} ${source?.name}:${line}`),
-          theirs.map(([, name, file, line]) => `${name} ${file}:${line}`),
+          gdbFrames(text),
         );
       });
     } finally {

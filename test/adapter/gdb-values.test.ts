@@ -1,20 +1,13 @@
 /** Values of a stopped guest over DAP, against gdb attached to the same guest at the same moment. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import {
-  type GdbAnswer,
-  gdbAnswers,
-  gdbCommands,
-  normalText,
-  normalType,
-} from '../../debug-adapter/expressions/gdb-text.ts';
+import type { GdbAnswer } from '../../debug-adapter/expressions/gdb-text.ts';
 import { type CoreAdapter, coreAdapter, noKvm } from './core-adapter.ts';
 import { stack, stopAt, variablesOf } from './driving.ts';
+import { assertAsGdb, gdbValues } from './gdb-beside.ts';
 import { SAMPLE } from './sample.ts';
 
 /** Of the innermost frame, `apply`, then of its caller; registers, globals, statics of other files, assembly symbols. */
@@ -46,7 +39,8 @@ describe('values of a stopped guest are those that gdb shows', { skip: noKvm }, 
     await adapter.client.request('initialize', { adapterID: 'kvm' });
     await stopAt(adapter.client, 'apply', { gdb: `unix:${socket}` });
     frames = await stack(adapter.client);
-    for (const [level, expressions] of EXPRESSIONS.entries()) answers.push(await askGdb(socket, level, expressions));
+    for (const [level, expressions] of EXPRESSIONS.entries())
+      answers.push(await gdbValues(SAMPLE, socket, level, expressions));
   });
 
   after(async () => {
@@ -54,36 +48,10 @@ describe('values of a stopped guest are those that gdb shows', { skip: noKvm }, 
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function askGdb(socket: string, level: number, expressions: readonly string[]) {
-    const settings = ['set width 0', 'set print repeats 10', `target remote ${socket}`, `frame ${level}`];
-    const commands = [...settings, ...expressions.flatMap((expression) => gdbCommands(expression)), 'disconnect'];
-    const gdb = spawn('gdb', ['-batch', '-nx', ...commands.flatMap((command) => ['-ex', command]), SAMPLE]);
-    let output = '';
-    gdb.stdout.on('data', (data: Buffer) => {
-      output += data.toString('latin1');
-    });
-    await once(gdb, 'close');
-    return gdbAnswers(output);
-  }
-
   for (const [level, expressions] of EXPRESSIONS.entries()) {
     for (const expression of expressions) {
-      test(`${expression} in frame ${level}`, async () => {
-        const expected = answers[level]?.get(expression);
-        assert.ok(expected && expected.text !== '', `gdb does not answer ${expression}`);
-        const { client } = adapter;
-        const asked = client.request('evaluate', { expression, context: 'watch', frameId: frames[level]!.id });
-        // gdb's errors are not in its output: the type follows where the value should be.
-        if (expected.text.startsWith('type = ')) {
-          await assert.rejects(asked, /optimized out|not located in memory/);
-          return;
-        }
-        const body = await asked;
-        assert.equal(normalText(body.result), normalText(expected.text));
-        // gdb 13 takes sizeof for an int when it only wants the type.
-        if (expected.type !== '' && !expression.startsWith('sizeof'))
-          assert.equal(normalType(body.type ?? ''), normalType(expected.type));
-      });
+      test(`${expression} in frame ${level}`, () =>
+        assertAsGdb(adapter.client, frames[level]!.id, expression, answers[level]?.get(expression)));
     }
   }
 
