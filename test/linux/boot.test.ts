@@ -30,7 +30,10 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
         flags.filter((flag) => HIDDEN.includes(flag)),
         [],
       );
-      assert.deepEqual(sharedLines(text), sharedLines(qemuLog(COMMAND_LINE, HIDDEN)));
+      assert.deepEqual(
+        sharedLines(text),
+        sharedLines(qemuLog(debian, COMMAND_LINE, { hide: HIDDEN, disk: files.disk })),
+      );
     });
   });
 

@@ -1,24 +1,53 @@
-/** What Linux says on its serial port under QEMU with the same KVM, on the machine that is most like ours. */
+/** What Linux says on its serial port under QEMU on the same machine, on a board that is most like ours. */
 import { execFileSync } from 'node:child_process';
-import { debian, files } from './linux-guest.ts';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Kernel } from './linux-guest.ts';
 
-/** Whole output of the guest. The disk's file is not changed. `hide`: processor features, as QEMU names them. */
-export function qemuLog(commandLine: string, hide: readonly string[]): string {
-  const modern = 'disable-legacy=on';
-  const off = hide.map((name) => `,${name}=off`).join('');
+interface QemuOptions {
+  /** Processor features, as QEMU names them. */
+  readonly hide?: readonly string[];
+  readonly cpus?: number;
+  /** In MiB. */
+  readonly memory?: number;
+  /** Image of a virtio disk, with which come the other virtio devices; the file is not changed. */
+  readonly disk?: string;
+  /** Not on KVM, but by QEMU's own emulation of this processor. */
+  readonly emulated?: string;
+}
+
+/** Whole output of the guest, which has to power itself off. */
+export function qemuLog({ kernel, initramfs }: Kernel, commandLine: string, options: QemuOptions = {}): string {
+  const { hide = [], cpus = 1, memory = 512, disk, emulated } = options;
+  const model = [emulated ?? 'host', ...hide.map((name) => `${name}=off`)].join();
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-qemu-'));
+  // Not a pipe: QEMU drops what a reader that is late does not take.
+  const log = join(folder, 'serial');
   const parameters = [
-    ...['-accel', 'kvm', '-cpu', `host${off}`, '-machine', 'pc', '-smp', '1', '-m', '512M', '-no-reboot'],
-    ...['-nodefaults', '-display', 'none', '-serial', 'stdio'],
-    ...['-kernel', debian.kernel, '-initrd', debian.initramfs, '-append', commandLine],
-    ...['-drive', `file=${files.disk},if=none,id=disk,format=raw,snapshot=on`],
+    ...['-accel', emulated ? 'tcg' : 'kvm', '-cpu', model, '-machine', 'pc', '-smp', `${cpus}`, '-m', `${memory}M`],
+    ...['-no-reboot', '-nodefaults', '-display', 'none', '-serial', `file:${log}`],
+    ...['-kernel', kernel, '-initrd', initramfs, '-append', commandLine],
+    ...(disk === undefined ? [] : virtioDevices(disk)),
+  ];
+  try {
+    execFileSync('qemu-system-x86_64', parameters, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: 300_000,
+      killSignal: 'SIGKILL',
+    });
+    return readFileSync(log, 'latin1');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function virtioDevices(disk: string): string[] {
+  const modern = 'disable-legacy=on';
+  return [
+    ...['-drive', `file=${disk},if=none,id=disk,format=raw,snapshot=on`],
     ...['-device', `virtio-rng-pci,addr=5,${modern}`],
     ...['-device', `virtio-serial-pci,addr=6,max_ports=1,${modern}`, '-chardev', 'null,id=null'],
     ...['-device', 'virtconsole,chardev=null', '-device', `virtio-blk-pci,addr=7,drive=disk,${modern}`],
   ];
-  return execFileSync('qemu-system-x86_64', parameters, {
-    encoding: 'latin1',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: 300_000,
-    killSignal: 'SIGKILL',
-  });
 }
