@@ -37,7 +37,7 @@ async function runSuite({ name, needs, run, note }) {
     skipped: count('skipped'),
   };
   const numbers = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
-  console.log(`${counts.failed ? 'FAIL' : 'ok  '} ${name.padEnd(8)} ${numbers.padEnd(36)} ${seconds(started)} s`);
+  console.log(`${counts.failed ? 'FAIL' : 'ok  '} ${name.padEnd(13)} ${numbers.padEnd(36)} ${seconds(started)} s`);
   if (note) console.log(`    note: ${note}`);
   for (const event of result.events) {
     if (event.result === 'failed') console.log(`    failed: ${event.name}\n${indent(event.error ?? '')}`);
@@ -46,6 +46,14 @@ async function runSuite({ name, needs, run, note }) {
   if (result.problem) console.log(`    problem:\n${indent(result.problem)}`);
   if (counts.failed && result.output) console.log(`    output:\n${indent(result.output)}`);
   return counts;
+}
+
+/** Begins what a suite needs long before it runs. What goes wrong then is said by the suite, which waits for it. */
+async function prepareSuite({ needs, prepare }) {
+  try {
+    ensurePackages(needs);
+    await prepare();
+  } catch {}
 }
 
 async function main(names) {
@@ -58,6 +66,7 @@ async function main(names) {
     throw new Error(`no suite ${unknown.join(', ')}; there are ${suites.map((suite) => suite.name).join(', ')}`);
   }
   const chosen = suites.filter((suite) => names.length === 0 || names.includes(suite.name));
+  for (const suite of chosen) if (suite.prepare) void prepareSuite(suite);
   const results = [];
   const alongside = [];
   for (const suite of chosen) {

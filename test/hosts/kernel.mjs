@@ -17,8 +17,15 @@ function kernelPackage(metaPackage) {
   return name;
 }
 
+/** The version of a package that apt would get. */
+export function candidate(name) {
+  const version = /Candidate: (\S+)/.exec(output('apt-cache', ['policy', name]))?.[1];
+  if (!version || version === '(none)') throw new Error(`apt knows no ${name}; run apt-get update`);
+  return version;
+}
+
 /** Downloads the package `name` into `work`, and returns the archive's path. */
-function download(name, work) {
+export function download(name, work) {
   output('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', name], work);
   return join(
     work,

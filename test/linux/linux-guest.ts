@@ -24,9 +24,21 @@ export const debian: Kernel = { kernel: made('KERNEL'), initramfs: made('INITRAM
 /** The same kernel without its wrapping, by the one boot protocol that needs it so. */
 export const debianByPvh: Kernel = { ...debian, kernel: made('VMLINUX'), protocol: 'pvh' };
 
+/** The small Linux, which test/guests/linux/build.mjs builds: as it is packed, and unpacked with its debug information. */
+const small = (what: string) => process.env[`RINGSIDE_SMALL_${what}`] ?? '';
+const smallInitramfs = small('INITRAMFS');
+export const smallLinux = {
+  bzImage: { kernel: small('BZIMAGE'), initramfs: smallInitramfs },
+  vmlinux: { kernel: small('VMLINUX'), initramfs: smallInitramfs, protocol: 'linux' },
+  pvh: { kernel: small('VMLINUX'), initramfs: smallInitramfs, protocol: 'pvh' },
+} satisfies Record<string, Kernel>;
+
+/** A first file system that only switches off, in place of busybox's. */
+export const shortInitramfs = small('SHORT_INITRAMFS');
+
 /** QEMU's TCG lets a nested guest set XCR0 unseen by KVM, whose CPUID leaf 0xd is then wrong: Linux dies of it. */
 export const HIDDEN = ['xsave'];
-const cpu = { hide: HIDDEN, expose: [] };
+export const cpu = { hide: HIDDEN, expose: [] };
 export const options = { disk: { path: files.disk, persist: false }, cpu };
 export const COMMAND_LINE = 'console=ttyS0 tsc=reliable no_timer_check nokaslr';
 

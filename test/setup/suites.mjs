@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { linuxGuest } from '../guests/linux/guest.mjs';
+import { linuxGuest, smallLinuxGuest } from '../guests/linux/guest.mjs';
 import { makeInitramfs } from '../hosts/initramfs.mjs';
 import { debianKernel, debianVmlinux } from '../hosts/kernel.mjs';
 import { serveBrowser } from './browser.mjs';
@@ -118,6 +118,29 @@ async function linuxOnAmd() {
   return emulated('svm', 1500, root, command, ['-m', '4096']);
 }
 
+/** The small Linux, built when it is first asked for, while the suites before those that need it run. */
+let smallLinux;
+const makeSmallLinux = () => {
+  smallLinux ??= smallLinuxGuest();
+  return smallLinux;
+};
+
+const smallLinuxTests = () => bundleTests(findTests(['test/small-linux']));
+
+const smallLinuxHere = async () => runBundles(root, await smallLinuxTests(), 900, await makeSmallLinux());
+
+async function smallLinuxOnAmd() {
+  const command = withEnvironment(await makeSmallLinux(), nodeCommand(await smallLinuxTests()));
+  return emulated('svm', 1800, root, command, ['-m', '4096']);
+}
+
+/** Names, addresses and lines of the small Linux, as of Debian's kernel. */
+async function smallSymbols() {
+  const { RINGSIDE_SMALL_VMLINUX } = await makeSmallLinux();
+  const bundles = await bundleTests(['test/vmlinux/functions.test.ts']);
+  return runBundles(root, bundles, 600, { RINGSIDE_VMLINUX: RINGSIDE_SMALL_VMLINUX });
+}
+
 /** Debian's kernel boots under QEMU with a small root and two of its modules, and is then looked into. */
 async function inLinux() {
   const { vmlinux } = debianVmlinux();
@@ -188,9 +211,11 @@ const onKvm = (name, purposes, here, amd, obstacle = noKvm) =>
     : { name, needs: purposes, run: here };
 
 /**
- * In the order they run. `alongside`: may run while others do; `alone`: waits for those; `note` is said with the result.
+ * In the order they run. `alongside`: may run while others do; `alone`: waits for those; `prepare`: what takes long before
+ * it can run, begun at once; `note` is said with the result.
  * @type {readonly { name: string, needs: readonly string[], run: () => import('./test-process.mjs').SuiteResult |
- *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean, note?: string }[]}
+ *   Promise<import('./test-process.mjs').SuiteResult>, alongside?: boolean, alone?: boolean, note?: string,
+ *   prepare?: () => Promise<unknown> }[]}
  */
 export const suites = [
   {
@@ -215,6 +240,8 @@ export const suites = [
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(noKvm ? [] : [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1800) }]),
+  { ...onKvm('small-start', ['linux', 'clients', 'small'], smallLinuxHere, smallLinuxOnAmd), prepare: makeSmallLinux },
+  { name: 'small-symbols', needs: ['linux', 'small', 'vmlinux'], run: smallSymbols, prepare: makeSmallLinux },
   { name: 'e2e', needs: ['vscode'], run: endToEndHere(false), alone: true },
   {
     name: 'story-qemu',

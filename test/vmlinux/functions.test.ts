@@ -5,6 +5,7 @@ import { run, sampleFunctions, unlikeGdb, vmlinux } from './vmlinux.ts';
 
 const hex = (address: bigint) => `0x${address.toString(16)}`;
 const functions = sampleFunctions(vmlinux, 2000);
+const entries = new Set(functions.map(({ address }) => address));
 let symbols: OpenSymbols;
 
 before(async () => {
@@ -13,7 +14,7 @@ before(async () => {
 });
 after(() => symbols.close());
 
-describe("2,000 functions of Debian's kernel", () => {
+describe('2,000 functions of a kernel', () => {
   test('addresses and sizes of names, and names of addresses, as nm has them', () => {
     const differences = functions.filter(({ name, address, size }) => {
       const named = symbols.symbolsNamed(name).some((each) => each.address === address && each.size === size);
@@ -35,7 +36,9 @@ describe("2,000 functions of Debian's kernel", () => {
       const other = `${file.split('/').at(-1)}:${line}`;
       return mine === other ? [] : [{ address, line: mine, other }];
     });
-    assert.ok(differences.length < addresses.length / 5);
+    // Functions that do not begin with a call for tracing have several rows at their first address.
+    const within = differences.filter(({ address }) => !entries.has(address));
+    assert.ok(within.length < functions.length / 8, `${within.length} differ`);
     assert.deepEqual(unlikeGdb([`file ${vmlinux}`], differences), []);
   });
 });

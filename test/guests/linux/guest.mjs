@@ -1,9 +1,10 @@
-// What the Linux tests boot: Debian's kernel, a first file system with its virtio drivers, and a disk.
+// What the Linux tests boot: Debian's kernel, a first file system with its virtio drivers, and a disk; and the small Linux.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cache, debianKernel, debianVmlinux } from '../../hosts/kernel.mjs';
-import { makeGuestInitramfs } from './initramfs.mjs';
+import { buildSmallLinux } from './build.mjs';
+import { makeGuestInitramfs, makeShortInitramfs } from './initramfs.mjs';
 
 const SECTORS = 64;
 const MODULES = [
@@ -24,6 +25,23 @@ export function linuxGuest() {
     RINGSIDE_LINUX_VMLINUX: files.vmlinux,
     RINGSIDE_LINUX_INITRAMFS: files.initramfs,
     RINGSIDE_LINUX_DISK: files.disk,
+  };
+}
+
+/** The same for the small Linux, which needs no modules and has no disk. */
+export async function smallLinuxGuest() {
+  const { vmlinux, bzImage, sources, recorded } = await buildSmallLinux();
+  const initramfs = inFolder('small-initramfs');
+  makeGuestInitramfs(initramfs, []);
+  const shortInitramfs = inFolder('short-initramfs');
+  makeShortInitramfs(shortInitramfs);
+  return {
+    RINGSIDE_SMALL_VMLINUX: vmlinux,
+    RINGSIDE_SMALL_BZIMAGE: bzImage,
+    RINGSIDE_SMALL_SOURCES: sources,
+    RINGSIDE_SMALL_RECORDED: recorded,
+    RINGSIDE_SMALL_INITRAMFS: initramfs,
+    RINGSIDE_SMALL_SHORT_INITRAMFS: shortInitramfs,
   };
 }
 
