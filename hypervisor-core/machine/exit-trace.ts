@@ -27,6 +27,8 @@ export class ExitTrace {
   readonly #parts: ExitTraceParts;
   readonly #memories: readonly ExitMemory[];
   #tracers = 0;
+  /** What each thread had waited for a processor before it ran its vCPU. */
+  readonly #waitedBefore = new Map<number, number>();
 
   constructor(parts: ExitTraceParts) {
     this.#parts = parts;
@@ -46,6 +48,11 @@ export class ExitTrace {
       ),
     times: () => this.#memories.map((memory, vcpu) => this.#times(memory, vcpu)),
   };
+
+  /** To be called when the thread of a vCPU is ready: what it waited for a processor until then is none of the guest's time. */
+  begin(vcpu: number): void {
+    this.#waitedBefore.set(vcpu, runDelay(this.#parts.threadId(vcpu)));
+  }
 
   /** Exits are written down until the last of those who asked for it lets go. */
   #trace(): ReturnType<Machine['exits']['trace']> {
@@ -113,7 +120,7 @@ export class ExitTrace {
       inUser,
       entered,
       halted: halted / 1000,
-      steal: runDelay(threadId),
+      steal: Math.max(0, runDelay(threadId) - (this.#waitedBefore.get(vcpu) ?? 0)),
       blocking: statistics.get('blocking') === 1,
       statistics: Object.fromEntries(statistics),
     };

@@ -140,18 +140,19 @@ export class KvmMachine implements Machine {
     };
     this.#run.onState.add(({ kind }) => this.#main.setRunning(kind === 'running'));
     this.hypercalls = hypercallReader(shared.hypercalls);
-    this.exits = new ExitTrace({
+    const exits = new ExitTrace({
       ...{ memory: shared.exits, cpus: this.vcpus.length, stats: hardware.stats },
       threadId: (vcpu) => this.#vcpu(vcpu).thread.tid,
       portName: (port, write) => this.#devices.ports.name(port, write),
-    }).api;
+    });
+    this.exits = exits.api;
     this.snapshots = new MachineSnapshots({
       ...{ hardware, image, vcpus: this.vcpus, devices: this.#devices, hypercalls: shared.hypercalls },
       main: this.#main,
       disarm: () => this.#breakpoints.disarm(),
       exclusively: (anew, body) => this.#run.exclusively(anew, body),
     });
-    this.ready = Promise.all(this.vcpus.map(({ thread }) => thread.ready));
+    this.ready = Promise.all(this.vcpus.map(({ index, thread }) => thread.ready.then(() => exits.begin(index))));
   }
 
   get state(): MachineState {
