@@ -33,7 +33,7 @@ export const callColumns: readonly Column<Run<Call>>[] = [
     order: ({ item }) => item.vcpu,
   },
   { key: 'abi', title: 'ABI', width: '4em', rank: 7, text: ({ item }) => item.abi },
-  { key: 'call', title: 'Call', width: 'minmax(9em, 2fr)', text: ({ item }) => item.name || item.number },
+  { key: 'call', title: 'Call', width: 'minmax(9em, 3fr)', text: ({ item }) => item.name || item.number },
   {
     key: 'times',
     title: '×',
@@ -46,7 +46,7 @@ export const callColumns: readonly Column<Run<Call>>[] = [
   {
     key: 'args',
     title: 'Arguments',
-    width: 'minmax(7em, 3fr)',
+    width: 'minmax(7em, 2fr)',
     text: ({ item }) => item.arguments.map((argument) => `${argument.name}=${words(argument)}`).join(', '),
   },
   {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { vcpus } from '../../test/e2e/fake/snapshot.ts';
-import { VcpuLoads } from './vcpu-loads.ts';
-import { vcpuColumns, vcpuFacts } from './vcpu-rows.ts';
+import { VcpuLoads, type VcpuRow } from './vcpu-loads.ts';
+import { vcpuColumns, vcpuColumnsFor, vcpuFacts } from './vcpu-rows.ts';
 
 describe('vCPU loads', () => {
   test('are parts of the time that each ran, lately', () => {
@@ -17,6 +17,13 @@ describe('vCPU loads', () => {
     ]);
     assert.match(vcpuFacts(loads.rows[0]!).join('\n'), /task,init \(1\)\n(.*\n)*host thread,4711/);
     assert.match(vcpuFacts(loads.rows[1]!).join('\n'), /KVM: halt_exits,12/);
+  });
+
+  test('have a column for tasks only where there are some', () => {
+    const titles = (rows: readonly VcpuRow[]) => vcpuColumnsFor(rows).map(({ title }) => title);
+    const row = { thread: 1, activity: 'stopped' } as const;
+    assert.ok(!titles([row]).includes('Task'));
+    assert.ok(titles([row, { ...row, task: 'init (1)' }]).includes('Task'));
   });
 
   test('of a target that keeps no clocks are left open', () => {

@@ -16,6 +16,10 @@ const part = (key: keyof VcpuClock, title: string, rank: number): Column<VcpuRow
   order: ({ load }) => load?.[key] ?? -1,
 });
 
+/** Nobody has a task but vCPUs of Linux guests. */
+export const vcpuColumnsFor = (rows: readonly VcpuRow[]): readonly Column<VcpuRow>[] =>
+  rows.some(({ task }) => task !== undefined) ? vcpuColumns : vcpuColumns.filter(({ key }) => key !== 'task');
+
 export const vcpuColumns: readonly Column<VcpuRow>[] = [
   { key: 'vcpu', title: 'vCPU', width: '3.8em', text: vcpuName, order: ({ thread }) => thread },
   { key: 'activity', title: 'State', width: 'minmax(5em, 1fr)', text: ({ activity }) => activity },

@@ -1,5 +1,4 @@
 /** Exits and times of all vCPUs as the servers see them, while the guest runs, too. */
-import { readFileSync } from 'node:fs';
 import type { KvmStats } from '../kvm/stats.ts';
 import { hex } from '../protocol/hex.ts';
 import type { ExitBatch, ExitCounter, ExitRecord, VcpuTimes } from '../protocol/inspect.ts';
@@ -7,6 +6,7 @@ import { msrName } from '../protocol/msr-names.ts';
 import type { ExitEvent } from '../trace/exit-ring.ts';
 import type { Machine } from './api.ts';
 import { ExitMemory } from './exit-memory.ts';
+import { asleep, type ThreadTime, threadTime } from './thread-time.ts';
 
 /** Where a port or an address belongs. */
 interface Place {
@@ -27,8 +27,8 @@ export class ExitTrace {
   readonly #parts: ExitTraceParts;
   readonly #memories: readonly ExitMemory[];
   #tracers = 0;
-  /** What each thread had waited for a processor before it ran its vCPU. */
-  readonly #waitedBefore = new Map<number, number>();
+  /** The time of each thread before it ran its vCPU. */
+  readonly #before = new Map<number, ThreadTime>();
 
   constructor(parts: ExitTraceParts) {
     this.#parts = parts;
@@ -49,9 +49,10 @@ export class ExitTrace {
     times: () => this.#memories.map((memory, vcpu) => this.#times(memory, vcpu)),
   };
 
-  /** To be called when the thread of a vCPU is ready: what it waited for a processor until then is none of the guest's time. */
+  /** To be called when the thread of a vCPU is ready: its time until then is none of the guest's. */
   begin(vcpu: number): void {
-    this.#waitedBefore.set(vcpu, runDelay(this.#parts.threadId(vcpu)));
+    const time = threadTime(this.#parts.threadId(vcpu));
+    if (time) this.#before.set(vcpu, time);
   }
 
   /** Exits are written down until the last of those who asked for it lets go. */
@@ -107,33 +108,20 @@ export class ExitTrace {
   #times(memory: ExitMemory, vcpu: number): VcpuTimes {
     const { inKvm, inUser, entered } = memory.spent;
     const statistics = this.#parts.stats[vcpu]?.read() ?? new Map<string, number>();
-    const nanoseconds = (name: string) => statistics.get(name) ?? 0;
-    const halted = ['halt_wait_ns', 'halt_poll_success_ns', 'halt_poll_fail_ns'].reduce(
-      (sum, name) => sum + nanoseconds(name),
-      0,
-    );
+    const microseconds = (name: string) => (statistics.get(name) ?? 0) / 1000;
     const threadId = this.#parts.threadId(vcpu);
+    const thread = threadTime(threadId, this.#before.get(vcpu));
+    const polled = microseconds('halt_poll_success_ns') + microseconds('halt_poll_fail_ns');
     return {
       vcpu,
       threadId,
       inKvm,
       inUser,
       entered,
-      halted: halted / 1000,
-      steal: Math.max(0, runDelay(threadId) - (this.#waitedBefore.get(vcpu) ?? 0)),
+      halted: polled + asleep(microseconds('halt_wait_ns'), inKvm + inUser, thread),
+      steal: thread?.waited ?? 0,
       blocking: statistics.get('blocking') === 1,
       statistics: Object.fromEntries(statistics),
     };
-  }
-}
-
-/** Microseconds that a thread of this process was ready and had no processor (Documentation/scheduler/sched-stats.rst). */
-function runDelay(threadId: number): number {
-  try {
-    const [, delay = '0'] = readFileSync(`/proc/self/task/${threadId}/schedstat`, 'latin1').split(' ');
-    return Number(delay) / 1000;
-  } catch {
-    // The thread is gone, or the kernel keeps no such account.
-    return 0;
   }
 }

@@ -445,7 +445,7 @@ export interface VcpuTimes {
   readonly inUser: number;
   /** It is inside KVM_RUN now. */
   readonly entered: boolean;
-  /** Halted, as KVM counts it; a part of `inKvm`. */
+  /** Halted, as KVM counts it but for what is `steal`; a part of `inKvm`. */
   readonly halted: number;
   /** Its thread was ready and had no processor of the host. */
   readonly steal: number;

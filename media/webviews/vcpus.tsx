@@ -1,7 +1,7 @@
 /** The vCPUs page: a row for each, and what can be done with one. */
 import { render } from 'preact';
 import type { FromVcpusPage, ToVcpusPage } from '../../extension/novsc/vcpu-messages.ts';
-import { vcpuColumns, vcpuFacts } from '../../extension/novsc/vcpu-rows.ts';
+import { vcpuColumnsFor, vcpuFacts } from '../../extension/novsc/vcpu-rows.ts';
 import { DataTable } from './parts/data-table.tsx';
 import { type Action, Facts } from './parts/facts.tsx';
 import { pageOf } from './parts/use-page.ts';
@@ -16,7 +16,7 @@ function Vcpus() {
       <DataTable
         label="vCPUs"
         unit={['vCPU', 'vCPUs']}
-        columns={vcpuColumns}
+        columns={vcpuColumnsFor(rows)}
         rows={rows}
         rowKey={({ thread }) => thread}
         note={note}

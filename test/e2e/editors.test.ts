@@ -79,7 +79,7 @@ describe('editors', () => {
     pictured(workbench, 'export', async () => {
       await page.getByRole('button', { name: 'CSV' }).click();
       const file = join(window.staged.workspace, 'address-space.csv');
-      await workbench.answer(file);
+      await workbench.answer(file, 'address-space.csv');
       await workbench.until(
         () => existsSync(file) && readFileSync(file, 'utf8').length > 0,
         () => 'no file was written',

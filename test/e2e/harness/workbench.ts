@@ -100,10 +100,15 @@ export class Workbench {
     await this.#input().waitFor({ state: 'hidden' });
   }
 
-  /** Fills an open input box. */
-  async answer(text: string): Promise<void> {
+  /** Fills an open input box, in which VS Code puts `proposal` by itself first, after it is open. */
+  async answer(text: string, proposal = ''): Promise<void> {
     const input = this.#input();
     await input.waitFor();
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (!(await input.inputValue()).includes(proposal)) {
+      if (Date.now() > deadline) throw new Error(`${proposal} is not proposed`);
+      await this.page.waitForTimeout(50);
+    }
     await input.fill(text);
     await input.press('Enter');
   }
