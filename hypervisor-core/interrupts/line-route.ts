@@ -1,6 +1,7 @@
 /** What the controllers make of an interrupt line when it is raised: 82093AA 3.2.4; 8259A, "Interrupt sequence". */
 import type { IoapicPin, PicState } from '../protocol/inspect.ts';
 import { decodeIoapic, decodePic } from './irqchip.ts';
+import { CASCADE } from './priority.ts';
 
 /** Inputs of one 8259A. */
 const INPUTS = 8;
@@ -22,8 +23,9 @@ export function lineRoute(
 }
 
 function vectorOfPic(line: number, chip: (name: PicState['name']) => PicState): number | undefined {
-  const { imr, vectorBase } = chip(line < INPUTS ? 'master' : 'slave');
-  const input = line % INPUTS;
-  // KVM's delivers before anybody has programmed it, too: at vectors from 0 on.
-  return imr & (1 << input) ? undefined : vectorBase + input;
+  const master = chip('master');
+  // KVM's deliver before anybody has programmed them, too: at vectors from 0 on.
+  const through = (one: PicState, input: number) => (one.imr & (1 << input) ? undefined : one.vectorBase + input);
+  if (line < INPUTS) return through(master, line);
+  return through(master, CASCADE) === undefined ? undefined : through(chip('slave'), line - INPUTS);
 }

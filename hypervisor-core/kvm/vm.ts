@@ -141,17 +141,21 @@ export function getIrqchip(vmFd: number, chip: number): Uint8Array {
   return buffer;
 }
 
+/** Asked for its status, KVM drops an edge of this line, the clock's, for good while the one before has had no end of interrupt. */
+const RTC_LINE = 8;
+
 /**
  * Sets the level of an input of the chips in the kernel; any thread may, by the VM's descriptor. Of a line that was raised,
- * gives what became of it: above 0 a chip has requested the interrupt, 0 when it was requested already, below 0 when all
- * chips have the line masked (or, level-triggered, wait for its end of interrupt).
+ * gives what became of it, where that can be asked: above 0 a chip has requested the interrupt, 0 when it was requested
+ * already, below 0 when all chips have the line masked (or, level-triggered, wait for its end of interrupt).
  */
-export function setIrqLine(vmFd: number, line: number, level: boolean): number {
+export function setIrqLine(vmFd: number, line: number, level: boolean): number | undefined {
   const buffer = Buffer.alloc(SIZE.kvm_irq_level);
   buffer.writeUInt32LE(line, OFFSET.kvm_irq_level.irq);
   buffer.writeUInt32LE(level ? 1 : 0, OFFSET.kvm_irq_level.level);
-  ioctl(`KVM_IRQ_LINE_STATUS ${line}`, vmFd, KVM.IRQ_LINE_STATUS, buffer);
-  return buffer.readInt32LE(OFFSET.kvm_irq_level.irq);
+  const asks = line !== RTC_LINE;
+  ioctl(`KVM_IRQ_LINE ${line}`, vmFd, asks ? KVM.IRQ_LINE_STATUS : KVM.IRQ_LINE, buffer);
+  return asks ? buffer.readInt32LE(OFFSET.kvm_irq_level.irq) : undefined;
 }
 
 /** Address of the message whose interrupt goes to one local APIC (Intel SDM vol. 3A 10.11: bits 19:12). */

@@ -49,6 +49,8 @@ export class IrqLines {
       pic: (name) => getIrqchip(vmFd, name === 'master' ? KVM.IRQCHIP_PIC_MASTER : KVM.IRQCHIP_PIC_SLAVE),
       ioapic: () => getIrqchip(vmFd, KVM.IRQCHIP_IOAPIC),
     });
-    log.line(clock.now(), device, line, route, setIrqLine(vmFd, line, true));
+    const open = route.pin !== undefined || route.picVector !== undefined;
+    const outcome = setIrqLine(vmFd, line, true) ?? 1;
+    log.line(clock.now(), device, line, route, open ? outcome : -1);
   }
 }

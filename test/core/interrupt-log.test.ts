@@ -84,6 +84,32 @@ describe('the interrupt log', { skip: !existsSync('/dev/kvm') && 'no /dev/kvm', 
       ));
   }
 
+  test("of the clock's line has edges that came before the end of interrupt, and the guest gets them", () => {
+    const CLOCK_VECTOR = 0x28;
+    const code = [
+      ...[...masksPic, ...store(0xfee0_00f0, 0x1ff), ...ioapic(0x10 + 2 * 8, CLOCK_VECTOR)],
+      // Register A: 1,024 Hz; register B: periodic interrupts.
+      ...[outImm(0x70, 0x0a), outImm(0x71, 0x26), outImm(0x70, 0x0b), outImm(0x71, 0x42)].flat(),
+      // sti; wait: pause; cmp dword [rdi], 5; jb wait
+      ...[0xfb, 0xf3, 0x90, 0x83, 0x3f, 5, 0x72, 0xf9],
+      ...ends,
+    ];
+    // push rax; push rcx; inc dword [rdi]; register C takes the request back; mov ecx, 30000; dec ecx; jnz; `eoi`; pop; pop; iretq
+    const handler = [
+      ...[0x50, 0x51, 0xff, 0x07, ...outImm(0x70, 0x0c), 0xe4, 0x71],
+      ...[0xb9, ...imm32(30_000), 0xff, 0xc9, 0x75, 0xfc],
+      ...[...apicEoi, 0x59, 0x58, 0x48, 0xcf],
+    ];
+    return withSession({ code, handler, vectors: [CLOCK_VECTOR], at1GiB }, async (session) => {
+      await session.goToEnd();
+      const { records, counts: byVector } = session.machine.interruptLog(100);
+      assert.ok(records.every(({ line, outcome }) => line === 8 && outcome === 'requested'));
+      const [{ vector, count } = { vector: 0, count: 0 }, ...others] = byVector;
+      assert.deepEqual([vector, others], [CLOCK_VECTOR, []]);
+      assert.ok(count >= counted(session) && counted(session) >= 5, `${count} sent, ${counted(session)} taken`);
+    });
+  });
+
   test('says that a line which all controllers mask is heard by none', () =>
     withSession({ code: [...masksPic, ...asks, ...ends], vectors }, async (session) => {
       await session.goToEnd();
