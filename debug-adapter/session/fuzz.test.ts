@@ -11,6 +11,7 @@ import { DapClient } from '../cli/dap-client.ts';
 import { ElfFile } from '../symbols/elf.ts';
 import { areas } from './areas.ts';
 import { CannedTarget } from './canned-target.ts';
+import { junk } from './junk.ts';
 import { DapServer } from './server.ts';
 
 const SEED = 20261128;
@@ -88,34 +89,6 @@ const whole: Readonly<Record<string, object>> = {
   'ringside/taskStack': { address: '0x1000' },
   'ringside/inlineScope': { frameId: 1 },
 };
-
-/** What stands where something else should. */
-const junk = fc.oneof(
-  fc.constantFrom<unknown>(
-    ...[
-      null,
-      true,
-      '',
-      '0x',
-      '0xffffffffffffffff',
-      '0x0',
-      '$rip',
-      '*(int*)0',
-      '((((',
-      'showcase',
-      -1,
-      0,
-      1,
-      2,
-      2 ** 53,
-    ],
-    ...[Number.NaN, 'x'.repeat(10_000), [], {}, [[]], '__proto__', '%s%n', '\u0000', '../..'],
-  ),
-  fc.integer(),
-  fc.double(),
-  fc.string(),
-  fc.array(fc.anything({ maxDepth: 1, withNullPrototype: false }), { maxLength: 3 }),
-);
 
 type Change = (args: unknown) => unknown;
 

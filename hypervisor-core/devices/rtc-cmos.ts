@@ -6,16 +6,13 @@ import { fromBcd, toBcd } from './bcd.ts';
 import { byteRegisters, describeBytes } from './byte-registers.ts';
 import type { DeviceModel, PortHandler } from './device.ts';
 import { RtcInterrupts, type RtcTime } from './rtc-interrupts.ts';
+import { REGISTER_A, REGISTER_B, REGISTER_C, REGISTER_D } from './rtc-registers.ts';
 
 const INDEX = 0x70;
 const DATA = 0x71;
 /** Bit 7 of the index port masks the NMI on a PC and is no part of the index. */
 const INDEX_BITS = 0x7f;
 
-const REGISTER_A = 0x0a;
-const REGISTER_B = 0x0b;
-const REGISTER_C = 0x0c;
-const REGISTER_D = 0x0d;
 const CENTURY = 0x32;
 
 /** 32,768 Hz time base, 1,024 Hz rate. */

@@ -4,10 +4,8 @@
  * guest reads register C. Who has a thread for it calls {@link RtcInterrupts.look} when something may be due.
  */
 import type { DeviceHost } from './device.ts';
+import { REGISTER_A, REGISTER_B, REGISTER_C } from './rtc-registers.ts';
 
-const REGISTER_A = 0x0a;
-const REGISTER_B = 0x0b;
-const REGISTER_C = 0x0c;
 const LINE = 8;
 
 /** In registers B, where they enable, and C, where they tell. */

@@ -3,28 +3,19 @@
  * where the condition goes to the core, and on QEMU, whose stub leaves it to gdb: a stop, a register read and two steps of
  * the protocol for each. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { countingSector, withServer } from './guests.ts';
 import { printTable, summary } from './table.ts';
 
 const TURNS = 3;
 /** Evaluations in one turn: some seconds' worth each. */
 const ROUNDS = { ringside: 50_000, qemu: 1000 };
 
-/** cli; xor eax, eax; loop: inc eax; nop; jmp loop */
-const CODE = [0xfa, 0x66, 0x31, 0xc0, 0x66, 0x40, 0x90, 0xeb, 0xfb];
+/** In the counting sector, behind the instruction that counts. */
 const BREAK_AT = '0x7c06';
-
-function sector(): Uint8Array {
-  const bytes = new Uint8Array(512);
-  bytes.set(CODE);
-  bytes.set([0x55, 0xaa], 510);
-  return bytes;
-}
 
 /** Seconds from the first evaluation to the one that holds, by gdb's own clock. */
 function seconds(socket: string, rounds: number): number {
@@ -48,23 +39,13 @@ function seconds(socket: string, rounds: number): number {
   return Number(taken);
 }
 
-async function rate(program: string, args: readonly string[], socket: string, rounds: number): Promise<number> {
-  const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = once(child, 'exit');
-  try {
-    while (!existsSync(socket)) await delay(20);
-    return rounds / seconds(socket, rounds);
-  } finally {
-    child.kill();
-    await ended;
-  }
-}
+const rate = (program: string, args: readonly string[], socket: string, rounds: number) =>
+  withServer(program, args, socket, () => rounds / seconds(socket, rounds));
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
   try {
-    const image = join(folder, 'sector.img');
-    writeFileSync(image, sector());
+    const image = countingSector(folder);
     const ringside: number[] = [];
     const qemu: number[] = [];
     for (let turn = 0; turn < TURNS; turn++) {

@@ -1,5 +1,5 @@
 /** A debug session as its user feels it: F5 to the stop at a breakpoint, and each kind of step, whole DAP round trip. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import { coreAdapter } from '../adapter/core-adapter.ts';
 import { clearAt, move, stack, stopAt } from '../adapter/driving.ts';
 import { SAMPLE } from '../adapter/sample.ts';
+import { sampleByMultiboot } from './guests.ts';
 import { milliseconds, printTable, summary } from './table.ts';
 
 const LAUNCHES = 5;
@@ -71,9 +72,7 @@ function gdbOnQemu(accelerator: string, kernel: string, command: string, count: 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
   try {
-    const kernel = join(folder, 'sample-multiboot.elf');
-    const entry = execFileSync('nm', [SAMPLE], { encoding: 'utf8' }).match(/^(\S+) \S start32$/m)?.[1];
-    execFileSync('objcopy', ['-O', 'elf32-i386', '--set-start', `0x${entry}`, SAMPLE, kernel]);
+    const kernel = sampleByMultiboot(folder);
     const starts: number[] = [];
     const steps: Steps = { next: [], stepIn: [], stepi: [] };
     const peers: Record<'kvm' | 'tcg', number[]> = { kvm: [], tcg: [] };

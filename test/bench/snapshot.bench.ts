@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jumpBack } from '../core/run-control-kit.ts';
 import { CODE, imm32, Session } from '../core/tiny-guest.ts';
-import { sampleKernel } from '../guests/markers.ts';
+import { sampleByMultiboot } from './guests.ts';
 import { milliseconds, printTable, summary, usable } from './table.ts';
 
 const MEMORY = 512 << 20;
@@ -72,10 +72,9 @@ async function ask(monitor: Socket, command: string): Promise<string> {
   return said;
 }
 
-async function qemu(accelerator: string, folder: string): Promise<number[]> {
+async function qemu(accelerator: string, folder: string, kernel: string): Promise<number[]> {
   const [disk, path] = [join(folder, `${accelerator}.qcow2`), join(folder, `${accelerator}.monitor`)];
   execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '1G']);
-  const kernel = join(folder, 'kernel');
   const child = spawn(
     'qemu-system-x86_64',
     [
@@ -112,8 +111,7 @@ async function qemu(accelerator: string, folder: string): Promise<number[]> {
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
   try {
-    const entry = execFileSync('nm', [sampleKernel], { encoding: 'utf8' }).match(/^(\S+) \S start32$/m)?.[1];
-    execFileSync('objcopy', ['-O', 'elf32-i386', '--set-start', `0x${entry}`, sampleKernel, join(folder, 'kernel')]);
+    const kernel = sampleByMultiboot(folder);
     const rows: string[][] = [['', 'go back', 'take another']];
     let idle = Number.NaN;
     for (const pages of WRITTEN) {
@@ -122,7 +120,7 @@ async function main(): Promise<void> {
       rows.push([`Ringside, ${pages} pages written meanwhile`, summary(restore).text, summary(take).text]);
     }
     for (const accelerator of usable('/dev/kvm') ? ['kvm', 'tcg'] : ['tcg']) {
-      const { median, text } = summary(await qemu(accelerator, folder));
+      const { median, text } = summary(await qemu(accelerator, folder, kernel));
       rows.push([`QEMU with ${accelerator}, paused meanwhile`, text, `${(median / idle).toFixed(1)} times ours, idle`]);
     }
     printTable(`A guest of 512 MiB, milliseconds: median (least to most) of ${TURNS}`, rows);

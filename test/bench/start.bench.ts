@@ -1,10 +1,11 @@
 /** From a command to the kernel's first byte on the serial line: `ringside run` beside QEMU, with the sample guest. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sampleKernel } from '../guests/markers.ts';
+import { sampleByMultiboot } from './guests.ts';
 import { milliseconds, printTable, summary, usable } from './table.ts';
 
 const TURNS = 9;
@@ -27,9 +28,7 @@ async function firstByte(program: string, args: readonly string[]): Promise<numb
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
   try {
-    const kernel = join(folder, 'sample-multiboot.elf');
-    const entry = execFileSync('nm', [sampleKernel], { encoding: 'utf8' }).match(/^(\S+) \S start32$/m)?.[1];
-    execFileSync('objcopy', ['-O', 'elf32-i386', '--set-start', `0x${entry}`, sampleKernel, kernel]);
+    const kernel = sampleByMultiboot(folder);
     const accelerators = usable('/dev/kvm') ? ['kvm', 'tcg'] : ['tcg'];
     const ours: number[] = [];
     const theirs = new Map<string, number[]>(accelerators.map((name) => [name, []]));

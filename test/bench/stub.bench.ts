@@ -5,15 +5,15 @@
  * other in turn, and where processors sleep in a virtual machine, that takes most of the time. A range step takes its
  * steps on the vCPU's own thread.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encodePacket } from '../../hypervisor-core/protocol/rsp.ts';
+import { countingSector, withServer } from './guests.ts';
 import { printTable, summary, usable } from './table.ts';
 
 const TURNS = 5;
@@ -21,8 +21,6 @@ const STEPS = 4000;
 const READ_BYTES = 32 << 20;
 const HASH = 0x23;
 
-/** cli; xor eax, eax; loop: inc eax; nop; jmp loop */
-const CODE = [0xfa, 0x66, 0x31, 0xc0, 0x66, 0x40, 0x90, 0xeb, 0xfb];
 /** Bytes that look like a kernel's: the area is filled with them before it is read. */
 const AREA = { start: 0x2_0000, length: 0x1_0000 };
 
@@ -108,12 +106,9 @@ async function rangeStepsPerSecond(client: BareClient): Promise<number> {
 }
 
 /** Round trips a second to a process that sends back what it gets, over the same kind of socket. */
-async function echoesPerSecond(path: string): Promise<number> {
+function echoesPerSecond(path: string): Promise<number> {
   const program = `require('node:net').createServer((socket) => socket.pipe(socket)).listen(${JSON.stringify(path)})`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = once(child, 'exit');
-  try {
-    while (!existsSync(path)) await delay(20);
+  return withServer(process.execPath, ['-e', program], path, async () => {
     const connection = connect(path);
     await once(connection, 'connect');
     const client = new BareClient(connection);
@@ -121,10 +116,7 @@ async function echoesPerSecond(path: string): Promise<number> {
     for (let step = 0; step < STEPS; step++) await client.ask('s');
     connection.destroy();
     return (STEPS * 1000) / (performance.now() - start);
-  } finally {
-    child.kill();
-    await ended;
-  }
+  });
 }
 
 /** Half code-like bytes, half zeros. */
@@ -137,26 +129,10 @@ async function fill(client: BareClient): Promise<void> {
   }
 }
 
-async function withStub(program: string, args: readonly string[], socket: string, body: () => Promise<Rates>) {
-  const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = once(child, 'exit');
-  try {
-    while (!existsSync(socket)) await delay(20);
-    return await body();
-  } finally {
-    child.kill();
-    await ended;
-  }
-}
-
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
   try {
-    const image = join(folder, 'sector.img');
-    const sector = new Uint8Array(512);
-    sector.set(CODE);
-    sector.set([0x55, 0xaa], 510);
-    writeFileSync(image, sector);
+    const image = countingSector(folder);
     const ours: Rates[] = [];
     const echoes: number[] = [];
     const accelerators = usable('/dev/kvm') ? ['kvm', 'tcg'] : ['tcg'];
@@ -165,13 +141,13 @@ async function main(): Promise<void> {
       echoes.push(await echoesPerSecond(join(folder, `echo${turn}`)));
       const socket = join(folder, `ringside${turn}`);
       const run = [join(__dirname, '../core.js'), 'run', image, '--gdb', `unix:${socket}`, '--wait'];
-      ours.push(await withStub(process.execPath, run, socket, () => rates(socket, 0xff00, 0xff00)));
+      ours.push(await withServer(process.execPath, run, socket, () => rates(socket, 0xff00, 0xff00)));
       for (const [name, list] of theirs) {
         const path = join(folder, `${name}${turn}`);
         const machine = ['-accel', name, '-display', 'none', '-m', '64', '-drive', `format=raw,file=${image}`, '-S'];
         const server = ['-chardev', `socket,id=gdb,path=${path},server=on,wait=off`, '-gdb', 'chardev:gdb'];
         const start = () => rates(path, 0x7f0);
-        list.push(await withStub('qemu-system-x86_64', [...machine, ...server], path, start));
+        list.push(await withServer('qemu-system-x86_64', [...machine, ...server], path, start));
       }
     }
     const row = (label: string, values: readonly number[], against?: readonly number[]) => {
