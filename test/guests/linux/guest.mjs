@@ -16,13 +16,15 @@ const MODULES = [
 export function linuxGuest() {
   const { kernel, modules } = debianKernel('linux-image-cloud-amd64', MODULES);
   const files = { kernel, vmlinux: inFolder('vmlinux'), initramfs: inFolder('initramfs'), disk: inFolder('disk') };
-  execFileSync('objcopy', ['--strip-all', debianVmlinux().vmlinux, files.vmlinux]);
+  const { vmlinux: symbols } = debianVmlinux();
+  execFileSync('objcopy', ['--strip-all', symbols, files.vmlinux]);
   makeGuestInitramfs(files.initramfs, modules);
   // Sector n is full of the byte n.
   writeFileSync(files.disk, Buffer.from(Array.from({ length: SECTORS * 512 }, (_, byte) => byte >> 9)));
   return {
     RINGSIDE_LINUX_KERNEL: files.kernel,
     RINGSIDE_LINUX_VMLINUX: files.vmlinux,
+    RINGSIDE_LINUX_SYMBOLS: symbols,
     RINGSIDE_LINUX_INITRAMFS: files.initramfs,
     RINGSIDE_LINUX_DISK: files.disk,
   };
