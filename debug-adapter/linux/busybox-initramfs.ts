@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { type ArchiveFile, CHARACTER_DEVICE, cpio, FOLDER, PLAIN, PROGRAM } from './cpio.ts';
 import { LinuxError } from './linux-error.ts';
+import { listedModules } from './module-files.ts';
 
 /** Bytes of modules that are put in; of a kernel with more, none. */
 const MOST_MODULES = 64 << 20;
@@ -70,13 +71,10 @@ function isStatic(program: Buffer): boolean {
   return !Array.from({ length: count }, (_, n) => program.readUInt32LE(offset + n * size)).includes(PT_INTERP);
 }
 
-/** Those that the kernel's build lists: `modules.order`, whose names end with .ko, or .o since Linux 6.3. */
 async function modulesOf(kernel: string): Promise<readonly ArchiveFile[]> {
-  const order = await readFile(join(kernel, 'modules.order'), 'utf8').catch(() => '');
   const files: ArchiveFile[] = [];
   let size = 0;
-  for (const line of order.split('\n').filter(Boolean)) {
-    const path = join(kernel, line.replace(/^kernel\//, '').replace(/\.k?o$/, '.ko'));
+  for (const path of await listedModules(kernel)) {
     const data = await readFile(path).catch(() => undefined);
     if (!data) continue;
     size += data.length;

@@ -1,8 +1,18 @@
 /** Loaded kernel modules: the list `modules`, kernel/module. */
 import type { Kernel } from './kernel.ts';
+import type { KernelObject } from './kernel-object.ts';
+import { LinuxError } from './linux-error.ts';
 import { type Listed, readList } from './list.ts';
 
+/** Both have the module as their argument: it is about to run its first code, and its last has run. */
+export const MODULE_FUNCTIONS = ['do_init_module', 'free_module'];
+
 const MOST_MODULES = 4096;
+/** Sections of one module that are read. */
+const MOST_SECTIONS = 512;
+const LONGEST_NAME = 128;
+/** `enum mod_mem_type`, include/linux/module.h: the kinds of memory of one module. */
+const MEMORY_KINDS = 7;
 
 export interface KernelModule {
   readonly name: string;
@@ -12,16 +22,83 @@ export interface KernelModule {
   readonly size: bigint;
 }
 
+/** A module with all that its symbols need to be placed. */
+export interface PlacedModule extends KernelModule {
+  /** Of its `struct module`. */
+  readonly address: bigint;
+  /** All memory that it has. */
+  readonly ranges: readonly { readonly base: bigint; readonly size: bigint }[];
+  /** Guest-virtual addresses of its sections, by name. */
+  readonly sections: ReadonlyMap<string, bigint>;
+}
+
 /** The one loaded last comes first, as in /proc/modules. */
 export function readModules(kernel: Kernel): Promise<Listed<KernelModule>> {
-  const list = { head: kernel.address('modules'), name: 'module', member: 'list', limit: MOST_MODULES };
-  return readList(kernel, list, async (module) => {
-    // Since 6.4 each kind of memory has a block of its own; that of the code is the first.
-    const layout = module.either('core_layout', 'mem[0]');
-    return {
-      name: await module.text('name'),
-      base: await module.integer(`${layout}.base`),
-      size: await module.integer(`${layout}.size`),
-    };
+  return readList(kernel, moduleList(kernel), readModule);
+}
+
+/** As {@link readModules}, with the places of those that `wanted` is true for. */
+export async function readPlacedModules(
+  kernel: Kernel,
+  wanted: (name: string) => boolean,
+): Promise<readonly PlacedModule[]> {
+  const { items } = await readList(kernel, moduleList(kernel), async (module) => {
+    const known = await readModule(module);
+    if (!wanted(known.name)) return [];
+    const { address } = module;
+    return [{ ...known, address, ranges: await rangesOf(module), sections: await sectionsOf(module, known.base) }];
   });
+  return items.flat();
+}
+
+/** Changes whenever a module is loaded. */
+export async function newestModule(kernel: Kernel): Promise<bigint> {
+  return kernel.word(kernel.address('modules'));
+}
+
+const moduleList = (kernel: Kernel) => ({
+  head: kernel.address('modules'),
+  name: 'module',
+  member: 'list',
+  limit: MOST_MODULES,
+});
+
+async function readModule(module: KernelObject): Promise<KernelModule> {
+  // Since 6.4 each kind of memory has a block of its own; that of the code is the first.
+  const layout = module.either('core_layout', 'mem[0]');
+  return {
+    name: await module.text('name'),
+    base: await module.integer(`${layout}.base`),
+    size: await module.integer(`${layout}.size`),
+  };
+}
+
+async function rangesOf(module: KernelObject): Promise<PlacedModule['ranges']> {
+  const since64 = Array.from({ length: MEMORY_KINDS }, (_, kind) => `mem[${kind}]`);
+  const layouts = ['core_layout', 'init_layout', ...since64].filter((layout) => module.has(`${layout}.base`));
+  const ranges = [];
+  for (const layout of layouts) {
+    ranges.push({ base: await module.integer(`${layout}.base`), size: await module.integer(`${layout}.size`) });
+  }
+  return ranges.filter(({ base, size }) => base !== 0n && size !== 0n);
+}
+
+/** As /sys/module/NAME/sections has them; where the kernel has no such, its code alone. */
+async function sectionsOf(module: KernelObject, base: bigint): Promise<ReadonlyMap<string, bigint>> {
+  const code = new Map([['.text', base]]);
+  const { kernel } = module;
+  const attributes = module.has('sect_attrs') ? await module.object('sect_attrs') : undefined;
+  if (!attributes) return code;
+  const count = await attributes.number('nsections');
+  if (count > MOST_SECTIONS) throw new LinuxError('A module has too many sections: guest memory is damaged.');
+  const first = attributes.addressOf('attrs');
+  const { size } = kernel.structure('module_sect_attr');
+  for (let n = 0; n < count; n++) {
+    const section = kernel.object('module_sect_attr', first + BigInt(n * size));
+    const name = await section.integer('battr.attr.name');
+    const bytes = await kernel.available(name, LONGEST_NAME);
+    const end = bytes.indexOf(0);
+    if (end > 0) code.set(Buffer.from(bytes.subarray(0, end)).toString('latin1'), await section.integer('address'));
+  }
+  return code;
 }

@@ -1,5 +1,6 @@
 /** Where in the guest a breakpoint that was asked for goes, or why it goes nowhere. */
 import { CRASH_KINDS } from '../linux/crash.ts';
+import { MODULE_FUNCTIONS } from '../linux/modules.ts';
 import type { BreakpointPlace, SymbolIndex } from '../symbols/api.ts';
 import type { BreakpointRequest } from './breakpoint-request.ts';
 import type { SourcePaths } from './source-paths.ts';
@@ -22,7 +23,9 @@ export function placesOf(
     case 'function':
       return placesOfFunction(request.name, symbols);
     case 'crash':
-      return placesOfCrash(request.filter, symbols);
+      return placesInLinux(crashFunctions(request.filter), symbols);
+    case 'modules':
+      return placesInLinux(MODULE_FUNCTIONS, symbols);
     case 'source': {
       if (!symbols) return { places: [], message: 'The program has no symbols: set "symbols" in launch.json.' };
       const files = sources.recordedFor(request.path);
@@ -48,12 +51,12 @@ function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Resol
   return { places: [], message: `The program has no function "${name}".` };
 }
 
-/** The first instructions of its functions: their arguments are in registers there. */
-function placesOfCrash(filter: string, symbols: SymbolIndex | undefined): Resolved {
-  const kind = CRASH_KINDS.find((each) => each.filter === filter);
+const crashFunctions = (filter: string) => CRASH_KINDS.find((kind) => kind.filter === filter)?.functions ?? [];
+
+/** The first instructions of functions, where their arguments are in registers. */
+function placesInLinux(names: readonly string[], symbols: SymbolIndex | undefined): Resolved {
   const isLinux = symbols && symbols.symbolsNamed('init_task').length > 0;
-  const names = (isLinux && kind?.functions) || [];
-  const found = names.flatMap((name) => symbols?.symbolsNamed(name).slice(0, 1) ?? []);
+  const found = isLinux ? names.flatMap((name) => symbols.symbolsNamed(name).slice(0, 1)) : [];
   if (found.length > 0) return { places: found.map(({ address }) => ({ address, line: NOWHERE })) };
   return { places: [], message: 'No Linux with known symbols runs here.' };
 }

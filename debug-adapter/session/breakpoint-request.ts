@@ -24,6 +24,8 @@ export type BreakpointRequest = Terms &
     | { readonly kind: 'instruction'; readonly address: bigint }
     /** Where a Linux kernel says of itself that something went wrong: `CRASH_KINDS`. */
     | { readonly kind: 'crash'; readonly filter: string }
+    /** The session's own: where a Linux kernel loads and unloads modules. */
+    | { readonly kind: 'modules' }
     | { readonly kind: 'data'; readonly address: bigint; readonly length: number; readonly access: DataAccess }
   );
 

@@ -3,7 +3,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { CRASH_KINDS, readCrash, recentLog } from '../linux/crash.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { LinuxError } from '../linux/linux-error.ts';
+import { orNothing } from '../linux/linux-error.ts';
 import { currentTask } from '../linux/tasks.ts';
 import type { Frame } from '../symbols/api.ts';
 import { backtrace } from '../symbols/unwinder.ts';
@@ -101,13 +101,4 @@ function traceLines(kernel: Kernel, frames: readonly Frame[]): readonly string[]
     const place = line ? ` (${line.file}:${line.line})` : '';
     return ` ${known?.name ?? kernel.nameOf(address)}${place}`;
   });
-}
-
-async function orNothing<Result>(read: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof LinuxError) return undefined;
-    throw error;
-  }
 }

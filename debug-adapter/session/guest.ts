@@ -2,7 +2,8 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { cacheFolder } from '../symbols/index/cache.ts';
-import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
+import { SymbolSet } from '../symbols/symbol-set.ts';
+import { openSymbols } from '../symbols/symbols.ts';
 import { type Target, TargetError, type TargetThread } from '../target/target.ts';
 import type { AttachArguments } from './attach-arguments.ts';
 import { coreNotStarted, notAttached, unusableImage } from './errors.ts';
@@ -20,7 +21,7 @@ export class Guest {
     /** Path of the kernel or of its symbols, where it is known. */
     readonly program: string | undefined,
     readonly target: Target,
-    readonly symbols: OpenSymbols | undefined,
+    readonly symbols: SymbolSet | undefined,
     readonly sources: SourcePaths,
     /** State of the files that it was made of. */
     readonly stamps: string,
@@ -91,12 +92,14 @@ export async function startGuest(
 async function symbolsFor(
   { symbols, program }: StartArguments,
   onProgress?: (fraction: number) => void,
-): Promise<OpenSymbols | undefined> {
+): Promise<SymbolSet | undefined> {
   const image = symbols ?? program;
   if (image === undefined || (!symbols && !(await isElf(image)))) return undefined;
-  return openSymbols(image, { cache: cacheFolder(), ...(onProgress ? { onProgress } : {}) }).catch((error: Error) => {
+  const options = { cache: cacheFolder(), ...(onProgress ? { onProgress } : {}) };
+  const opened = await openSymbols(image, options).catch((error: Error) => {
     throw unusableImage(symbols ? 'symbols' : 'program', image, error.message);
   });
+  return new SymbolSet(opened);
 }
 
 async function isElf(path: string): Promise<boolean> {

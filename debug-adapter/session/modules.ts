@@ -4,6 +4,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { LinuxError } from '../linux/linux-error.ts';
 import { readModules } from '../linux/modules.ts';
+import type { SymbolIndex } from '../symbols/api.ts';
 import type { Area } from './area.ts';
 import { optionalInteger } from './arguments.ts';
 import type { Guest } from './guest.ts';
@@ -26,17 +27,23 @@ export const modules: Area = {
 
 function theProgram({ symbols, program = '' }: Guest): readonly DebugProtocol.Module[] {
   if (!symbols) return [];
-  const symbolStatus = symbols.sources().length > 0 ? 'Symbols and lines loaded.' : 'No line information.';
   const place = { path: program, symbolFilePath: symbols.path, addressRange: hex(symbols.entry) };
-  return [{ id: 1, name: basename(program), symbolStatus, ...place }];
+  return [{ id: 1, name: basename(program), symbolStatus: statusOf(symbols), ...place }];
 }
+
+const statusOf = (symbols: SymbolIndex) =>
+  symbols.sources().length > 0 ? 'Symbols and lines loaded.' : 'No line information.';
 
 /** None of a guest that runs, or that is no Linux. */
 async function kernelModules(guest: Guest, state: StopState | undefined): Promise<readonly DebugProtocol.Module[]> {
   if (!state) return [];
   try {
     const { items } = await readModules(await linuxKernel(guest, state));
-    return items.map(({ name, base, size }) => ({ id: name, name, addressRange: `${hex(base)}-${hex(base + size)}` }));
+    return items.map(({ name, base, size }) => {
+      const symbols = guest.symbols?.additions.get(name)?.symbols;
+      const known = symbols && { symbolStatus: statusOf(symbols), path: symbols.path, symbolFilePath: symbols.path };
+      return { id: name, name, ...known, addressRange: `${hex(base)}-${hex(base + size)}` };
+    });
   } catch (error) {
     if (error instanceof LinuxError) return [];
     throw error;

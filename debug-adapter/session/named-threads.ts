@@ -33,7 +33,7 @@ export async function tasksByThread(
 }
 
 /** A client that asks for threads is not kept waiting until a large image is read. */
-async function isIndexed(indexed: Promise<void> | undefined): Promise<boolean> {
+export async function isIndexed(indexed: Promise<void> | undefined): Promise<boolean> {
   const ready = indexed?.then(() => true) ?? false;
   return Promise.race([ready, setImmediate(false)]);
 }

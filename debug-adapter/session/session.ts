@@ -17,6 +17,7 @@ import { ExceptionFilters } from './exception-filters.ts';
 import type { Guest, StartArguments, StartTarget } from './guest.ts';
 import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
+import { MODULE_TRAPS, ModuleSymbols } from './module-symbols.ts';
 import type { Go } from './runner.ts';
 import { SlideSearch } from './slide-search.ts';
 import { PageScans } from './state/page-scans.ts';
@@ -44,6 +45,9 @@ export interface ShownFrame extends FramePlace {
   readonly context: EvaluationContext;
 }
 
+/** A breakpoint that the user does not see. */
+const isOwn = ({ request }: UserBreakpoint) => request.kind === 'modules';
+
 /** Moves the guest; gets the state it starts from and a way to look at each stop between. */
 export type Operation = (go: Go, from: StopState, look: (stop: TargetStop) => StopState) => Promise<TargetStop>;
 
@@ -67,6 +71,7 @@ export class Session {
   private ended = false;
   private closed = false;
   private slide: SlideSearch | undefined;
+  private modules: ModuleSymbols | undefined;
   private stop: StopState | undefined;
 
   constructor(
@@ -143,7 +148,10 @@ export class Session {
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
     const refusal = await this.exceptions.apply(guest.target);
     if (refusal !== undefined) this.print(`${refusal}\n`, 'console');
+    this.modules = await ModuleSymbols.of(guest, (message) => this.print(message, 'stderr'));
+    await this.breakpoints.replace('modules', this.modules ? MODULE_TRAPS : []);
     this.announceBreakpoints(await this.breakpoints.bind(guest));
+    if (this.startArguments?.request === 'attach') await this.followModules(this.stopped);
     void guest.symbols?.indexed.then(() => this.symbolsCame(guest)).catch(() => undefined);
   }
 
@@ -172,6 +180,11 @@ export class Session {
     this.slide = undefined;
     this.print(said, 'console');
     this.announceBreakpoints(await this.breakpoints.follow());
+  }
+
+  /** Has symbols and breakpoints follow what a Linux guest has loaded. */
+  private async followModules(state: StopState): Promise<void> {
+    if (await this.modules?.follow(state)) this.announceBreakpoints(await this.breakpoints.follow());
   }
 
   /** Starts an operation from the present stop; resolves when the guest is on its way. */
@@ -211,7 +224,9 @@ export class Session {
         const stepped = stop.reason.kind === 'step';
         // A repeated instruction is one visit.
         const met = stepped && pc === before ? [] : await candidates(last, this.breakpoints);
-        const hit = await hitsAt(last, met, this.expressions, this.hitReport);
+        const [own, theirs] = [met.filter(isOwn), met.filter((each) => !isOwn(each))];
+        if (own.length > 0) await this.followModules(last);
+        const hit = await hitsAt(last, theirs, this.expressions, this.hitReport);
         const found: TargetStop =
           stepped && hit.length > 0 ? { ...stop, reason: { kind: 'breakpoint', hardware: false } } : stop;
         this.breakpoints.record(found, hit);
@@ -231,6 +246,7 @@ export class Session {
 
   private announceBreakpoints(changed: readonly UserBreakpoint[]): void {
     for (const breakpoint of changed) {
+      if (isOwn(breakpoint)) continue;
       this.send.event('breakpoint', { reason: 'changed', breakpoint: describeBreakpoint(breakpoint, this.present) });
     }
   }
@@ -253,6 +269,7 @@ export class Session {
     this.last.standsAt(state).catch(() => undefined);
     if (error !== undefined) this.print(`${describeError(error).message}\n`, 'stderr');
     try {
+      if (await this.modules?.isOutdated(state)) await this.followModules(state);
       const hit = this.breakpoints.hitBy(stop);
       const body = await describeStop(state, guest, hit, movement);
       // A client that has let the guest go meanwhile must not take it for stopped.

@@ -66,6 +66,7 @@ const REASONS = {
   instruction: 'instruction breakpoint',
   data: 'data breakpoint',
   crash: 'exception',
+  modules: 'breakpoint',
 } as const;
 
 function describeReason(state: StopState, hit: readonly UserBreakpoint[], movement: Movement): Body {

@@ -8,8 +8,8 @@ export const files = {
   vmlinux: setting('RINGSIDE_VMLINUX'),
   kernel: setting('RINGSIDE_VMLINUZ'),
   initramfs: setting('RINGSIDE_INITRAMFS'),
-  /** irqbypass.ko, which the guest loads itself while it starts. */
-  module: setting('RINGSIDE_MODULE'),
+  /** Modules in the order in which they are to be loaded; the last, virtio_blk.ko, has its debug information. */
+  modules: setting('RINGSIDE_MODULES').split(' '),
 };
 
 const READY = 'ready for the debugger';
@@ -30,9 +30,9 @@ export async function launchLinux(client: DapClient, attributes: Record<string, 
 }
 
 /** Reads the guest's console until it has said `words`; gives what it said. */
-export async function saidOnConsole(client: DapClient, words = READY): Promise<string> {
+export async function saidOnConsole(client: DapClient, words: string | RegExp = READY): Promise<string> {
   let text = '';
-  while (!text.includes(words)) {
+  while (typeof words === 'string' ? !text.includes(words) : !words.test(text)) {
     const { data } = await client.event<{ data: string }>('ringside/console');
     text += Buffer.from(data, 'base64').toString('latin1');
   }

@@ -143,8 +143,9 @@ async function smallSymbols() {
 
 /** Debian's kernel boots under QEMU with a small root and two of its modules, and is then looked into. */
 async function inLinux() {
-  const { vmlinux } = debianVmlinux();
-  const { kernel, modules } = debianKernel('linux-image-cloud-amd64', ['irqbypass', 'kvm', 'kvm-intel']);
+  const { vmlinux, module } = debianVmlinux();
+  const names = ['irqbypass', 'kvm', 'kvm-intel', 'virtio_ring', 'virtio'];
+  const { kernel, modules } = debianKernel('linux-image-cloud-amd64', names);
   const scratch = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
   try {
     const initramfs = makeInitramfs({ scratch, modules: modules.slice(0, 2), patience: 1, root: sleepyRoot });
@@ -153,7 +154,7 @@ async function inLinux() {
       RINGSIDE_VMLINUX: vmlinux,
       RINGSIDE_VMLINUZ: kernel,
       RINGSIDE_INITRAMFS: initramfs,
-      RINGSIDE_MODULE: modules[0],
+      RINGSIDE_MODULES: [...modules.slice(3), module].join(' '),
     });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
