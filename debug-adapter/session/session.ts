@@ -208,11 +208,14 @@ export class Session {
   /** Lets the guest go on by itself from stops that conditions, hit counts and log messages make none of. */
   private mindingBreakpoints(go: Go, from: StopState, look: (stop: TargetStop) => StopState): Go {
     let last = from;
-    return async (thread, how, others) => {
+    return async (asked, how, others) => {
+      let thread = asked;
       for (;;) {
         const before = await last.pc(thread);
         const stop = await go(thread, how, others);
         last = look(stop);
+        // Some stubs have only the vCPU that they are told of pass its trap.
+        if (how.kind === 'continue' && others === 'continue') thread = stop.thread;
         // Once the slide is found, nothing is watched quietly any more.
         const { quiet } = this.exceptions;
         await this.findSlide(last);

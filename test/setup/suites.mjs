@@ -165,7 +165,8 @@ async function inLinux() {
 const sleepyRoot = {
   addTo: () => undefined,
   enter: 'sleep 10001 & sleep 10002 & cat /dev/zero | sleep 10003 &',
-  command: `echo ready for the debugger; [ "$crash" ] && echo "$crash" >/proc/sysrq-trigger; sh -c 'sh </dev/console'`,
+  command: `until [ "$(pidof sleep | wc -w)" = 3 ]; do true; done
+echo ready for the debugger; [ "$crash" ] && echo "$crash" >/proc/sysrq-trigger; sh -c 'sh </dev/console'`,
 };
 
 const artifacts = join(root, 'test/artifacts');
