@@ -4,6 +4,10 @@
  */
 import type { DebugPlan } from './debug-plan.ts';
 import type { RamFile } from './guest-ram.ts';
+import { PAGE } from './memory-slots.ts';
+
+/** Bytes behind a trap by which it is known again. */
+const CONTEXT = 8;
 
 /** Puts what planted traps hide into bytes that were read from RAM at `gpa`. */
 export function hideTraps(bytes: Uint8Array, gpa: number, { trap, traps }: Pick<DebugPlan, 'trap' | 'traps'>): void {
@@ -16,6 +20,8 @@ export class PlantedTraps {
   readonly #ram: RamFile;
   readonly #trap: DebugPlan['trap'];
   readonly #hidden = new Map<number, number>();
+  /** What was behind each trap when it was planted, as far as its page goes. */
+  readonly #behind = new Map<number, Uint8Array>();
 
   /** Without a trap byte that leaves the guest, none is ever planted. */
   constructor(ram: RamFile, trap: DebugPlan['trap']) {
@@ -31,21 +37,28 @@ export class PlantedTraps {
       if (wanted.has(gpa)) continue;
       if (this.#byte(gpa) === trap) this.#ram.write(gpa, Uint8Array.of(hidden));
       this.#hidden.delete(gpa);
+      this.#behind.delete(gpa);
     }
     for (const gpa of wanted) {
       const now = this.#byte(gpa);
       // A guest that has written over the trap, a loader for one, has put there what is to be hidden from now on.
       if (this.#hidden.has(gpa) && now === trap) continue;
       this.#hidden.set(gpa, now);
+      this.#behind.set(gpa, this.#ram.read(gpa + 1, lengthBehind(gpa)));
       this.#ram.write(gpa, Uint8Array.of(trap));
     }
   }
 
   /** Knows the trap at `from` again at `to`, if the guest has copied it there. */
   follow(from: number, to: number): void {
-    const hidden = this.#hidden.get(from);
-    if (hidden === undefined || this.#hidden.has(to) || this.#byte(to) !== this.#trap?.byte) return;
+    const [hidden, behind] = [this.#hidden.get(from), this.#behind.get(from)];
+    const trap = this.#trap?.byte;
+    if (hidden === undefined || behind === undefined || this.#hidden.has(to) || this.#byte(to) !== trap) return;
+    const now = this.#ram.read(to + 1, lengthBehind(to));
+    // Another program may have the trap's byte for an instruction of its own there. Neighbouring traps are no difference.
+    if (!behind.every((byte, at) => byte === now[at] || byte === trap || now[at] === trap)) return;
     this.#hidden.set(to, hidden);
+    this.#behind.set(to, behind);
   }
 
   has(gpa: number): boolean {
@@ -79,3 +92,5 @@ export class PlantedTraps {
     return this.#ram.read(gpa, 1)[0] ?? 0;
   }
 }
+
+const lengthBehind = (gpa: number) => Math.min(CONTEXT, PAGE - 1 - (gpa % PAGE));

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
+import { probeHost } from '../../hypervisor-core/machine/host-probe.ts';
+import { debugStrategy } from '../../hypervisor-core/machine/strategy.ts';
 import { INC_EAX, INC_EBX, INT3, jumpBack, lacks, loop, NOP } from './run-control-kit.ts';
 import { CODE, HANDLER, HIGH, imm32, withSession } from './tiny-guest.ts';
 
@@ -124,11 +126,15 @@ describe('software breakpoints of a guest that moves itself', () => {
   const PAGE = 0x1000;
   const PAGE_DIRECTORY = 0x3000n;
   const LARGE_PAGE = MOVED | 0x83n;
-  // Copies its page to where 1 GiB is mapped, maps address 0 there, and goes on in the copy: inc eax; inc ebx; jmp back.
-  const copies = [
-    ...[0xbe, ...imm32(CODE), 0xbf, ...imm32(0x4000_0000n + CODE), 0xb9, ...imm32(PAGE), 0xf3, 0xa4],
+  // Maps address 0 to what 1 GiB is mapped to: mov dword [PAGE_DIRECTORY], ...; mov rax, cr3; mov cr3, rax; xor eax, eax.
+  const maps = [
     ...[0xc7, 0x04, 0x25, ...imm32(PAGE_DIRECTORY), ...imm32(LARGE_PAGE)],
     ...[0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8, 0x31, 0xc0],
+  ];
+  // Copies its page there before, and goes on in the copy: inc eax; inc ebx; jmp back.
+  const copies = [
+    ...[0xbe, ...imm32(CODE), 0xbf, ...imm32(0x4000_0000n + CODE), 0xb9, ...imm32(PAGE), 0xf3, 0xa4],
+    ...maps,
   ];
   const code = [...copies, ...INC_EAX, ...INC_EBX, ...jumpBack(4)];
   const [first, second] = [CODE + BigInt(copies.length), CODE + BigInt(copies.length) + 2n];
@@ -155,6 +161,26 @@ describe('software breakpoints of a guest that moves itself', () => {
         assert.deepEqual(Uint8Array.from(machine.memory.read(at, code.length)), original, `${at}`);
       }
     }));
+
+  test('are not taken for what another page has there of its own', () => {
+    const { trap } = debugStrategy(probeHost());
+    assert.ok(trap);
+    // jmp over one byte; nop; inc eax or ebx; jmp back.
+    const page = (byte: number, inc: readonly number[]) => [...maps, 0xeb, 1, byte, NOP, ...inc, ...jumpBack(5)];
+    const other = Uint8Array.from(page(trap.byte, INC_EBX));
+    const more = [{ gpa: MOVED + CODE, bytes: other, name: 'other page' }];
+    return withSession({ code: page(0xf4, INC_EAX), more, at1GiB: LARGE_PAGE }, async (session) => {
+      const { machine } = session;
+      const skipped = CODE + BigInt(maps.length) + 2n;
+      for (const address of [skipped, skipped + 1n]) machine.insertBreakpoint('software', address, 1);
+      // To the jump in the other page: no breakpoint is put in place there before the guest has stopped.
+      for (let step = 0; step < 5; step++) await session.go({ kind: 'step' });
+      for (let turn = 0; turn < 2; turn++) {
+        assert.deepEqual(await session.go(), { kind: 'breakpoint', address: skipped + 1n, hardware: false });
+        assert.deepEqual(machine.readVirtual(0, CODE, other.length), other);
+      }
+    });
+  });
 });
 
 describe('hardware breakpoints', () => {
