@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 
-function output(command, parameters, cwd) {
+/** What a command prints; throws with what it complains about when it fails. */
+export function output(command, parameters, cwd) {
   const run = spawnSync(command, parameters, { cwd, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (run.status !== 0) throw new Error(`${command} ${parameters.join(' ')} failed: ${run.error ?? run.stderr}`);
   return run.stdout;
@@ -24,7 +25,7 @@ export function candidate(name) {
   return version;
 }
 
-/** Downloads the package `name` into `work`, and returns the archive's path. */
+/** Downloads the package `name` into `work`, where no other is, and returns the archive's path. */
 export function download(name, work) {
   output('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', name], work);
   return join(

@@ -11,9 +11,9 @@ const SHARED = [
   /^(Freeing unused|Write protecting|Run \/init|reboot:)/,
 ];
 
-/** Lines about {@link SHARED} matters, once each. Times, addresses and sizes of the kernel's own tables become `#`. */
-export function sharedLines(log: string): string[] {
+/** Lines about `shared` matters, once each. Times, addresses and sizes of the kernel's own tables become `#`. */
+export function sharedLines(log: string, shared: readonly RegExp[] = SHARED): string[] {
   const lines = log.split(/\r*\n/).map((line) => line.replace(/^\[ *\d+\.\d+\] /, '').trim());
-  const shared = lines.filter((line) => SHARED.some((pattern) => pattern.test(line)));
-  return [...new Set(shared.map((line) => line.replace(/pci \d+:\d+:\d+\.\d|0x[0-9a-f]+/g, '#')))].sort();
+  const same = lines.filter((line) => shared.some((pattern) => pattern.test(line)));
+  return [...new Set(same.map((line) => line.replace(/pci \d+:\d+:\d+\.\d|0x[0-9a-f]+/g, '#')))].sort();
 }

@@ -10,6 +10,7 @@ const packages = {
   linux: ['qemu-system-x86', 'busybox-static', 'cpio'],
   bench: ['gcc', 'binutils', 'gdb', 'lldb', 'qemu-system-x86', 'qemu-utils', 'time', 'python3-drgn'],
   small: ['gcc', 'binutils', 'libc6-dev', 'make', 'flex', 'bison', 'bc', 'libelf-dev', 'xz-utils', 'perl', 'cpio'],
+  xen: ['qemu-system-x86', 'busybox-static', 'cpio', 'binutils', 'gdb'],
   vscode: ['chromium'],
   vmlinux: ['binutils', 'gdb', 'elfutils', 'bpftool', 'python3-drgn'],
   svm: ['qemu-system-x86', 'busybox-static', 'cpio'],

@@ -4,6 +4,7 @@ import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { linuxGuest, smallLinuxGuest } from '../guests/linux/guest.mjs';
+import { xenGuest } from '../guests/xen/guest.mjs';
 import { makeInitramfs } from '../hosts/initramfs.mjs';
 import { debianKernel, debianVmlinux } from '../hosts/kernel.mjs';
 import { serveBrowser } from './browser.mjs';
@@ -109,14 +110,18 @@ async function onVmlinux() {
   return runBundles(root, bundles, 1200, { RINGSIDE_VMLINUX: vmlinux, RINGSIDE_MODULE: module });
 }
 
-const linuxTests = async () => bundleTests(findTests(['test/linux']));
+/** Test files below `folders` with what `guest` makes for them, here or on the emulated AMD host. */
+const withGuest = (folders, guest) => ({
+  here: async (environment = {}) =>
+    runBundles(root, await bundleTests(findTests(folders)), 600, { ...guest(), ...environment }),
+  onAmd: async () => {
+    const command = withEnvironment(guest(), nodeCommand(await bundleTests(findTests(folders))));
+    return emulated('svm', 1500, root, command, ['-m', '4096']);
+  },
+});
 
-const linuxHere = async () => runBundles(root, await linuxTests(), 600, linuxGuest());
-
-async function linuxOnAmd() {
-  const command = withEnvironment(linuxGuest(), nodeCommand(await linuxTests()));
-  return emulated('svm', 1500, root, command, ['-m', '4096']);
-}
+const linux = withGuest(['test/linux'], linuxGuest);
+const xen = withGuest(['test/xen'], xenGuest);
 
 /** The small Linux, built when it is first asked for, while the suites before those that need it run. */
 let smallLinux;
@@ -236,7 +241,8 @@ export const suites = [
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
   { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
-  onKvm('linux', ['linux', 'vmlinux'], linuxHere, linuxOnAmd, noDistribution),
+  onKvm('linux', ['linux', 'vmlinux'], linux.here, linux.onAmd, noDistribution),
+  { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu' }) },
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),

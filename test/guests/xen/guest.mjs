@@ -1,0 +1,23 @@
+// What the Xen tests boot: Debian's Xen, and as its first domain Debian's kernel with a file system of busybox.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { cache, debianKernel } from '../../hosts/kernel.mjs';
+import { debianXen } from '../../hosts/xen.mjs';
+import { makeGuestInitramfs } from '../linux/initramfs.mjs';
+
+/** Makes what is missing, and gives the environment in which the tests find it. */
+export function xenGuest() {
+  const { xen, symbols } = debianXen();
+  // Debian's cloud kernel can be no first domain.
+  const { kernel } = debianKernel('linux-image-amd64', []);
+  const folder = join(cache, 'xen-guest');
+  mkdirSync(folder, { recursive: true });
+  const initramfs = join(folder, 'initramfs');
+  makeGuestInitramfs(initramfs, []);
+  return {
+    RINGSIDE_XEN: xen,
+    RINGSIDE_XEN_SYMBOLS: symbols,
+    RINGSIDE_XEN_DOM0: kernel,
+    RINGSIDE_XEN_INITRAMFS: initramfs,
+  };
+}

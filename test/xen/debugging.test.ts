@@ -1,0 +1,136 @@
+/** Debian's Xen boots its first domain under the debugger, to init and to power-off: what is seen of the two on the way. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
+import type { InterruptsPart, PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
+import { xenCalls } from '../../hypervisor-core/hypercalls/xen-names.ts';
+import { evaluate, move, runToStop, stack, type } from '../adapter/driving.ts';
+import { sharedLines } from '../linux/serial-log.ts';
+import { patience } from '../patience.ts';
+import { addresses, instructions, named } from './tools.ts';
+import { backend, files, SHARED, XenGuest, xenUnderQemu } from './xen-guest.ts';
+
+const symbols = addresses();
+const address = (name: string) => symbols.get(name) ?? assert.fail(`nm knows no ${name}`);
+/** Of `struct cpu_user_regs`, whose address `pv_hypercall` is given: the number of the call is in RAX. */
+const NUMBER = '*(unsigned long *)($rdi + 80)';
+
+let guest: XenGuest;
+let client: DapClient;
+
+const breakAt = (...breakpoints: { name: string; condition?: string }[]) =>
+  client.request('setFunctionBreakpoints', { breakpoints });
+
+const bytesAt = async (memoryReference: string, count: number) =>
+  Buffer.from((await client.request('readMemory', { memoryReference, count }))?.data ?? '', 'base64');
+
+async function pageTables(): Promise<PageTableRoot> {
+  const { pageTables } = await client.request('ringside/snapshot', { threadId: 1, parts: ['pageTables'] });
+  return pageTables as PageTableRoot;
+}
+
+before(async () => {
+  guest = new XenGuest();
+  client = guest.adapter.client;
+  await guest.launch();
+});
+
+after(async () => {
+  await guest.adapter.close();
+});
+
+describe('Debian’s Xen', { timeout: patience(120_000) }, () => {
+  test('stops at a function of its own by name, though it moves itself before, with its callers and its code', async () => {
+    await breakAt({ name: 'dom0_construct_pv' });
+    await runToStop(client);
+    assert.match(guest.log, /New Xen image base address/);
+    const frames = (await stack(client)).slice(0, 4);
+    const places = frames.map(({ instructionPointerReference }) => BigInt(instructionPointerReference ?? 0));
+    assert.equal(places[0], address('dom0_construct_pv'));
+    const names = frames.map(({ name }) =>
+      name.replace(/\+0x(\w+)$/, (_, offset) => ` + ${Number.parseInt(offset, 16)}`),
+    );
+    assert.deepEqual(names, named(places));
+    assert.deepEqual(
+      names.map((name) => name.replace(/ .*/, '')),
+      ['dom0_construct_pv', 'construct_dom0', '__start_xen', '__high_start'],
+    );
+    const code = instructions(places[0] ?? 0n, 30);
+    const memoryReference = frames[0]?.instructionPointerReference ?? '';
+    const ours = await client.request('disassemble', { memoryReference, instructionCount: code.length });
+    assert.deepEqual(
+      ours?.instructions.map(({ address: at, instructionBytes }) => `${at} ${instructionBytes}`),
+      code,
+    );
+  });
+
+  test('has its page tables and its interrupts shown', async () => {
+    const { result } = await client.request('ringside/walk', { threadId: 1, address: '&dom0_construct_pv' });
+    assert.ok(result.kind === 'mapped');
+    // Of the file, .text begins at the segment's start.
+    const [base, offset] = [address('_stext') & ~0x1f_ffffn, 0x8000n];
+    const at = Number(address('dom0_construct_pv') - base + offset);
+    const inFile = readFileSync(files.symbols).subarray(at, at + 64);
+    assert.deepEqual(await bytesAt(`physical:${result.physical}`, 64), inFile);
+    const { interrupts } = await client.request('ringside/snapshot', { threadId: 1, parts: ['interrupts'] });
+    const { idt, lapic } = interrupts as InterruptsPart;
+    for (const [vector, name] of [
+      [2, 'nmi'],
+      [8, 'double_fault'],
+      [13, 'general_protection'],
+      [14, 'page_fault'],
+    ] as const) {
+      assert.equal(BigInt(idt[vector]?.handler ?? 0), address(name), name);
+      assert.equal(idt[vector]?.symbol, name);
+    }
+    assert.ok(lapic);
+  });
+
+  test('stops at each hypercall of its first domain by address, and at those of one number alone', async () => {
+    await breakAt();
+    const instructionReference = `0x${address('pv_hypercall').toString(16)}`;
+    await client.request('setInstructionBreakpoints', { breakpoints: [{ instructionReference }] });
+    const calls = [17, 12, 14, 2, 25, 0].map((number) => xenCalls[number]?.name ?? '');
+    await breakAt(...calls.map((name) => ({ name: `do_${name}` })));
+    for (const name of calls) {
+      await move(client, 'continue');
+      const [entry, caller] = await stack(client);
+      assert.deepEqual([entry?.name, caller?.name.replace(/\+.*/, '')], ['pv_hypercall', 'lstar_enter']);
+      assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, name);
+      await move(client, 'continue');
+      assert.equal((await stack(client))[0]?.name, `do_${name}`);
+    }
+    await client.request('setInstructionBreakpoints', { breakpoints: [] });
+    await breakAt({ name: 'pv_hypercall', condition: `${NUMBER} == 18` });
+    await move(client, 'continue');
+    assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, 'console_io');
+  });
+
+  test('boots its first domain to init, whose page tables are shown when it calls', async () => {
+    await breakAt();
+    await client.request('continue', { threadId: 1 });
+    await guest.printed('guest: waits');
+    await breakAt({ name: 'pv_hypercall' });
+    await client.stopped();
+    const { cr3, entries } = await pageTables();
+    assert.ok(BigInt(cr3) !== 0n && entries.some(({ index }) => index === 261));
+    const kernel = /Loaded kernel: ([0-9a-f]+)->/.exec(guest.log)?.[1];
+    const { result } = await client.request('ringside/walk', { threadId: 1, address: `0x${kernel}` });
+    assert.ok(result.kind === 'mapped' && result.flags.includes('U'), JSON.stringify(result));
+    const [, start, end] = /Dom0 alloc\.: +([0-9a-f]+)->([0-9a-f]+)/.exec(guest.log) ?? [];
+    assert.ok(BigInt(`0x${start}`) <= BigInt(result.physical) && BigInt(result.physical) < BigInt(`0x${end}`));
+  });
+
+  test('powers off when its first domain does, having said what it says under QEMU with the same KVM', async () => {
+    await breakAt();
+    await client.request('continue', { threadId: 1 });
+    await type(client, 'you\n');
+    await client.event('terminated');
+    assert.match(guest.log, /guest: heard you/);
+    assert.doesNotMatch(guest.log, /Oops|BUG:|Call Trace|[Pp]anic/);
+    const lines = sharedLines(guest.log, SHARED);
+    assert.ok(lines.length > 25, lines.join('\n'));
+    if (backend === 'kvm') assert.deepEqual(lines, sharedLines(xenUnderQemu(), SHARED));
+  });
+});

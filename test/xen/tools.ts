@@ -1,0 +1,27 @@
+/** What binutils and gdb say of Debian's Xen. */
+import { execFileSync } from 'node:child_process';
+import { files } from './xen-guest.ts';
+
+const run = (program: string, parameters: readonly string[]) =>
+  execFileSync(program, parameters, { encoding: 'utf8', maxBuffer: 1 << 26 });
+
+/** Addresses of Xen's symbols by nm. */
+export function addresses(): ReadonlyMap<string, bigint> {
+  const lines = [...run('nm', [files.symbols]).matchAll(/^([0-9a-f]{16}) \w (\S+)$/gm)];
+  return new Map(lines.map(([, address, name]) => [name ?? '', BigInt(`0x${address}`)]));
+}
+
+/** The first `count` instructions from `address` on by objdump: address and bytes. */
+export function instructions(address: bigint, count: number): string[] {
+  const range = [`--start-address=${address}`, `--stop-address=${address + BigInt(16 * count)}`];
+  const text = run('objdump', ['-d', '--insn-width=16', ...range, files.symbols]);
+  const lines = [...text.matchAll(/^\s*([0-9a-f]{16}):\t((?:[0-9a-f]{2} )+)/gm)];
+  return lines.slice(0, count).map(([, at, bytes = '']) => `0x${at} ${bytes.trim()}`);
+}
+
+/** What gdb calls these addresses: `name + offset`. */
+export function named(wanted: readonly bigint[]): string[] {
+  const commands = wanted.flatMap((address) => ['-ex', `info symbol ${address}`]);
+  const text = run('gdb', ['-q', '-nx', '-batch', ...commands, files.symbols]);
+  return [...text.matchAll(/^(\S+(?: \+ \d+)?) in section /gm)].map(([, name = '']) => name);
+}
