@@ -123,21 +123,33 @@ const withGuest = (folders, guest) => ({
 const linux = withGuest(['test/linux'], linuxGuest);
 const xen = withGuest(['test/xen'], xenGuest);
 
-/** The small Linux, built when it is first asked for, while the suites before those that need it run. */
+/** The small Linux, built when it is first asked for. */
 let smallLinux;
 const makeSmallLinux = () => {
   smallLinux ??= smallLinuxGuest();
   return smallLinux;
 };
 
-const smallLinuxTests = () => bundleTests(findTests(['test/small-linux']));
+const toUserspace = (source) => source.endsWith('/userspace.test.ts');
 
-const smallLinuxHere = async () => runBundles(root, await smallLinuxTests(), 900, await makeSmallLinux());
+/** The small Linux to userspace, which needs all of a KVM, or as far as any KVM takes it. */
+const smallLinuxTests = (userspace) =>
+  bundleTests(findTests(['test/small-linux']).filter((source) => toUserspace(source) === userspace));
 
-async function smallLinuxOnAmd() {
-  const command = withEnvironment(await makeSmallLinux(), nodeCommand(await smallLinuxTests()));
-  return emulated('svm', 1800, root, command, ['-m', '4096']);
-}
+/** A suite with the small Linux, which is built while the suites before it run. */
+const onSmallLinux = (name, userspace, obstacle) => ({
+  ...onKvm(
+    name,
+    ['linux', 'clients', 'small'],
+    async () => runBundles(root, await smallLinuxTests(userspace), 900, await makeSmallLinux()),
+    async () => {
+      const command = withEnvironment(await makeSmallLinux(), nodeCommand(await smallLinuxTests(userspace)));
+      return emulated('svm', 1800, root, command, ['-m', '4096']);
+    },
+    obstacle,
+  ),
+  prepare: makeSmallLinux,
+});
 
 /** Names, addresses and lines of the small Linux, as of Debian's kernel. */
 async function smallSymbols() {
@@ -248,7 +260,8 @@ export const suites = [
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(noKvm ? [] : [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1800) }]),
-  { ...onKvm('small-start', ['linux', 'clients', 'small'], smallLinuxHere, smallLinuxOnAmd), prepare: makeSmallLinux },
+  onSmallLinux('small-linux', true, noDistribution),
+  onSmallLinux('small-start', false, noKvm),
   { name: 'small-symbols', needs: ['linux', 'small', 'vmlinux'], run: smallSymbols, prepare: makeSmallLinux },
   { name: 'e2e', needs: ['vscode'], run: endToEndHere(false), alone: true },
   {
