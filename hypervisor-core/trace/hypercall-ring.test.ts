@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import { HypercallRing, hypercallRingBytes } from './hypercall-ring.ts';
@@ -26,14 +27,16 @@ function event(vcpu: number, count: number): HypercallEvent {
 }
 
 if (!isMainThread) {
-  const { memory, vcpu, count } = workerData as { memory: SharedArrayBuffer; vcpu: number; count: number };
-  const ring = new HypercallRing(memory, 0, CAPACITY);
+  const { memory, vcpu, count, capacity } = workerData as Record<'vcpu' | 'count' | 'capacity', number> & {
+    memory: SharedArrayBuffer;
+  };
+  const ring = new HypercallRing(memory, 0, capacity);
   for (let call = 0; call < count; call++) ring.add(event(vcpu, call));
   parentPort?.postMessage('done');
 } else {
-  const make = () => {
-    const memory = new SharedArrayBuffer(hypercallRingBytes(CAPACITY));
-    return { memory, ring: new HypercallRing(memory, 0, CAPACITY) };
+  const make = (capacity = CAPACITY) => {
+    const memory = new SharedArrayBuffer(hypercallRingBytes(capacity));
+    return { memory, ring: new HypercallRing(memory, 0, capacity) };
   };
 
   describe('hypercall ring', () => {
@@ -64,10 +67,31 @@ if (!isMainThread) {
       assert.equal(ring.read(0, 1).events[0]?.event.text, 'x'.repeat(63));
     });
 
+    test('a writer that comes by the record of one who is not done waits for that one', async () => {
+      const capacity = 4;
+      const { memory, ring } = make(capacity);
+      const [total, records] = [new BigInt64Array(memory, 0, 1), new BigInt64Array(memory, 8)];
+      // Somebody has taken number 0 and was put to sleep while writing.
+      Atomics.store(total, 0, 1n);
+      Atomics.store(records, 0, -1n);
+      const worker = new Worker(__filename, { workerData: { memory, vcpu: 1, count: capacity, capacity } });
+      while (ring.total <= capacity) await delay(1);
+      await delay(20);
+      assert.deepEqual(
+        ring.read(1, 10).events.map(({ sequence }) => sequence),
+        [1, 2, 3],
+      );
+      Atomics.store(records, 0, 1n);
+      await once(worker, 'exit');
+      assert.deepEqual(ring.read(4, 10).events, [{ sequence: 4, event: event(1, 3) }]);
+    });
+
     test('loses nothing silently and tears nothing while four threads write', async () => {
       const { memory, ring } = make();
       const count = 20_000;
-      const workers = [0, 1, 2, 3].map((vcpu) => new Worker(__filename, { workerData: { memory, vcpu, count } }));
+      const workers = [0, 1, 2, 3].map(
+        (vcpu) => new Worker(__filename, { workerData: { memory, vcpu, count, capacity: CAPACITY } }),
+      );
       let running = workers.length;
       for (const worker of workers) worker.once('message', () => running--);
       let next = 0;

@@ -1,16 +1,20 @@
 /**
  * The last hypercalls of a machine in shared memory: vCPU workers write, the main thread reads. Fixed records in one ring;
- * a writer takes the next sequence number with one atomic add and marks its record complete at the end, so writers never
- * wait for each other and a reader never sees half a record. What is overwritten unread is counted.
+ * a writer takes the next sequence number with one atomic add, claims the record, and marks it complete at the end, so a
+ * reader never sees half a record. Writers wait for each other only where one was put to sleep while the others went all
+ * around the ring. What is overwritten unread is counted.
  */
 import { type HypercallAbiName, type HypercallEvent, MAX_ARGUMENTS } from '../protocol/hypercall-event.ts';
 
 /** Records kept. */
 const HYPERCALL_CAPACITY = 1 << 17;
 
+/** Milliseconds between two looks at a record that another writer is not done with: nobody is woken when it is. */
+const WRITER_PATIENCE = 1;
+
 const HEADER_BYTES = 8;
 const TEXT_BYTES = 64;
-/** Layout of a record; `complete` is the sequence number plus 1. */
+/** Layout of a record; `complete` is the sequence number plus 1, negative while its writer is not done. */
 const AT = {
   complete: 0,
   time: 8,
@@ -73,9 +77,19 @@ export class HypercallRing {
   add(event: HypercallEvent): void {
     const sequence = Atomics.add(this.#next, 0, 1n);
     const at = Number(sequence % BigInt(this.capacity)) * RECORD_BYTES;
-    Atomics.store(this.#complete, at / 8, 0n);
+    if (!this.#claim(at / 8, sequence + 1n)) return;
     this.#write(at, event);
     Atomics.store(this.#complete, at / 8, sequence + 1n);
+  }
+
+  /** Makes a record this writer's alone; false when it has become a later writer's, and the event is overwritten already. */
+  #claim(word: number, own: bigint): boolean {
+    for (;;) {
+      const before = Atomics.load(this.#complete, word);
+      if (before > own) return false;
+      if (before < 0n) Atomics.wait(this.#complete, word, before, WRITER_PATIENCE);
+      else if (Atomics.compareExchange(this.#complete, word, before, -own) === before) return true;
+    }
   }
 
   /** Complete records with sequence numbers from `from` on, oldest first, at most `limit`. */
@@ -104,7 +118,7 @@ export class HypercallRing {
     const state = () => {
       const complete = Atomics.load(this.#complete, at / 8);
       if (complete === expected) return 'complete';
-      // A slot that a later writer has begun to fill reads 0, as one whose writer is not done yet.
+      // A slot that a later writer has begun to fill is as one whose own writer is not done yet.
       return complete > expected || this.total > sequence + this.capacity ? 'overwritten' : 'unfinished';
     };
     const before = state();
