@@ -71,9 +71,12 @@ _start: cli
 handler: pushw %ax
   port 0x70, 0x0c
   inb $0x71, %al
+  # One that came while the last was being handled has been told with that one.
+  testb $0x80, %al
+  jz 3f
   andb %al, said
   incb count
-  port 0xa0, 0x20
+3: port 0xa0, 0x20
   port 0x20, 0x20
   popw %ax
   iretw

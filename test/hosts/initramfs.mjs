@@ -36,6 +36,7 @@ ip link set lo up
 for module in ${modules.map((module) => basename(module)).join(' ')}; do insmod /modules/$module 2>/dev/null; done
 ${enter}
 echo 'kvm-host: ready'
+(while sleep 15; do echo 'kvm-host: alive'; done) &
 ${command} </dev/null 2>&1
 status=$?; echo; echo "kvm-host: exit $status"
 stty -F /dev/console sane

@@ -5,7 +5,8 @@
 //        node, busybox and a copy of DIRECTORY, where the command runs.
 //   node test/hosts/kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] [-w WRITABLE] [-p PORT]... DIRECTORY COMMAND...
 // -w, svm only: a directory that can be written; -p, svm only: a port of the machine that can be reached from here.
-// Prints what the command prints and ends with its status, 124 when the time ran out.
+// Prints what the command prints and ends with its status, 124 when the time ran out, 125 when the machine itself went down:
+// its kernel panicked, or has said nothing for minutes. QEMU's TCG now and then has it run code as it was before a change.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -20,6 +21,12 @@ import { startQemu } from './qemu.mjs';
 const kernelParameters = 'console=ttyS0 quiet nokaslr panic=-1 mitigations=off tsc=reliable no_timer_check';
 const ready = 'kvm-host: ready';
 const ended = /^kvm-host: exit (\d+)/;
+const alive = 'kvm-host: alive';
+/** Seconds without a sign of life, many times over, after which a machine has gone down. */
+const silence = 240;
+
+/** The emulated machine, not what runs on it, went down. */
+export class HostDown extends Error {}
 
 /** What makes each kind. `patience`: how many times slower than a real machine it may be. The modules are those of one Debian release, in the order of their dependencies. */
 const kinds = {
@@ -56,13 +63,21 @@ async function* linesOf(stream) {
 }
 
 /** Hands the command's lines on and returns its status; undefined when the machine ended before the command did. */
-async function followCommand(console_, onLine) {
+async function followCommand(console_, onLine, onSilence) {
   let started = false;
-  for await (const line of linesOf(console_)) {
-    const end = ended.exec(line);
-    if (end) return Number(end[1]);
-    if (started) onLine(line);
-    if (line.includes(ready)) started = true;
+  let timer;
+  try {
+    for await (const line of linesOf(console_)) {
+      clearTimeout(timer);
+      timer = setTimeout(onSilence, silence * 1000);
+      if (line.includes(alive)) continue;
+      const end = ended.exec(line);
+      if (end) return Number(end[1]);
+      if (started) onLine(line);
+      if (line.includes(ready)) started = true;
+    }
+  } finally {
+    clearTimeout(timer);
   }
   return undefined;
 }
@@ -88,16 +103,21 @@ export async function runOnHost({ kind, memory = 2048, seconds = 300, ports = []
   };
   process.once('exit', stop);
   let timedOut = false;
+  let silent = false;
   const timer = setTimeout(() => {
     timedOut = true;
     stop();
   }, seconds * 1000);
   try {
-    const status = await followCommand(machine.stdout, onLine);
+    const status = await followCommand(machine.stdout, onLine, () => {
+      silent = true;
+      stop();
+    });
     if (status !== undefined) return status;
     if (timedOut) return 124;
+    if (silent) throw new HostDown(`the ${kind} machine has given no sign of life for ${silence} s`);
     const said = stripVTControlCharacters(readFileSync(join(scratch, 'log'), 'latin1')).slice(-2000);
-    throw new Error(`the ${kind} machine ended before the command did: ${said}`);
+    throw new HostDown(`the ${kind} machine ended before the command did: ${said}`);
   } finally {
     clearTimeout(timer);
     stop();
@@ -126,7 +146,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     );
     process.exitCode = 2;
   } else {
-    process.exitCode = await runOnHost({
+    const run = runOnHost({
       kind: values.kind,
       directory: resolve(directory),
       command: command.join(' '),
@@ -135,6 +155,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       ports: values.port.map(Number),
       ...(values.writable && { writable: resolve(values.writable) }),
       onLine: (line) => console.log(line),
+    });
+    process.exitCode = await run.catch((error) => {
+      if (!(error instanceof HostDown)) throw error;
+      console.error(error.message);
+      return 125;
     });
   }
 }

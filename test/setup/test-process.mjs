@@ -15,9 +15,9 @@ const keptLines = 60;
 
 /**
  * What a suite came to: the events in order; `problem` when the run as a whole went wrong; `output`, the end of what was
- * printed beside the events.
+ * printed beside the events; `status`, the command's exit status, signal or error.
  * @typedef {{ events: { result: 'passed' | 'failed' | 'skipped', name: string, milliseconds: number, error?: string,
- *   why?: string }[], problem?: string, output: string }} SuiteResult
+ *   why?: string }[], problem?: string, output: string, status?: number | string }} SuiteResult
  */
 
 /** How long a process group may take to end what it started itself, before it is killed. */
@@ -71,7 +71,7 @@ export async function collectTests(command, parameters, { cwd, seconds, env }) {
   clearTimeout(timer);
   running.delete(child.pid);
   const problem = problemOf(status, timedOut && seconds, events);
-  return { events, output: other.join('\n'), ...(problem && { problem }) };
+  return { events, output: other.join('\n'), status, ...(problem && { problem }) };
 }
 
 function parseEvent(text) {
