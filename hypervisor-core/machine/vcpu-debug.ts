@@ -66,8 +66,8 @@ export class VcpuDebug {
 
   set plan(plan: DebugPlan) {
     this.#plan = plan;
-    // Of each of many exits something of these is asked for, and a call into KVM for it would take longer than the copy.
-    this.#parts.page.sync(plan.conditional.size > 0);
+    // Where each trap needs them, and a call into KVM for them would take longer than the copy.
+    this.#parts.page.sync(this.#parts.strategy.emulatedSupervisor && plan.conditional.size > 0);
     if (plan.delivering === 'interrupt') this.#hold.begin();
   }
 
