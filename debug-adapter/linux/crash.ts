@@ -5,7 +5,7 @@
 import { argumentsAtEntry, argumentsOf, formatted, textAt } from './format.ts';
 import type { Kernel } from './kernel.ts';
 import { readLog } from './kernel-log.ts';
-import { LinuxError } from './linux-error.ts';
+import { orNothing } from './linux-error.ts';
 
 export interface CrashKind {
   /** Of a DAP exception filter. */
@@ -131,10 +131,6 @@ async function lastSaid(kernel: Kernel, words: RegExp, records = RECENT): Promis
 
 /** The last records' texts, oldest first; none where the log cannot be read. */
 export async function recentLog(kernel: Kernel, records: number): Promise<readonly string[]> {
-  try {
-    return (await readLog(kernel, records)).items.map(({ text }) => text.trimEnd());
-  } catch (error) {
-    if (error instanceof LinuxError) return [];
-    throw error;
-  }
+  const log = await orNothing(() => readLog(kernel, records));
+  return log?.items.map(({ text }) => text.trimEnd()) ?? [];
 }

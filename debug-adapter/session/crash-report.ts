@@ -30,20 +30,25 @@ export interface CrashReport {
 
 /** The words for a stop at `filter`'s functions. Where guest memory does not tell more, those of the filter. */
 export async function crashMessage(filter: string, guest: Guest, state: StopState): Promise<string> {
-  const { label, description } = kindOf(filter);
-  const told = await orNothing(async () => {
-    const registers = await state.values(state.stop.thread);
-    return (await readCrash(await linuxKernel(guest, state), filter, registers)).message;
+  return (await told(filter, guest, state))?.crash.message ?? filterWords(filter);
+}
+
+/** What the kernel says; undefined where guest memory does not tell. */
+function told(filter: string, guest: Guest, state: StopState) {
+  return orNothing(async () => {
+    const kernel = await linuxKernel(guest, state);
+    return { kernel, crash: await readCrash(kernel, filter, await state.values(state.stop.thread)) };
   });
-  return told ?? `${label}: ${description}`;
 }
 
 /** As {@link crashMessage}, with all that is known of it. */
 export async function crashReport(filter: string, guest: Guest, state: StopState): Promise<CrashReport> {
   const { thread } = state.stop;
+  const known = await told(filter, guest, state);
   const details = await orNothing(async () => {
-    const kernel = await linuxKernel(guest, state);
-    const { registers: address } = await readCrash(kernel, filter, await state.values(thread));
+    if (!known) return undefined;
+    const { kernel } = known;
+    const { registers: address } = known.crash;
     const registers = address === undefined ? undefined : await savedRegisters(kernel, address);
     const task = await currentTask(kernel, thread - 1);
     return [
@@ -57,7 +62,7 @@ export async function crashReport(filter: string, guest: Guest, state: StopState
   });
   return {
     label: kindOf(filter).label,
-    message: await crashMessage(filter, guest, state),
+    message: known?.crash.message ?? filterWords(filter),
     details: details ?? (await state.frames(thread)).map(frameName).join('\n'),
   };
 }
@@ -75,6 +80,11 @@ const kindOf = (filter: string) => {
   const kind = CRASH_KINDS.find((each) => each.filter === filter);
   return { label: kind?.label ?? filter, description: kind?.description ?? '' };
 };
+
+function filterWords(filter: string): string {
+  const { label, description } = kindOf(filter);
+  return `${label}: ${description}`;
+}
 
 async function savedRegisters(kernel: Kernel, address: bigint): Promise<ReadonlyMap<string, bigint>> {
   const object = kernel.object('pt_regs', address);

@@ -34,13 +34,6 @@ export class ModuleSymbols {
     return files.size > 0 ? new ModuleSymbols(guest, files, complain) : undefined;
   }
 
-  /** The guest starts anew. */
-  forget(): void {
-    this.newest = undefined;
-    const { symbols } = this.guest;
-    for (const name of [...(symbols?.additions.keys() ?? [])]) symbols?.unload(name);
-  }
-
   /** Whether modules came since it was last asked, as far as that can be told at once. */
   async isOutdated(state: StopState): Promise<boolean> {
     if (!(await isIndexed(state.symbols?.indexed))) return false;

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
-import { LinuxError } from '../linux/linux-error.ts';
+import { orNothing } from '../linux/linux-error.ts';
 import { readModules } from '../linux/modules.ts';
 import type { SymbolIndex } from '../symbols/api.ts';
 import type { Area } from './area.ts';
@@ -37,15 +37,10 @@ const statusOf = (symbols: SymbolIndex) =>
 /** None of a guest that runs, or that is no Linux. */
 async function kernelModules(guest: Guest, state: StopState | undefined): Promise<readonly DebugProtocol.Module[]> {
   if (!state) return [];
-  try {
-    const { items } = await readModules(await linuxKernel(guest, state));
-    return items.map(({ name, base, size }) => {
-      const symbols = guest.symbols?.additions.get(name)?.symbols;
-      const known = symbols && { symbolStatus: statusOf(symbols), path: symbols.path, symbolFilePath: symbols.path };
-      return { id: name, name, ...known, addressRange: `${hex(base)}-${hex(base + size)}` };
-    });
-  } catch (error) {
-    if (error instanceof LinuxError) return [];
-    throw error;
-  }
+  const loaded = await orNothing(async () => readModules(await linuxKernel(guest, state)));
+  return (loaded?.items ?? []).map(({ name, base, size }) => {
+    const symbols = guest.symbols?.additions.get(name)?.symbols;
+    const known = symbols && { symbolStatus: statusOf(symbols), path: symbols.path, symbolFilePath: symbols.path };
+    return { id: name, name, ...known, addressRange: `${hex(base)}-${hex(base + size)}` };
+  });
 }

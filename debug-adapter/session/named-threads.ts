@@ -1,6 +1,6 @@
 /** vCPUs for the Call Stack: of a stopped Linux with the task that each runs. */
 import { setImmediate } from 'node:timers/promises';
-import { LinuxError } from '../linux/linux-error.ts';
+import { orNothing } from '../linux/linux-error.ts';
 import type { Task } from '../linux/tasks.ts';
 import type { TargetThread } from '../target/target.ts';
 import type { Session } from './session.ts';
@@ -24,12 +24,7 @@ export async function tasksByThread(
 ): Promise<ReadonlyMap<number, Task>> {
   const { guest, presentStop: state } = session;
   if (!state || !(await isIndexed(state.symbols?.indexed))) return new Map();
-  try {
-    return await currentTasks(await linuxKernel(guest, state), threads);
-  } catch (error) {
-    if (error instanceof LinuxError) return new Map();
-    throw error;
-  }
+  return (await orNothing(async () => currentTasks(await linuxKernel(guest, state), threads))) ?? new Map();
 }
 
 /** A client that asks for threads is not kept waiting until a large image is read. */

@@ -160,9 +160,12 @@ class Rtc implements RtcTime {
     return this.clock() + this.state.getFloat64(AT.offset, true);
   }
 
+  get inSecond(): number {
+    return ((this.now % 1000) + 1000) % 1000;
+  }
+
   #readA(): number {
-    const inSecond = ((this.now % 1000) + 1000) % 1000;
-    const updating = !this.stands && inSecond >= 1000 - UPDATE_MILLISECONDS;
+    const updating = !this.stands && this.inSecond >= 1000 - UPDATE_MILLISECONDS;
     return this.state.getUint8(REGISTER_A) | (updating ? A_UPDATE_IN_PROGRESS : 0);
   }
 

@@ -19,8 +19,9 @@ const DAY = 86_400;
 
 /** The clock whose interrupts these are. */
 export interface RtcTime {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, and of the second at hand. */
   readonly now: number;
+  readonly inSecond: number;
   /** The guest is setting it. */
   readonly stands: boolean;
   /** The alarm; parts that do not matter are undefined. */
@@ -63,7 +64,7 @@ export class RtcInterrupts {
     this.#update();
     this.#host.setIrq(LINE, (this.#flags & this.#enabled) !== 0);
     if (this.#enabled === 0) return undefined;
-    const untilSecond = 1000 - (((this.#time.now % 1000) + 1000) % 1000);
+    const untilSecond = 1000 - this.#time.inSecond;
     const period = this.#period;
     if ((this.#enabled & PERIODIC) === 0 || period === undefined) return untilSecond;
     return Math.min(untilSecond, (period - (this.#host.now() % period)) / 1000);

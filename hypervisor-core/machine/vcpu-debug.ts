@@ -187,6 +187,6 @@ export class VcpuDebug {
         return bytes.length;
       },
     );
-    return pieces.length === 1 && pieces[0] ? pieces[0] : Uint8Array.from(Buffer.concat(pieces));
+    return pieces.length === 1 && pieces[0] ? pieces[0] : new Uint8Array(Buffer.concat(pieces));
   }
 }

@@ -3,12 +3,12 @@
  * mapped (`info tlb`, `info mem`, `gva2gpa`), and our walk of a dump of the guest's memory must say the same.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { QemuMonitor } from '../../test/core/qemu-monitor.ts';
+import { assembleMultiboot, pageAndHalt } from '../../test/guests/multiboot.ts';
 import { PageFlag } from './page-flags.ts';
 import { type PagingMode, type PagingState, pagingMode, tableLevels } from './paging-mode.ts';
 import { addressOf, pageRanges } from './ranges.ts';
@@ -126,42 +126,17 @@ function guest(setup: Setup): string {
     ...(setup.entryBytes === 8 ? [`movl $${value >> 32n}, ${address + 4}`] : []),
   ];
   return `
-    .section .multiboot, "a"
-    .long 0x1badb002, 0, -0x1badb002
-    .text
-    .globl _start
-    _start: cld
+    cld
     movl $0x200000, %edi
     movl $0x8000, %ecx
     xorl %eax, %eax
     rep stosl
     ${setup.tables.flatMap(store).join('\n')}
-    movl $${setup.cr4}, %eax
-    movl %eax, %cr4
-    movl $0x200000, %eax
-    movl %eax, %cr3
-    movl $0xc0000080, %ecx
-    movl $${setup.efer}, %eax
-    xorl %edx, %edx
-    wrmsr
-    movl $0x80010011, %eax
-    movl %eax, %cr0
-    1: hlt
-    jmp 1b
+    ${pageAndHalt({ cr3: 0x20_0000, cr4: setup.cr4, efer: setup.efer })}
   `;
 }
 
-function build(setup: Setup): string {
-  const file = (extension: string) => join(folder, `${setup.mode}.${extension}`);
-  writeFileSync(file('S'), guest(setup));
-  writeFileSync(
-    file('ld'),
-    'ENTRY(_start) SECTIONS { . = 0x100000; .text : { *(.multiboot) *(.text) } /DISCARD/ : { *(.note*) } }',
-  );
-  execFileSync('gcc', ['-m32', '-c', file('S'), '-o', file('o')]);
-  execFileSync('ld', ['-m', 'elf_i386', '-T', file('ld'), file('o'), '-o', file('elf')], { stdio: 'pipe' });
-  return file('elf');
-}
+const build = (setup: Setup): string => assembleMultiboot(join(folder, setup.mode), guest(setup));
 
 const field = (text: string, name: string) =>
   BigInt(`0x${new RegExp(`${name}=([0-9a-f]+)`).exec(text)?.[1] ?? 'none'}`);

@@ -3,7 +3,6 @@
  * tables. A guest of 512 MiB with all of it mapped in pages of 4 KiB, and 64 MiB of user memory that lies scattered: more
  * tables than a Linux of that size has, which maps most of its memory in large pages.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +16,7 @@ import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
 import { QemuMonitor } from '../core/qemu-monitor.ts';
 import { Session } from '../core/tiny-guest.ts';
+import { assembleMultiboot, pageAndHalt } from '../guests/multiboot.ts';
 import { milliseconds, printTable, summary } from './table.ts';
 
 const MEMORY = 512 << 20;
@@ -149,39 +149,13 @@ async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   return longest;
 }
 
-/** A multiboot kernel that switches to these tables and halts. */
-const program = `
-  .section .multiboot, "a"
-  .long 0x1badb002, 0, -0x1badb002
-  .text
-  .globl _start
-  _start: movl $0x20, %eax
-  movl %eax, %cr4
-  movl $${TABLES}, %eax
-  movl %eax, %cr3
-  movl $0xc0000080, %ecx
-  movl $0x900, %eax
-  xorl %edx, %edx
-  wrmsr
-  movl $0x80010011, %eax
-  movl %eax, %cr0
-  1: hlt
-  jmp 1b
-`;
-const layout = 'ENTRY(_start) SECTIONS { . = 0x100000; .text : { *(.multiboot) *(.text) } /DISCARD/ : { *(.note*) } }';
-
 /** Milliseconds of each command. */
 async function qemu(folder: string, tables: Tables, commands: readonly string[]): Promise<readonly number[][]> {
   const file = (name: string) => join(folder, name);
   writeFileSync(file('tables'), tables.bytes);
-  writeFileSync(file('guest.S'), program);
-  writeFileSync(file('guest.ld'), layout);
-  execFileSync('gcc', ['-m32', '-c', file('guest.S'), '-o', file('guest.o')]);
-  execFileSync('ld', ['-m', 'elf_i386', '-T', file('guest.ld'), file('guest.o'), '-o', file('guest')], {
-    stdio: 'pipe',
-  });
+  const kernel = assembleMultiboot(file('guest'), pageAndHalt({ cr3: TABLES, cr4: 0x20, efer: 0x900 }));
   const loader = `loader,file=${file('tables')},addr=${TABLES},force-raw=on`;
-  const monitor = new QemuMonitor(file('guest'), ['-m', '512', '-device', loader]);
+  const monitor = new QemuMonitor(kernel, ['-m', '512', '-device', loader]);
   try {
     await monitor.halted((registers) => registers.includes(`CR3=${TABLES.toString(16).padStart(16, '0')}`));
     const times: number[][] = [];

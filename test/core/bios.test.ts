@@ -9,6 +9,7 @@ import { BootError } from '../../hypervisor-core/boot/boot-image.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
 import { assembleSector } from '../guests/boot-sector.ts';
 import { patience } from '../patience.ts';
+import { withSector } from './sector-guest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ringside-bios-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -313,23 +314,13 @@ function onQemu(path: string, floppy: boolean): string {
   return run.stdout;
 }
 
-async function onKvm(path: string, typed?: string) {
-  const boot = { name: 'boot.img', file: readFileSync(path), commandLine: '' };
-  const machine = await createMachine({ boot, memory: MEMORY, cpus: 1 });
-  try {
-    const end = new Promise((resolve, reject) => {
-      machine.onState((state) => state.kind === 'ended' && resolve(state.end));
-      machine.onStop(({ reason }) => reject(new Error(JSON.stringify(reason))));
-    });
-    machine.resume([{ vcpu: 0, action: { kind: 'continue' } }]);
+const onKvm = (path: string, typed?: string) =>
+  withSector(path, MEMORY, async (machine, end) => {
     if (typed !== undefined) machine.console.input(Buffer.from(typed));
     await end;
     const [screen, told] = machine.serialPorts.map((port) => Buffer.from(port.history()).toString('latin1'));
     return { screen: screen ?? '', told: told ?? '' };
-  } finally {
-    await machine.close();
-  }
-}
+  });
 
 const skip = !existsSync('/dev/kvm') && 'no /dev/kvm';
 const FLOPPY = 2880;

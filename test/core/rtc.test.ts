@@ -1,15 +1,15 @@
 /** The real-time clock interrupts a boot sector as it does in QEMU. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createMachine } from '../../hypervisor-core/machine/machine.ts';
-import type { GuestEnd } from '../../hypervisor-core/protocol/inspect.ts';
 import { assembleSector } from '../guests/boot-sector.ts';
 import { patience } from '../patience.ts';
+import { withSector } from './sector-guest.ts';
 
+const MEMORY = 16 << 20;
 const folder = mkdtempSync(join(tmpdir(), 'ringside-rtc-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -90,7 +90,7 @@ said: .byte 0xff
 const STATUS = (((0xc0 ^ 0xb0) << 1) | 1) & 0xff;
 
 function onQemu(image: string): number | null {
-  const machine = ['-accel', 'tcg', '-m', '16', '-nodefaults', '-display', 'none', '-no-reboot'];
+  const machine = ['-accel', 'tcg', '-m', String(MEMORY >> 20), '-nodefaults', '-display', 'none', '-no-reboot'];
   const run = spawnSync(
     'qemu-system-x86_64',
     [...machine, '-device', 'isa-debug-exit,iobase=0xf4', '-drive', `file=${image},format=raw,snapshot=on`],
@@ -99,25 +99,11 @@ function onQemu(image: string): number | null {
   return run.status;
 }
 
-async function onKvm(image: string): Promise<GuestEnd> {
-  const boot = { name: 'rtc.img', file: readFileSync(image), commandLine: '' };
-  const machine = await createMachine({ boot, memory: 16 << 20, cpus: 1 });
-  try {
-    const end = new Promise<GuestEnd>((resolve, reject) => {
-      machine.onState((state) => state.kind === 'ended' && resolve(state.end));
-      machine.onStop(({ reason }) => reject(new Error(JSON.stringify(reason))));
-    });
-    machine.resume([{ vcpu: 0, action: { kind: 'continue' } }]);
-    return await end;
-  } finally {
-    await machine.close();
-  }
-}
-
 const skip = !existsSync('/dev/kvm') && 'no /dev/kvm';
 
 test('periodic, alarm and update-ended interrupts are those of QEMU', { skip, timeout: patience(60_000) }, async () => {
   const { image } = assembleSector(join(folder, 'rtc'), CODE);
-  assert.equal((await onKvm(image)).exitStatus & 0xff, STATUS);
+  const { exitStatus } = await withSector(image, MEMORY, (_, end) => end);
+  assert.equal(exitStatus & 0xff, STATUS);
   assert.equal(onQemu(image), STATUS);
 });

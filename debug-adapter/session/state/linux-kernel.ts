@@ -1,6 +1,6 @@
 /** The Linux kernel that a stopped guest runs, read as one of its vCPUs sees memory. */
 import { Kernel } from '../../linux/kernel.ts';
-import { LinuxError } from '../../linux/linux-error.ts';
+import { orNothing } from '../../linux/linux-error.ts';
 import { currentTask, type Task } from '../../linux/tasks.ts';
 import type { TargetThread } from '../../target/target.ts';
 import type { Guest } from '../guest.ts';
@@ -29,10 +29,7 @@ export async function currentTasks(
 ): Promise<ReadonlyMap<number, Task>> {
   const found = new Map<number, Task>();
   for (const { id } of threads) {
-    const task = await currentTask(kernel, id - 1).catch((error: unknown) => {
-      if (error instanceof LinuxError) return undefined;
-      throw error;
-    });
+    const task = await orNothing(() => currentTask(kernel, id - 1));
     if (task) found.set(id, task);
   }
   return found;
