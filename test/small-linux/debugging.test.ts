@@ -15,6 +15,8 @@ import { EARLY_COMMAND_LINE } from './early.ts';
 const vmlinux = smallLinux.pvh.kernel;
 const sources = process.env['RINGSIDE_SMALL_SOURCES'] ?? '';
 const recorded = process.env['RINGSIDE_SMALL_RECORDED'] ?? '';
+/** The commands that the kernel's own sources have for gdb. */
+const scripts = process.env['RINGSIDE_SMALL_SCRIPTS'] ?? '';
 
 /** The kernel's first process has just been made, out of start_kernel. */
 const STOP = { file: 'kernel/fork.c', code: 'wake_up_new_task(p);' };
@@ -96,6 +98,26 @@ describe('the small Linux while it starts', { timeout: patience(400_000) }, () =
     const text = await gdbOutput(vmlinux, socket, ['info args', 'info locals']);
     const names = [...text.matchAll(/^(\w+) = /gm)].map(([, name]) => name);
     assert.deepEqual(variables.map(({ name }) => name).sort(), names.sort());
+  });
+
+  test('has the tasks and the log that the kernel’s own gdb commands read through the stub', async () => {
+    const { client } = adapter;
+    const [ps = '', dmesg = ''] = (
+      await gdbOutput(vmlinux, socket, [`source ${scripts}`, 'lx-ps', 'echo -----\\n', 'lx-dmesg'])
+    ).split('-----\n');
+    const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
+    assert.ok(tasks && 'tasks' in tasks, JSON.stringify(tasks));
+    const theirs = [...ps.matchAll(/^(0x[0-9a-f]+) +(?:<\w+> +)?(\d+) +(\S+)$/gm)].map(
+      ([, address = '', pid, comm]) => `${BigInt(address)} ${pid} ${comm}`,
+    );
+    assert.ok(theirs.length > 0, ps);
+    assert.deepEqual(
+      tasks.tasks.map(({ address, pid, comm }) => `${BigInt(address)} ${pid} ${comm}`).sort(),
+      theirs.sort(),
+    );
+    const log = dmesg.split('\n').filter((line) => line.startsWith('['));
+    assert.ok(log.length > 20, dmesg);
+    assert.deepEqual((await client.request('ringside/kernelLog', {})).text.trimEnd().split('\n'), log);
   });
 
   for (const expression of EXPRESSIONS) {

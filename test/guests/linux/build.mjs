@@ -33,7 +33,8 @@ const unpack = [
   `tar -x --strip-components=1 --one-top-level=source --anchored --wildcards ${LEFT_OUT.map((flag) => `'${flag}'`).join(' ')}`,
 ].join(' | ');
 
-/** `$1` is the package, `$2` the fragment. What is kept lies in `ready` afterwards; the sources are those that tests name lines of. */
+/** `$1` is the package, `$2` the fragment. What is kept lies in `ready` afterwards; the sources are those that tests name lines of,
+ * the scripts those that the kernel has for gdb. */
 const recipe = `
 set -e
 dpkg-deb --fsys-tarfile "$1" | ${unpack}
@@ -45,9 +46,10 @@ grep '^CONFIG_\\|^# CONFIG_' "$2" | while read -r line; do
   grep -qxF "$line" .config || { echo "the kernel's configuration does not take: $line" >&2; exit 1; }
 done
 map=-fdebug-prefix-map=$PWD=${RECORDED}
-make -s -j$JOBS KCFLAGS=$map KAFLAGS=$map vmlinux bzImage
+make -s -j$JOBS KCFLAGS=$map KAFLAGS=$map vmlinux bzImage scripts_gdb
 mkdir -p ../ready/sources
 mv vmlinux arch/x86/boot/bzImage .config ../ready
+cp -rL --parents vmlinux-gdb.py scripts/gdb ../ready
 cp -r --parents init kernel/*.c ../ready/sources
 `;
 
@@ -83,7 +85,7 @@ async function build(work) {
 }
 
 /**
- * Resolves with the paths of the kernel, built if this version with this configuration was not yet. `sources`: some of its
+ * Resolves with the paths of the kernel and of its scripts for gdb, built if this version with this configuration was not yet. `sources`: some of its
  * sources, which the debug information says to be below `recorded`.
  */
 export async function buildSmallLinux() {
@@ -104,6 +106,7 @@ export async function buildSmallLinux() {
   return {
     vmlinux: inDirectory('vmlinux'),
     bzImage: inDirectory('bzImage'),
+    scripts: inDirectory('vmlinux-gdb.py'),
     sources: inDirectory('sources'),
     recorded: RECORDED,
   };

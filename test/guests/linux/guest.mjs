@@ -32,7 +32,7 @@ export function linuxGuest() {
 
 /** The same for the small Linux, which needs no modules and has no disk. */
 export async function smallLinuxGuest() {
-  const { vmlinux, bzImage, sources, recorded } = await buildSmallLinux();
+  const { vmlinux, bzImage, scripts, sources, recorded } = await buildSmallLinux();
   const initramfs = inFolder('small-initramfs');
   makeGuestInitramfs(initramfs, []);
   const shortInitramfs = inFolder('short-initramfs');
@@ -40,6 +40,7 @@ export async function smallLinuxGuest() {
   return {
     RINGSIDE_SMALL_VMLINUX: vmlinux,
     RINGSIDE_SMALL_BZIMAGE: bzImage,
+    RINGSIDE_SMALL_SCRIPTS: scripts,
     RINGSIDE_SMALL_SOURCES: sources,
     RINGSIDE_SMALL_RECORDED: recorded,
     RINGSIDE_SMALL_INITRAMFS: initramfs,
