@@ -1,11 +1,11 @@
 /**
  * Where Linux gives up or complains: the functions that it does so in, and what it says there. They are the same from
- * Linux 5.10 to 6.12: kernel/panic.c, arch/x86/kernel/dumpstack.c, kernel/watchdog.c.
+ * Linux 5.10 to 6.12: kernel/panic.c, arch/x86/kernel/dumpstack.c, kernel/watchdog.c, kernel/rcu/tree_stall.h,
+ * kernel/hung_task.c.
  */
 import { argumentsAtEntry, argumentsOf, formatted, textAt } from './format.ts';
 import type { Kernel } from './kernel.ts';
-import { readLog } from './kernel-log.ts';
-import { orNothing } from './linux-error.ts';
+import { lastSaid, RECENT_TRACE, recentLog, saidOfStall } from './recent-log.ts';
 
 export interface CrashKind {
   /** Of a DAP exception filter. */
@@ -16,6 +16,8 @@ export interface CrashKind {
   readonly default: boolean;
   /** Its functions; a kernel may lack some. All are stopped in at their first instruction. */
   readonly functions: readonly string[];
+  /** A symbol without which a kernel that has the functions never calls them for this. */
+  readonly needs?: string;
   /** A C expression that tells these calls of the functions from others. */
   readonly condition?: string;
 }
@@ -46,6 +48,24 @@ export const CRASH_KINDS: readonly CrashKind[] = [
     condition: '$edi == 14',
   },
   {
+    filter: 'linux-rcu-stall',
+    label: 'Linux: RCU stall',
+    description: 'A CPU or a task holds up an RCU grace period, often by running on in the kernel.',
+    default: false,
+    // What prints a stall is inlined in the handler of every tick; this is called once by each when it has said what stalls.
+    functions: ['rcu_check_gp_kthread_starvation'],
+  },
+  {
+    filter: 'linux-hung-task',
+    label: 'Linux: hung task',
+    description: 'A task has waited too long without being interruptible, as for a lock or a device.',
+    default: false,
+    // The thread that looks for hung tasks shows those that it has found, and no others.
+    functions: ['sched_show_task'],
+    needs: 'sysctl_hung_task_timeout_secs',
+    condition: '$task == "khungtaskd"',
+  },
+  {
     filter: 'linux-warn',
     label: 'Linux: WARN',
     description: 'The kernel warns of what should not have happened, and goes on.',
@@ -59,12 +79,10 @@ export interface Crash {
   readonly message: string;
   /** Guest-virtual address of the `struct pt_regs` of where it happened. */
   readonly registers?: bigint;
+  /** Guest-virtual address of the `task_struct` of the task that it is about, where that is not the one that runs. */
+  readonly task?: bigint;
 }
 
-/** Records of the log among which the words for an oops or a warning are: they are printed right before. */
-const RECENT = 8;
-/** The watchdog prints a call trace in between. */
-const RECENT_TRACE = 150;
 const CUT = '------------[ cut here ]------------';
 
 /** Throws `LinuxError` where guest memory does not tell. @param registers by GDB's names */
@@ -76,6 +94,10 @@ export function readCrash(kernel: Kernel, filter: string, registers: ReadonlyMap
       return oops(kernel, registers);
     case 'linux-warn':
       return warning(kernel, registers);
+    case 'linux-rcu-stall':
+      return stall(kernel);
+    case 'linux-hung-task':
+      return hungTask(kernel, registers);
     default:
       return lockup(kernel);
   }
@@ -115,7 +137,7 @@ async function argued(kernel: Kernel, address: bigint): Promise<string> {
 
 /** What a warning has printed before it trapped. */
 async function warned(kernel: Kernel): Promise<string> {
-  const lines = await recentLog(kernel, RECENT);
+  const lines = await recentLog(kernel);
   const cut = lines.lastIndexOf(CUT);
   return cut < 0 ? '' : lines.slice(cut + 1).join(' ');
 }
@@ -125,12 +147,12 @@ async function lockup(kernel: Kernel): Promise<Crash> {
   return { message: said ?? 'The watchdog has found a soft lockup.' };
 }
 
-async function lastSaid(kernel: Kernel, words: RegExp, records = RECENT): Promise<string | undefined> {
-  return (await recentLog(kernel, records)).findLast((text) => words.test(text));
+async function stall(kernel: Kernel): Promise<Crash> {
+  return { message: (await saidOfStall(kernel)) ?? 'An RCU grace period is held up.' };
 }
 
-/** The last records' texts, oldest first; none where the log cannot be read. */
-export async function recentLog(kernel: Kernel, records: number): Promise<readonly string[]> {
-  const log = await orNothing(() => readLog(kernel, records));
-  return log?.items.map(({ text }) => text.trimEnd()) ?? [];
+/** `sched_show_task(struct task_struct *p)` */
+async function hungTask(kernel: Kernel, registers: ReadonlyMap<string, bigint>): Promise<Crash> {
+  const said = await lastSaid(kernel, /^INFO: task .* blocked /);
+  return { message: said ?? 'A task is blocked.', task: registers.get('rdi') ?? 0n };
 }

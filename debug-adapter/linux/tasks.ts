@@ -68,7 +68,7 @@ async function readThreads(leader: KernelObject, limit: number): Promise<Listed<
   return readList(leader.kernel, list, readTask);
 }
 
-async function readTask(task: KernelObject): Promise<Task> {
+export async function readTask(task: KernelObject): Promise<Task> {
   const parent = await task.object('real_parent');
   return {
     address: task.address,

@@ -23,7 +23,7 @@ export function placesOf(
     case 'function':
       return placesOfFunction(request.name, symbols);
     case 'crash':
-      return placesInLinux(crashFunctions(request.filter), symbols);
+      return placesOfCrash(request.filter, symbols);
     case 'modules':
       return placesInLinux(MODULE_FUNCTIONS, symbols);
     case 'source': {
@@ -51,14 +51,19 @@ function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Resol
   return { places: [], message: `The program has no function "${name}".` };
 }
 
-const crashFunctions = (filter: string) => CRASH_KINDS.find((kind) => kind.filter === filter)?.functions ?? [];
+function placesOfCrash(filter: string, symbols: SymbolIndex | undefined): Resolved {
+  const { functions = [], needs } = CRASH_KINDS.find((kind) => kind.filter === filter) ?? {};
+  const needed = needs === undefined ? undefined : placesInLinux([needs], symbols);
+  return needed?.places.length === 0 ? needed : placesInLinux(functions, symbols);
+}
 
 /** The first instructions of functions, where their arguments are in registers. */
 function placesInLinux(names: readonly string[], symbols: SymbolIndex | undefined): Resolved {
   const isLinux = symbols && symbols.symbolsNamed('init_task').length > 0;
   const found = isLinux ? names.flatMap((name) => symbols.symbolsNamed(name).slice(0, 1)) : [];
   if (found.length > 0) return { places: found.map(({ address }) => ({ address, line: NOWHERE })) };
-  return { places: [], message: 'No Linux with known symbols runs here.' };
+  const message = isLinux ? `This kernel has no ${names.join(' or ')}.` : 'No Linux with known symbols runs here.';
+  return { places: [], message };
 }
 
 function unique(places: readonly BreakpointPlace[]): readonly BreakpointPlace[] {

@@ -1,10 +1,12 @@
 /** A crash of a Linux guest for people: what the kernel says, where it happened, and what it printed before. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
-import { CRASH_KINDS, readCrash, recentLog } from '../linux/crash.ts';
+import { CRASH_KINDS, type Crash, readCrash } from '../linux/crash.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { orNothing } from '../linux/linux-error.ts';
-import { currentTask } from '../linux/tasks.ts';
+import { recentLog } from '../linux/recent-log.ts';
+import { sleepingStack } from '../linux/sleeping-stack.ts';
+import { currentTask, readTask } from '../linux/tasks.ts';
 import type { Frame } from '../symbols/api.ts';
 import { backtrace } from '../symbols/unwinder.ts';
 import type { Guest } from './guest.ts';
@@ -47,15 +49,9 @@ export async function crashReport(filter: string, guest: Guest, state: StopState
   const known = await told(filter, guest, state);
   const details = await orNothing(async () => {
     if (!known) return undefined;
-    const { kernel } = known;
-    const { registers: address } = known.crash;
-    const registers = address === undefined ? undefined : await savedRegisters(kernel, address);
-    const task = await currentTask(kernel, thread - 1);
+    const { kernel, crash } = known;
     return [
-      `CPU ${thread - 1}${task ? `, ${taskName(task)}` : ''}`,
-      ...(registers ? registerLines(kernel, registers, (await state.values(thread)).get('cr2')) : []),
-      'Call trace:',
-      ...traceLines(kernel, await (registers ? trace(kernel, registers) : state.frames(thread))),
+      ...(crash.task === undefined ? await whereItRuns(kernel, crash, state) : await whereItSleeps(kernel, crash.task)),
       'Last lines of the kernel log:',
       ...(await recentLog(kernel, LOG_RECORDS)),
     ].join('\n');
@@ -65,6 +61,29 @@ export async function crashReport(filter: string, guest: Guest, state: StopState
     message: known?.crash.message ?? filterWords(filter),
     details: details ?? (await state.frames(thread)).map(frameName).join('\n'),
   };
+}
+
+/** The vCPU that stopped, with its task, and how it got there. */
+async function whereItRuns(kernel: Kernel, { registers: address }: Crash, state: StopState): Promise<string[]> {
+  const { thread } = state.stop;
+  const registers = address === undefined ? undefined : await savedRegisters(kernel, address);
+  const task = await currentTask(kernel, thread - 1);
+  return [
+    `CPU ${thread - 1}${task ? `, ${taskName(task)}` : ''}`,
+    ...(registers ? registerLines(kernel, registers, (await state.values(thread)).get('cr2')) : []),
+    'Call trace:',
+    ...traceLines(kernel, await (registers ? trace(kernel, registers) : state.frames(thread))),
+  ];
+}
+
+/** @param address of a `task_struct` */
+async function whereItSleeps(kernel: Kernel, address: bigint): Promise<string[]> {
+  const task = await readTask(kernel.object('task_struct', address));
+  return [
+    `${taskName(task)}, state ${task.state}`,
+    'Call trace:',
+    ...traceLines(kernel, await sleepingStack(kernel, address)),
+  ];
 }
 
 export function crashInfo({ label, message, details }: CrashReport): DebugProtocol.ExceptionInfoResponse['body'] {

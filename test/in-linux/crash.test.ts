@@ -10,9 +10,11 @@ import { evaluate, stack } from '../adapter/driving.ts';
 import { endChild, startQemu } from '../stubs/attach-adapter.ts';
 import { files, launchLinux, saidOnConsole, type } from './guest.ts';
 
-const ALL = ['linux-panic', 'linux-oops', 'linux-lockup', 'linux-warn'];
+const ALL = ['linux-panic', 'linux-oops', 'linux-lockup', 'linux-rcu-stall', 'linux-hung-task', 'linux-warn'];
 /** A handler of the magic SysRq key that is ended by what is done to it. */
 const HANDLER = 'sysrq_handle_showmem';
+/** One that says little. */
+const QUIET_HANDLER = 'sysrq_handle_loglevel';
 const ADDRESS = '0x[0-9a-f]+';
 
 describe('a Linux that says that something went wrong', { timeout: 300_000 }, () => {
@@ -21,7 +23,7 @@ describe('a Linux that says that something went wrong', { timeout: 300_000 }, ()
   before(async () => {
     adapter = coreAdapter({ longest: 120_000 });
     const { client } = adapter;
-    await launchLinux(client, { args: 'console=ttyS0 nokaslr watchdog_thresh=1' });
+    await launchLinux(client, { args: 'console=ttyS0 nokaslr watchdog_thresh=1 rcupdate.rcu_cpu_stall_timeout=3' });
     const set = await client.request('setExceptionBreakpoints', { filters: ALL });
     assert.deepEqual(
       set?.breakpoints?.map(({ verified }) => verified),
@@ -34,10 +36,12 @@ describe('a Linux that says that something went wrong', { timeout: 300_000 }, ()
   after(() => adapter.close());
 
   /** Has the guest stop in the handler, on a process of its own. */
-  async function inHandler(): Promise<void> {
+  const inHandler = () => inFunction({ name: HANDLER }, '(echo m >/proc/sysrq-trigger)');
+
+  async function inFunction(breakpoint: { name: string; condition?: string }, command: string): Promise<void> {
     const { client } = adapter;
-    await client.request('setFunctionBreakpoints', { breakpoints: [{ name: HANDLER }] });
-    await type(client, '(echo m >/proc/sysrq-trigger)');
+    await client.request('setFunctionBreakpoints', { breakpoints: [breakpoint] });
+    await type(client, command);
     assert.equal((await client.stopped()).hitBreakpointIds?.length, 1);
     // What a test puts there is not to be stopped at.
     await client.request('setFunctionBreakpoints', { breakpoints: [] });
@@ -74,20 +78,72 @@ describe('a Linux that says that something went wrong', { timeout: 300_000 }, ()
     await go();
   });
 
-  test('a soft lockup: the words of the watchdog', async () => {
-    await inHandler();
+  /** Has the guest run on where it stopped until it complains; then it goes on. */
+  async function hang() {
     const place = await evaluate(adapter.client, '(unsigned long)$rip');
     const instruction = await evaluate(adapter.client, '*(unsigned short *)$rip');
     // jmp .
     await set('*(unsigned short *)$rip', '0xfeeb');
     await go();
-    const { text, details } = await crash();
-    assert.match(text, /^watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[sh:\d+\]$/);
+    const complaint = await crash();
     const names = (await stack(adapter.client)).map(({ name }) => name);
-    assert.ok(names.includes('add_taint') && names.includes(HANDLER), names.join());
-    assert.match(details, new RegExp(`^ ${HANDLER} \\(`, 'm'));
     await set(`*(unsigned short *)${place}`, instruction);
     await go();
+    return { ...complaint, names };
+  }
+
+  test('a soft lockup: the words of the watchdog', async () => {
+    await inHandler();
+    const { text, details, names } = await hang();
+    assert.match(text, /^watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[sh:\d+\]$/);
+    assert.ok(names.includes('add_taint') && names.includes(HANDLER), names.join());
+    assert.match(details, new RegExp(`^ ${HANDLER} \\(`, 'm'));
+  });
+
+  test('an RCU stall: the words of the kernel', async () => {
+    const { client } = adapter;
+    await client.request('setExceptionBreakpoints', { filters: ['linux-rcu-stall'] });
+    // SysRq has its handlers hold up RCU, but also its warnings. There is to be a grace period: each file that is closed asks for one.
+    await inFunction(
+      { name: QUIET_HANDLER, condition: '(rcu_state.gp_seq & 3) != 0' },
+      'while echo 7 >/proc/sysrq-trigger; do :; done &',
+    );
+    await set('rcu_cpu_stall_suppress', '0');
+    const { text, exceptionId, details, names } = await hang();
+    assert.equal(exceptionId, 'Linux: RCU stall');
+    assert.match(
+      text,
+      /^rcu: INFO: rcu_(preempt|sched) (self-detected stall on CPU|detected stalls on CPUs\/tasks:) .*\bt=\d+ jiffies,? g=-?\d+/,
+    );
+    assert.ok(names.includes('rcu_check_gp_kthread_starvation') && names.includes(QUIET_HANDLER), names.join());
+    assert.match(details, new RegExp(`^ ${QUIET_HANDLER} \\(`, 'm'));
+    await client.request('setExceptionBreakpoints', { filters: ALL });
+    await type(client, 'kill $!');
+  });
+
+  test('a hung task: its own call trace, as the kernel then prints it', async () => {
+    const { client } = adapter;
+    await inHandler();
+    const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
+    const sleeper = tasks && 'tasks' in tasks ? tasks.tasks.find(({ comm }) => comm === 'sleep') : undefined;
+    // TASK_UNINTERRUPTIBLE, as if it slept for a device that does not answer.
+    await set(`((struct task_struct *)${sleeper?.address})->__state`, '2');
+    await go();
+    await type(client, 'echo 1 >/proc/sys/kernel/hung_task_timeout_secs');
+    const { text, exceptionId, details } = await crash();
+    assert.equal(exceptionId, 'Linux: hung task');
+    assert.match(text, new RegExp(`^INFO: task sleep:${sleeper?.pid} blocked for more than \\d+ seconds\\.$`));
+    assert.ok(details.startsWith(`sleep (${sleeper?.pid}), state D\nCall trace:\n `), details);
+    await set('sysctl_hung_task_timeout_secs', '0');
+    await go();
+    const printed = await saidOnConsole(client, /task:sleep[\s\S]*<\/TASK>/);
+    const theirs = [...printed.replace(/^[\s\S]*task:sleep/, '').matchAll(/\] {2}(\w+)\+0x/g)].map(([, name]) => name);
+    const ours = [...details.matchAll(/^ (\w+) \(/gm)].map(([, name]) => name);
+    // Inlined functions are ours alone, a label in the entry is theirs.
+    assert.equal(theirs.pop(), 'entry_SYSCALL_64_after_hwframe', printed);
+    assert.ok(theirs.includes('do_nanosleep'), printed);
+    const shared = ours.filter((name) => theirs.includes(name));
+    assert.deepEqual(shared, theirs);
   });
 
   test('an oops: what was accessed, the registers and call trace of where it happened', async () => {
