@@ -37,8 +37,13 @@ export type {
 // ---------------------------------------------------------------- launch.json
 
 export interface LaunchAttributes {
-  /** Path of the kernel: ELF, multiboot, Linux bzImage or vmlinux, PVH, boot sector, or a flat binary when `boot` says so. */
-  program: string;
+  /**
+   * Path of the kernel: ELF, multiboot, Linux bzImage or vmlinux, PVH, boot sector, or a flat binary when `boot` says so. With
+   * `firmware`, what is on the disk, for its symbols; it may be left out then.
+   */
+  program?: string;
+  /** Image of firmware, such as SeaBIOS, which the machine starts with and which boots `disk`. */
+  firmware?: string;
   /** Our own core on KVM, an installed QEMU without KVM, or what there is. Default `auto`. */
   backend?: 'auto' | 'kvm' | 'qemu';
   /** `"256M"`, `"1G"` or a number of bytes. Default `"256M"`. */

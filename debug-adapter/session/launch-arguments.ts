@@ -10,11 +10,14 @@ import { cacheFolder } from '../symbols/index/cache.ts';
 import { BACKENDS, type Backend } from '../target/backend.ts';
 import { file, flag, oneOf, quoted, type Raw, sourceMap, texts } from './attributes.ts';
 import { missingAttribute, tooMuchMemory, wrongAttribute } from './errors.ts';
+import { firmware } from './firmware-argument.ts';
 
 /** As {@link LaunchAttributes}, with defaults filled in and sizes in bytes. */
 export interface LaunchArguments {
   readonly request: 'launch';
+  /** The kernel; with `firmware` what it is to boot, or else the firmware itself. */
   readonly program: string;
+  readonly firmware?: string;
   readonly backend: Backend;
   readonly memory: number;
   readonly cpus: number;
@@ -46,7 +49,8 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 102
 
 /** Checks the attributes. Throws a `UserError` for the first that is wrong. */
 export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<LaunchArguments> {
-  const program = await file('program', raw.program);
+  const bios = await firmware(raw);
+  const program = (await file('program', raw.program)) ?? bios;
   if (!program) throw missingAttribute('program', 'the path of the kernel to boot');
   const symbols = await file('symbols', raw.symbols);
   const initrd = await initialRamDisk(raw.initrd, dirname(symbols ?? program));
@@ -70,6 +74,7 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     sourceFolders: texts('sourceFolders', raw.sourceFolders ?? []),
     personality: oneOf('personality', PERSONALITIES, raw.personality ?? 'auto'),
     console: oneOf('console', CONSOLES, raw.console ?? 'integratedTerminal'),
+    ...(bios ? { firmware: bios } : {}),
     ...(initrd ? { initrd } : {}),
     ...(symbols ? { symbols } : {}),
     ...(gdb ? { gdb } : {}),

@@ -32,7 +32,7 @@ export const lifecycle: Area = {
 
     restart: async (session, args) => {
       const given: unknown = args.arguments;
-      const changed = typeof given === 'object' && given !== null && 'program' in given;
+      const changed = typeof given === 'object' && given !== null && ('program' in given || 'firmware' in given);
       const before = session.startArguments;
       const next = changed && before?.request === 'launch' ? await readLaunchArguments({ ...given }) : before;
       if (!next) throw notLaunched();

@@ -13,8 +13,11 @@ const modulePath = (module: string) => module.replace(/ .*/s, '');
 
 /** The state of all files that a guest is made of. */
 export async function stampsOf(args: StartArguments): Promise<string> {
-  const { initrd, modules } = args.request === 'launch' ? args : { initrd: undefined, modules: [] };
-  const paths = [args.program, args.symbols, initrd, ...modules.map(modulePath)].filter((path) => path !== undefined);
+  const { initrd, firmware, modules } =
+    args.request === 'launch' ? args : { initrd: undefined, firmware: undefined, modules: [] };
+  const paths = [args.program, args.symbols, initrd, firmware, ...modules.map(modulePath)].filter(
+    (path) => path !== undefined,
+  );
   return (await Promise.all(paths.map(stamp))).join('\n');
 }
 

@@ -20,7 +20,7 @@ export class SlideSearch {
   ) {}
 
   /**
-   * Undefined where nothing can have moved: an ELF file that is booted itself is loaded where it was linked. The guest
+   * Undefined where nothing can have moved: an ELF file that is booted itself, not by firmware, is loaded where it was linked. The guest
    * must stand still.
    */
   static async begin(
@@ -29,7 +29,7 @@ export class SlideSearch {
     exceptions: ExceptionFilters,
   ): Promise<SlideSearch | undefined> {
     const { symbols, target } = guest;
-    const asLinked = args?.request === 'launch' && symbols?.path === args.program;
+    const asLinked = args?.request === 'launch' && !args.firmware && symbols?.path === args.program;
     await exceptions.watchQuietly(target, []);
     if (!symbols || asLinked || !mayBeMoved(symbols)) return undefined;
     symbols.moveBy(0n);

@@ -22,6 +22,8 @@ import { type Target, TargetError } from './target.ts';
 
 export interface CoreOptions {
   readonly program: string;
+  /** Is started with, instead of `program`. */
+  readonly firmware?: string;
   /** Bytes. */
   readonly memory: number;
   readonly cpus: number;
@@ -151,7 +153,7 @@ class CoreProcess {
 
 function coreArguments(options: CoreOptions, folder: string): readonly string[] {
   return [
-    options.program,
+    ...(options.firmware === undefined ? [options.program] : ['--firmware', options.firmware]),
     ...['--memory', String(options.memory), '--cpus', String(options.cpus)],
     ...['--gdb', `unix:${join(folder, 'gdb.sock')}`, '--inspect', `unix:${join(folder, 'inspect.sock')}`],
     ...['--wait', '--lifeline'],

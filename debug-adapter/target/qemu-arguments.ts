@@ -52,7 +52,10 @@ function diskArguments({ disk, persist }: CoreOptions): readonly string[] {
   return ['-drive', drive, '-device', 'virtio-blk-pci,drive=disk'];
 }
 
-async function bootArguments({ program, boot, commandLine, initrd, modules }: CoreOptions): Promise<readonly string[]> {
+async function bootArguments(options: CoreOptions): Promise<readonly string[]> {
+  const { program, firmware, boot, commandLine, initrd, modules } = options;
+  // Without a screen SeaBIOS prints on the serial port, as it does under our own core.
+  if (firmware !== undefined) return ['-bios', firmware, '-machine', 'graphics=off'];
   const choice = parseBootChoice(boot) ?? 'auto';
   const protocol = choice === 'auto' ? ((await isBootSector(program)) ? 'sector' : 'kernel') : choice.protocol;
   switch (protocol) {

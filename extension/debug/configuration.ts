@@ -15,7 +15,7 @@ import { linuxAttributes, linuxBuildOf } from '../novsc/linux-build.ts';
 import { findKernels } from './find-kernels.ts';
 import { DEBUG_TYPE } from './ringside-session.ts';
 
-const PATH_ATTRIBUTES = ['program', 'initrd', 'disk', 'symbols'] as const;
+const PATH_ATTRIBUTES = ['program', 'firmware', 'initrd', 'disk', 'symbols'] as const;
 /** An `initrd` that the debug adapter makes itself. */
 const BUSYBOX = 'busybox';
 

@@ -30,6 +30,7 @@ describe('checkLaunch', () => {
       console: 'internalConsole',
     };
     assert.deepEqual(checkLaunch(all), []);
+    assert.deepEqual(checkLaunch({ ...good, program: undefined, firmware: '/bios.bin', disk: '/disk.img' }), []);
   });
 
   test('names the attribute that is wrong', () => {
@@ -37,6 +38,7 @@ describe('checkLaunch', () => {
       ['program', undefined],
       ['program', ''],
       ['program', 7],
+      ['firmware', 7],
       ['memory', 'lots'],
       ['memory', -1],
       ['memory', '4K'],

@@ -39,6 +39,7 @@ const address: Check = (value) =>
 
 const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check } = {
   program: (value) => text(value) && 'must be the path of a kernel',
+  firmware: text,
   backend: oneOf('auto', 'kvm', 'qemu'),
   memory: checkMemory,
   cpus: (value) =>
@@ -109,7 +110,7 @@ function checkMemory(value: unknown): string | undefined {
 /** Problems of a configuration, in the order of the attributes above. Attributes that are absent are mostly fine. */
 export function checkLaunch(configuration: Readonly<Record<string, unknown>>): AttributeProblem[] {
   const attach = configuration['request'] === 'attach';
-  const needed = attach ? 'target' : 'program';
+  const needed = attach ? 'target' : configuration['firmware'] === undefined ? 'program' : 'firmware';
   return Object.entries<Check>(attach ? attachChecks : launchChecks).flatMap(([name, check]) => {
     const value = configuration[name];
     const message = value === undefined && name !== needed ? undefined : check(value);

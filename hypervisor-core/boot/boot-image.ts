@@ -97,6 +97,8 @@ export interface BootImage {
   readonly protocol: BootProtocol;
   readonly segments: readonly BootSegment[];
   readonly zeroed: readonly ZeroedRange[];
+  /** Bytes of ROM that end at 4 GiB, for firmware; what they are is a segment. */
+  readonly romSize?: number;
   /** What the kernel is told of RAM, where its boot protocol tells it. */
   readonly memory?: readonly MemoryEntry[];
   readonly cpu: InitialCpu;

@@ -4,6 +4,7 @@ import { BootError, type BootImage, type BootRequest } from './boot-image.ts';
 import { isBzImage } from './bzimage.ts';
 import { bootElf32, bootElf64 } from './elf-direct.ts';
 import { type ElfFile, isElf, parseElf } from './elf-file.ts';
+import { bootFirmware } from './firmware.ts';
 import { bootFlat, bootSector, isBootSector } from './flat.ts';
 import { bootBzImage, bootVmlinux } from './linux.ts';
 import { bootMultiboot1, findMultibootHeader, hasOwnEntry } from './multiboot1.ts';
@@ -36,6 +37,8 @@ export function boot(request: BootRequest): BootImage {
       return bootVmlinux(request, elfFile(request, protocol));
     case 'pvh':
       return bootPvh(request, elfFile(request, protocol));
+    case 'firmware':
+      return bootFirmware(request);
     case 'sector':
       return bootSector(request);
     case 'flat16':

@@ -144,6 +144,28 @@ test('a bzImage gets its header back, and its initrd below the limit that it nam
   assert.deepEqual(boot(request(file)).cpu.general.rip, 0x100_0000n);
 });
 
+test('firmware lies below 4 GiB, and its end below 1 MiB, too', () => {
+  const KIB = 1024;
+  for (const size of [64 * KIB, 128 * KIB, 256 * KIB, 16 * KIB * KIB]) {
+    const file = Buffer.alloc(size, 1);
+    file[size - 16] = 0xea;
+    const { segments, romSize, cpu } = boot(request(file, { protocol: 'firmware' }));
+    const low = Math.min(size, 128 * KIB);
+    assert.deepEqual(
+      segments.map(({ gpa, bytes }) => [gpa, bytes.length, bytes.at(-16)]),
+      [
+        [0x1_0000_0000n - BigInt(size), size, 0xea],
+        [0x10_0000n - BigInt(low), low, 0xea],
+      ],
+    );
+    assert.equal(romSize, size);
+    assert.equal(cpu.segments.cs.base + cpu.general.rip, 0xffff_fff0n);
+  }
+  for (const size of [1, 65_535, 65_537, 16 * KIB * KIB + 65_536]) {
+    refused(Buffer.alloc(size, 1), new RegExp(`kernel has ${size} bytes; `), { protocol: 'firmware' });
+  }
+});
+
 describe('what cannot be', () => {
   const patched = (file: Buffer, change: (copy: Buffer) => void) => {
     const copy = Buffer.from(file);

@@ -79,6 +79,22 @@ describe('the command line of run', () => {
     assert.throws(() => parseRunOptions(['--restore', 'x', kernel]), /--restore takes no kernel/);
   });
 
+  test('starts with firmware, which boots the disk', () => {
+    const bios = join(folder, 'bios.bin');
+    const image = Buffer.alloc(65_536, 1);
+    writeFileSync(bios, image);
+    const machine = machineOf(['--firmware', bios, '--disk', 'y']);
+    assert.deepEqual(machine.boot, { protocol: 'firmware', name: 'bios.bin', file: image, commandLine: '' });
+    assert.deepEqual(machine.disk, { path: 'y', persist: false });
+    assert.equal(parseRunOptions(['--firmware', bios, '--firmware-log', '/tmp/log'])?.firmwareLog, '/tmp/log');
+    assert.throws(() => parseRunOptions(['--firmware', bios, kernel]), /--firmware takes no kernel/);
+    assert.throws(() => parseRunOptions(['--firmware', bios, '--append', 'x']), /--firmware and --append do not go/);
+    assert.throws(() => parseRunOptions(['--firmware', kernel]), /--firmware: .*kernel\.elf has 6 bytes; .* 64 KiB/);
+    assert.throws(() => parseRunOptions(['--firmware', '/no/such']), /--firmware: cannot read \/no\/such: there is no/);
+    writeFileSync(bios, Buffer.alloc((16 << 20) + 65_536));
+    assert.throws(() => parseRunOptions(['--firmware', bios]), /--firmware: .*; there is room for 16 MiB/);
+  });
+
   test('help is no error, and lists every option', () => {
     assert.equal(parseRunOptions(['--help']), undefined);
     for (const option of [
@@ -86,6 +102,8 @@ describe('the command line of run', () => {
       'initrd',
       'module',
       'boot',
+      'firmware',
+      'firmware-log',
       'memory',
       'cpus',
       'cpu',

@@ -5,8 +5,9 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { DiskChoice } from '../devices/disk/open-disk.ts';
 import type { MachineOptions } from '../machine/machine.ts';
-import { BOOT_CHOICES, type BootChoice, parseBootChoice } from '../protocol/boot-choice.ts';
+import { BOOT_CHOICES, type BootChoice, FIRMWARE, parseBootChoice } from '../protocol/boot-choice.ts';
 import { type CpuChanges, parseCpuChanges } from '../protocol/cpu-features.ts';
+import { firmwareProblem } from '../protocol/firmware.ts';
 import type { Personality } from '../protocol/inspect.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { UsageError } from './usage-error.ts';
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly inspect: readonly Endpoint[];
   /** Where what the guest sends on COM2, COM3 and COM4 goes, beside the inspect channel. */
   readonly serialFiles: readonly { readonly port: 2 | 3 | 4; readonly path: string }[];
+  /** Where what firmware says on port 0x402 goes. */
+  readonly firmwareLog?: string;
   /** Start stopped, until a debugger lets the guest go. */
   readonly wait: boolean;
   /** Standard input is no console but a lifeline: the core ends when it closes, and not before. */
@@ -25,6 +28,7 @@ export interface RunOptions {
 }
 
 export const RUN_USAGE = `Usage: ringside run KERNEL [options]
+       ringside run --firmware FILE [--disk FILE] [options]
        ringside run --restore FILE [--disk FILE] [options]
 
 Boots a guest kernel on KVM. Its first serial port is this terminal: Ctrl-A X ends the guest, Ctrl-A H lists more.
@@ -35,6 +39,7 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
   --module "FILE WORDS" another module, with what the kernel is told about it; may be repeated
   --boot PROTOCOL       auto (by content, the default), elf32, elf64, multiboot1, multiboot2, linux, pvh, sector,
                         or flat16, flat32, flat64, which may name an address: flat32@0x100000
+  --firmware FILE       start with this firmware (SeaBIOS), which boots the disk, instead of booting KERNEL
   --memory SIZE         guest RAM, e.g. 256M or 1G (default 256M)
   --cpus N              virtual CPUs (default 1)
   --disk FILE[,persist] raw disk image, a virtio block device; writes go to a throw-away overlay, or with
@@ -44,6 +49,7 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
   --gdb ADDRESS         serve gdb or lldb at unix:PATH, tcp:PORT (this machine only) or tcp:HOST:PORT; may be repeated
   --inspect ADDRESS     serve Ringside's inspect channel, likewise
   --serial2 FILE        write what the guest sends on COM2 to a file; likewise --serial3, --serial4
+  --firmware-log FILE   write what firmware says on port 0x402 to a file
   --restore FILE        go on from a snapshot, instead of booting KERNEL
   --wait                start stopped, until a debugger continues
   --lifeline            for programs that drive the core: no console; end when standard input closes
@@ -51,7 +57,8 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
 `;
 
 /** Options that describe a machine, which a snapshot does by itself, but for the disk's image. */
-const machineFlags = ['append', 'initrd', 'module', 'boot', 'memory', 'cpus', 'cpu', 'personality'] as const;
+const kernelFlags = ['append', 'initrd', 'module', 'boot'] as const;
+const machineFlags = [...kernelFlags, 'firmware', 'memory', 'cpus', 'cpu', 'personality'] as const;
 const PERSONALITIES: readonly Personality[] = ['none', 'kvm', 'xen', 'hyperv'];
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -67,6 +74,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions | undefined
       const path = values[`serial${port}`];
       return path === undefined ? [] : [{ port, path }];
     }),
+    ...(values['firmware-log'] === undefined ? {} : { firmwareLog: values['firmware-log'] }),
     wait: values.wait ?? false,
     lifeline: values.lifeline ?? false,
   };
@@ -83,25 +91,43 @@ function restored({ restore = '', ...values }: Parsed['values'], positionals: Pa
 }
 
 function machineOptions(values: Parsed['values'], positionals: Parsed['positionals']): MachineOptions {
-  const [kernel, ...more] = positionals;
-  if (kernel === undefined) throw new UsageError('which kernel? Usage: ringside run KERNEL [options]');
-  if (more.length > 0) throw new UsageError(`one kernel at a time; what is "${more[0]}"?`);
   return {
-    boot: {
-      ...parseBoot(values.boot ?? 'auto'),
-      name: basename(kernel),
-      file: readInput('the kernel', kernel),
-      commandLine: values.append ?? '',
-      ...(values.initrd === undefined
-        ? {}
-        : { initrd: { name: basename(values.initrd), file: readInput('--initrd', values.initrd) } }),
-      ...(values.module === undefined ? {} : { modules: values.module.map(readModule) }),
-    },
+    boot: values.firmware === undefined ? kernel(values, positionals) : firmware(values, positionals),
     memory: parseMemory(values.memory ?? '256M'),
     cpus: parseCpus(values.cpus ?? '1'),
     ...(values.disk === undefined ? {} : { disk: parseDisk(values.disk) }),
     ...(values.cpu === undefined ? {} : { cpu: parseCpu(values.cpu) }),
     ...(values.personality === undefined ? {} : { personality: parsePersonality(values.personality) }),
+  };
+}
+
+/** What boots is on the disk. */
+function firmware({ firmware: path = '', ...values }: Parsed['values'], positionals: Parsed['positionals']) {
+  const given = kernelFlags.find((name) => values[name] !== undefined);
+  if (given) throw new UsageError(`--firmware and --${given} do not go together: the firmware boots the disk`);
+  const [kernel] = positionals;
+  if (kernel !== undefined) {
+    throw new UsageError(`--firmware takes no kernel, it boots the disk (--disk FILE); what is "${kernel}"?`);
+  }
+  const file = readInput('--firmware', path);
+  const problem = firmwareProblem(file.length);
+  if (problem) throw new UsageError(`--firmware: ${path} ${problem}`);
+  return { protocol: FIRMWARE, name: basename(path), file, commandLine: '' } as const;
+}
+
+function kernel(values: Parsed['values'], positionals: Parsed['positionals']): MachineOptions['boot'] {
+  const [kernel, ...more] = positionals;
+  if (kernel === undefined) throw new UsageError('which kernel? Usage: ringside run KERNEL [options]');
+  if (more.length > 0) throw new UsageError(`one kernel at a time; what is "${more[0]}"?`);
+  return {
+    ...parseBoot(values.boot ?? 'auto'),
+    name: basename(kernel),
+    file: readInput('the kernel', kernel),
+    commandLine: values.append ?? '',
+    ...(values.initrd === undefined
+      ? {}
+      : { initrd: { name: basename(values.initrd), file: readInput('--initrd', values.initrd) } }),
+    ...(values.module === undefined ? {} : { modules: values.module.map(readModule) }),
   };
 }
 
@@ -125,6 +151,8 @@ function parse(args: readonly string[]) {
         serial2: { type: 'string' },
         serial3: { type: 'string' },
         serial4: { type: 'string' },
+        firmware: { type: 'string' },
+        'firmware-log': { type: 'string' },
         restore: { type: 'string' },
         wait: { type: 'boolean' },
         lifeline: { type: 'boolean' },

@@ -5,10 +5,10 @@ import { createMachine } from '../machine/machine.ts';
 import { restoreMachine } from '../machine/restored-machine.ts';
 import { faultMessage } from '../stub/stop-reply.ts';
 import { Stub } from '../stub/stub.ts';
+import { recordConsole } from './console-file.ts';
 import { isLocal, listen } from './endpoint.ts';
 import { Finish } from './finish.ts';
 import type { RunOptions } from './run-options.ts';
-import { recordSerial } from './serial-file.ts';
 import { attachTerminal } from './terminal.ts';
 
 const say = (line: string) => void process.stderr.write(`ringside: ${line}\n`);
@@ -32,8 +32,8 @@ async function serve(options: RunOptions, closing: (() => unknown)[]): Promise<n
   const { machine: wanted } = options;
   const machine = 'restore' in wanted ? await restoreMachine(wanted.restore, wanted.disk) : await createMachine(wanted);
   closing.push(() => machine.close());
-  for (const { port, path } of options.serialFiles) {
-    const file = await recordSerial(machine, port, path);
+  for (const { option, log, path } of records(options, machine)) {
+    const file = await recordConsole(option, log, path);
     closing.push(() => file.close());
   }
   const finish = new Finish(machine, { withGuest: !options.lifeline, say });
@@ -63,6 +63,15 @@ async function serve(options: RunOptions, closing: (() => unknown)[]): Promise<n
   }
   if (!options.wait) resumeAll(machine);
   return await finish.status;
+}
+
+/** What is kept in files of what the guest prints, and the options that say so. */
+function records({ serialFiles, firmwareLog }: RunOptions, { serialPorts, firmwareLog: log }: Machine) {
+  const serial = serialFiles.flatMap(({ port, path }) => {
+    const console = serialPorts[port - 1];
+    return console ? [{ option: `--serial${port}`, log: console, path }] : [];
+  });
+  return [...serial, ...(firmwareLog === undefined ? [] : [{ option: '--firmware-log', log, path: firmwareLog }])];
 }
 
 function resumeAll(machine: Machine): void {

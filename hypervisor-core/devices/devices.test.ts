@@ -175,7 +175,9 @@ describe('16550A', () => {
 describe('MC146818', () => {
   const at = (time: string) => {
     let now = Date.parse(time);
-    const { device } = bench(rtcCmos({ memoryBelow4G: 3 * 2 ** 30, memoryAbove4G: 5 * 2 ** 30, clock: () => now }));
+    const { device } = bench(
+      rtcCmos({ memoryBelow4G: 3 * 2 ** 30, memoryAbove4G: 5 * 2 ** 30, cpus: 3, clock: () => now }),
+    );
     const read = (register: number) => {
       device.out(0x70, 1, register | 0x80);
       return device.in(0x71, 1);
@@ -243,7 +245,7 @@ describe('MC146818', () => {
   test('interrupts periodically, at the alarm and at the end of an update, until register C is read', () => {
     let now = Date.parse('2026-11-22T17:05:57Z');
     let guest = 0;
-    const model = rtcCmos({ memoryBelow4G: 2 ** 26, memoryAbove4G: 0, clock: () => now });
+    const model = rtcCmos({ memoryBelow4G: 2 ** 26, memoryAbove4G: 0, cpus: 1, clock: () => now });
     const { device, lines, wakes } = bench(model, { now: () => guest });
     const write = (register: number, value: number) => {
       device.out(0x70, 1, register);

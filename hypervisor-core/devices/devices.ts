@@ -3,6 +3,7 @@ import { acpiPm } from './acpi-pm.ts';
 import { debugConsole } from './debug-console.ts';
 import { debugExit } from './debug-exit.ts';
 import type { DeviceModel } from './device.ts';
+import { firmwareConsole } from './firmware-console.ts';
 import { type FwCfgConfiguration, fwCfg } from './fw-cfg.ts';
 import { i8042 } from './i8042.ts';
 import { hostBridge } from './pci/host-bridge.ts';
@@ -41,5 +42,6 @@ export function deviceModels(
     ]),
     debugExit,
     debugConsole,
+    firmwareConsole,
   ];
 }

@@ -30,7 +30,7 @@ describe('fw_cfg', () => {
   test('lists its files by name, and gives each', () => {
     const { item } = powered();
     const count = item(0x19, 4).readUInt32BE();
-    assert.equal(count, 3);
+    assert.equal(count, 4);
     const directory = item(0x19, 4 + 64 * count);
     const listed = Array.from({ length: count }, (_, index) => {
       const at = 4 + 64 * index;
@@ -40,9 +40,9 @@ describe('fw_cfg', () => {
     });
     assert.deepEqual(
       listed.map(({ name }) => name),
-      ['etc/e820', 'opt/test/a', 'opt/test/b'],
+      ['etc/e820', 'etc/sercon-port', 'opt/test/a', 'opt/test/b'],
     );
-    assert.equal(listed[1]?.bytes.toString(), 'first');
+    assert.equal(listed[2]?.bytes.toString(), 'first');
     const e820 = listed[0]!.bytes;
     assert.equal(e820.length, 40);
     assert.deepEqual([e820.readBigUInt64LE(20), e820.readBigUInt64LE(28)], [BigInt(4 * GIB), BigInt(5 * GIB)]);

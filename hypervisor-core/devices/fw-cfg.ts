@@ -18,6 +18,8 @@ const FIRST_FILE = 0x0020;
 /** Bit 14 asked old devices for writing. */
 const KEY_BITS = 0xbfff;
 
+const COM1 = 0x3f8;
+
 /** The one interface that is there: selector and data port. */
 const TRADITIONAL = 1;
 
@@ -71,7 +73,12 @@ export function fwCfg(configuration: FwCfgConfiguration): DeviceModel {
 
 function itemsOf(configuration: FwCfgConfiguration): ReadonlyMap<number, Uint8Array> {
   const { memoryBelow4G, memoryAbove4G, cpus } = configuration;
-  const files = [{ name: 'etc/e820', bytes: e820(memoryBelow4G, memoryAbove4G) }, ...(configuration.files ?? [])];
+  const files = [
+    { name: 'etc/e820', bytes: e820(memoryBelow4G, memoryAbove4G) },
+    // SeaBIOS has no screen here: INT 10h prints on COM1, and what is typed there are keys.
+    { name: 'etc/sercon-port', bytes: number(8, COM1) },
+    ...(configuration.files ?? []),
+  ];
   const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return new Map([
     [SIGNATURE, Buffer.from('QEMU')],

@@ -45,12 +45,17 @@ const ANY = 0xc0;
 const AT = { cmos: 0, index: 128, offset: 136, second: 144, period: 152 };
 
 /** Where firmware leaves the memory size, in KiB or 64 KiB, little-endian. */
+const PROCESSORS_BEHIND_FIRST = 0x5f;
+/** Where QEMU tells SeaBIOS which kinds of drives to boot from, a nibble each, first kind lowest. */
+const BOOT_ORDER = 0x3d;
+const HARD_DISK = 2;
 const MEMORY = { base: 0x15, extended: 0x17, extendedAlias: 0x30, above16M: 0x34, above4G: 0x5b };
 
 export interface RtcConfiguration {
   /** Bytes of RAM below and above 4 GiB. */
   readonly memoryBelow4G: number;
   readonly memoryAbove4G: number;
+  readonly cpus: number;
   /** Milliseconds since 1970; the host's clock unless a test has its own. */
   readonly clock?: () => number;
 }
@@ -61,7 +66,8 @@ export interface RtcHandler extends PortHandler {
 }
 
 /** The main thread is woken whenever the guest changes what it is to be interrupted for. */
-export function rtcCmos({ memoryBelow4G, memoryAbove4G, clock = Date.now }: RtcConfiguration): DeviceModel<RtcHandler> {
+export function rtcCmos(configuration: RtcConfiguration): DeviceModel<RtcHandler> {
+  const { memoryBelow4G, memoryAbove4G, cpus, clock = Date.now } = configuration;
   return {
     name: 'rtc-cmos',
     ports: [{ first: INDEX, last: DATA }],
@@ -72,6 +78,8 @@ export function rtcCmos({ memoryBelow4G, memoryAbove4G, clock = Date.now }: RtcC
       state.setUint8(REGISTER_B, B_24_HOURS);
       state.setFloat64(AT.second, Math.floor(clock() / 1000), true);
       writeMemorySize(state, memoryBelow4G, memoryAbove4G);
+      state.setUint8(AT.cmos + PROCESSORS_BEHIND_FIRST, cpus - 1);
+      state.setUint8(AT.cmos + BOOT_ORDER, HARD_DISK);
     },
     describe: (state) => [
       ...describeBytes(state, { index: AT.index, A: REGISTER_A, B: REGISTER_B, C: REGISTER_C }),

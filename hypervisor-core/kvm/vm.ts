@@ -16,9 +16,9 @@ export interface MemorySlot {
   readonly logDirty?: boolean;
 }
 
-/** Three pages that KVM on Intel needs for itself, and one more for the identity map: below the BIOS, as QEMU does. */
-const TSS_ADDRESS = 0xfffbd000;
-const IDENTITY_MAP_ADDRESS = 0xfffbc000;
+/** Three pages that KVM on Intel needs for itself, and one more for the identity map: below the largest firmware, where QEMU has them. */
+const TSS_ADDRESS = 0xfeffd000;
+const IDENTITY_MAP_ADDRESS = 0xfeffc000;
 
 export class KvmVm {
   readonly fd: number;

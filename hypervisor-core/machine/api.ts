@@ -96,11 +96,15 @@ export interface Vcpu {
   translate(gva: bigint): bigint | undefined;
 }
 
-export interface Console {
+/** What the guest prints. */
+export interface ConsoleLog {
   /** The last bytes that the guest sent. */
   history(): Uint8Array;
-  input(data: Uint8Array): void;
   onOutput(listener: (data: Uint8Array) => void): Disposable;
+}
+
+export interface Console extends ConsoleLog {
+  input(data: Uint8Array): void;
 }
 
 /**
@@ -173,6 +177,8 @@ export interface Machine {
   readonly console: Console;
   /** COM1 to COM4. */
   readonly serialPorts: readonly Console[];
+  /** What firmware says of itself on port 0x402. */
+  readonly firmwareLog: ConsoleLog;
   /** State of the device models for the views, running or not. */
   devices(): readonly DeviceState[];
   /** MSI-X tables of the devices that have it on, and what was sent. */

@@ -1,5 +1,5 @@
 /** Brings the device models together with this machine's chips, clock and console, on whichever thread calls. */
-import type { DeviceHost, DeviceModel } from '../devices/device.ts';
+import type { DeviceHost, DeviceModel, GuestMemory } from '../devices/device.ts';
 import { deviceModels } from '../devices/devices.ts';
 import { signalMsi } from '../kvm/vm.ts';
 import type { DeviceState, GuestEnd } from '../protocol/inspect.ts';
@@ -12,8 +12,8 @@ import { busBytes, PortBus, type SavedDevice } from './port-bus.ts';
 import type { WorkerSetup } from './shared.ts';
 
 const align = (offset: number) => Math.ceil(offset / 64) * 64;
-/** Bytes kept of what the guest sent on each of COM1 to COM4; port 0xe9 is the first one's too. */
-const CONSOLES = [1 << 20, 1 << 16, 1 << 16, 1 << 16];
+/** Bytes kept of what the guest sent on each of COM1 to COM4, and of what its firmware said; port 0xe9 is the first one's too. */
+const CONSOLES = [1 << 20, 1 << 16, 1 << 16, 1 << 16, 1 << 16];
 const consoleOffset = (console: number) =>
   CONSOLES.slice(0, console).reduce((sum, capacity) => align(sum + consoleRingBytes(capacity)), 0);
 const CLOCK = consoleOffset(CONSOLES.length);
@@ -43,7 +43,7 @@ interface DeviceEvents {
 export interface AttachedDevices {
   readonly models: readonly DeviceModel[];
   readonly ports: PortBus;
-  /** COM1 to COM4. */
+  /** COM1 to COM4, and the firmware's. */
   readonly consoles: readonly ConsoleRing[];
   readonly clock: GuestClock;
   /** What the devices, and others, have interrupted the guest with. To be used under the bus' lock. */
@@ -63,17 +63,22 @@ export interface DevicesSnapshot {
   readonly devices: readonly SavedDevice[];
 }
 
-/** `reset` puts power-on values into the shared memory: once per machine, before the first worker starts. */
+interface DeviceWishes {
+  /** Puts power-on values into the shared memory: once per machine, before the first worker starts. */
+  readonly reset?: boolean;
+  /** Through which devices get at guest memory; directly when absent. */
+  readonly memory?: GuestMemory;
+}
+
 export function attachDevices(
-  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd' | 'ramWritten'>,
+  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd' | 'romSize' | 'ramWritten'>,
   events: DeviceEvents,
-  reset = false,
+  { reset = false, memory: ram = new RamFile(setup.ramFd, setup, setup.ramWritten) }: DeviceWishes = {},
 ): AttachedDevices {
   const { devices: memory, vmFd } = setup;
   const consoles = CONSOLES.map((capacity, index) => new ConsoleRing(memory, consoleOffset(index), capacity));
   const clock = new GuestClock(memory, CLOCK);
   if (reset) clock.set(0);
-  const ram = new RamFile(setup.ramFd, setup.ramSize, setup.ramWritten);
   const interrupts = new InterruptLog(memory, LOG);
   const lines = new IrqLines(memory, LINES, { vmFd, log: interrupts, clock });
   const models = modelsFor(setup);

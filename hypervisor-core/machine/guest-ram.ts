@@ -1,6 +1,7 @@
 /**
  * Guest RAM: a memfd that KVM maps and everybody else reads and writes by descriptor. RAM is one run of bytes in the
- * file and up to two in guest-physical space: what does not fit below the device hole goes on at 4 GiB.
+ * file and up to two in guest-physical space: what does not fit below the device hole goes on at 4 GiB. Behind it in the
+ * file is the firmware's ROM, which ends at 4 GiB.
  */
 import { readSync, writeSync } from 'node:fs';
 import { close, mapShared, memfd, punchHole, unmap } from '../kvm/libc.ts';
@@ -10,11 +11,19 @@ import { PageSet } from './page-set.ts';
 const HOLE_START = 0xc000_0000;
 const FOUR_GIB = 0x1_0000_0000;
 
-/** A run of RAM: guest-physical [gpa, gpa + size) lies in the memfd at `offset`. */
+/** A run of memory: guest-physical [gpa, gpa + size) lies in the memfd at `offset`. */
 export interface RamRange {
   readonly gpa: number;
   readonly size: number;
   readonly offset: number;
+  /** ROM: neither the guest nor a device of its can write there. */
+  readonly readOnly?: boolean;
+}
+
+/** Bytes of RAM and ROM, whole pages. */
+export interface MemorySize {
+  readonly ramSize: number;
+  readonly romSize: number;
 }
 
 /** Where `size` bytes of RAM lie. */
@@ -25,38 +34,46 @@ export function ramRanges(size: number): RamRange[] {
   return ranges;
 }
 
-/** Reads and writes RAM through its descriptor; every thread can have one. */
+const romRanges = ({ ramSize, romSize }: MemorySize): RamRange[] =>
+  romSize > 0 ? [{ gpa: FOUR_GIB - romSize, size: romSize, offset: ramSize, readOnly: true }] : [];
+
+/** Reads and writes guest memory through its descriptor; every thread can have one. */
 export class RamFile {
   readonly fd: number;
+  /** Bytes of the file. */
   readonly size: number;
   readonly ranges: readonly RamRange[];
   /** Pages that were written by this process rather than by the guest. */
   readonly #written: PageSet | undefined;
 
   /** `written`: shared memory of {@link pageSetBytes} bytes, where it is to be noted which pages are written here. */
-  constructor(fd: number, size: number, written?: SharedArrayBuffer) {
+  constructor(fd: number, memory: MemorySize, written?: SharedArrayBuffer) {
     this.fd = fd;
-    this.size = size;
-    this.ranges = ramRanges(size);
-    this.#written = written && new PageSet(size, written);
+    this.size = memory.ramSize + memory.romSize;
+    this.ranges = [...ramRanges(memory.ramSize), ...romRanges(memory)];
+    this.#written = written && new PageSet(this.size, written);
   }
 
-  /** The bytes at `gpa` that are in one run of RAM: their place in the file, and how many of `length` there are. */
-  #clip(gpa: number, length: number): { offset: number; length: number } {
+  /** The bytes at `gpa` that are in one run: their place in the file, how many of `length` there are, and if they are ROM. */
+  #clip(gpa: number, length: number): { offset: number; length: number; readOnly: boolean } {
     const range = this.ranges.find((run) => gpa >= run.gpa && gpa < run.gpa + run.size);
-    if (!range) return { offset: 0, length: 0 };
-    return { offset: range.offset + gpa - range.gpa, length: Math.min(length, range.gpa + range.size - gpa) };
+    if (!range) return { offset: 0, length: 0, readOnly: false };
+    return {
+      offset: range.offset + gpa - range.gpa,
+      length: Math.min(length, range.gpa + range.size - gpa),
+      readOnly: range.readOnly ?? false,
+    };
   }
 
-  /** True when `gpa` is RAM. */
+  /** True when `gpa` is RAM or ROM. */
   has(gpa: number): boolean {
     return this.#clip(gpa, 1).length === 1;
   }
 
   /** Where the byte at `gpa` lies in the file; undefined outside of RAM. */
   place(gpa: number): number | undefined {
-    const { offset, length } = this.#clip(gpa, 1);
-    return length === 1 ? offset : undefined;
+    const { offset, length, readOnly } = this.#clip(gpa, 1);
+    return length === 1 && !readOnly ? offset : undefined;
   }
 
   /** Notes a write that went past {@link write}. */
@@ -64,7 +81,7 @@ export class RamFile {
     this.#written?.addBytes(offset, length);
   }
 
-  /** Bytes from `gpa`, fewer where RAM ends. */
+  /** Bytes from `gpa`, fewer where the memory ends. */
   read(gpa: number, length: number): Uint8Array {
     const place = this.#clip(gpa, length);
     const bytes = new Uint8Array(place.length);
@@ -72,8 +89,13 @@ export class RamFile {
     return bytes;
   }
 
-  /** Number of bytes written, fewer where RAM ends. */
+  /** As the guest and its devices write: number of bytes written, fewer where RAM ends, none into ROM. */
   write(gpa: number, data: Uint8Array): number {
+    return this.#clip(gpa, 1).readOnly ? 0 : this.patch(gpa, data);
+  }
+
+  /** As a debugger or loader writes, into ROM, too: number of bytes written, fewer where the memory ends. */
+  patch(gpa: number, data: Uint8Array): number {
     const place = this.#clip(gpa, data.length);
     if (place.length > 0) writeSync(this.fd, data, 0, place.length, place.offset);
     this.#written?.addBytes(place.offset, place.length);
@@ -86,9 +108,10 @@ export class GuestRam extends RamFile {
   /** Address of the first byte in this process. */
   readonly address: number;
 
-  constructor(size: number, written?: SharedArrayBuffer) {
-    super(memfd('ringside-ram', size), size, written);
-    this.address = mapShared(`mapping ${size} bytes of guest RAM`, this.fd, size);
+  constructor(memory: MemorySize, written?: SharedArrayBuffer) {
+    const size = memory.ramSize + memory.romSize;
+    super(memfd('ringside-ram', size), memory, written);
+    this.address = mapShared(`mapping ${size} bytes of guest memory`, this.fd, size);
   }
 
   /** Address in this process of the byte at `gpa`; undefined outside of RAM. */

@@ -59,7 +59,7 @@ export function platformOf(
     },
     vcpu: vcpu.index,
     cpus,
-    ram: ram.ranges,
+    ram: ram.ranges.filter(({ readOnly }) => !readOnly),
     state,
     now: () => clock.now(),
     xmm: () => {

@@ -1,11 +1,13 @@
 /** The machine that the servers and the command line see; it joins the parts of this room. */
 import type { BootImage } from '../boot/boot-image.ts';
+import type { GuestMemory } from '../devices/device.ts';
 import type { Disk } from '../devices/disk/disk.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
 import { XenConsole } from '../hypercalls/xen-console.ts';
 import { withReads } from '../paging/reads.ts';
 import { translate } from '../paging/walk.ts';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
+import { FIRMWARE } from '../protocol/boot-choice.ts';
 import type {
   DeviceState,
   GuestEnd,
@@ -17,7 +19,16 @@ import type {
 } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { type AgentSource, AgentVariables, agentContext } from './agent-context.ts';
-import type { BreakpointKind, Console, Disposable, Machine, PhysicalMemory, ResumeAction, Stop } from './api.ts';
+import type {
+  BreakpointKind,
+  Console,
+  ConsoleLog,
+  Disposable,
+  Machine,
+  PhysicalMemory,
+  ResumeAction,
+  Stop,
+} from './api.ts';
 import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
@@ -86,6 +97,8 @@ export class KvmMachine implements Machine {
     });
     const first = this.#vcpu(0);
     const shared = hardware.setup(first.kvm);
+    const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
+    const memory = this.#deviceMemory(traps);
     this.#devices = attachDevices(
       shared,
       {
@@ -93,7 +106,7 @@ export class KvmMachine implements Machine {
         ended: (end) => this.#run.end(end),
         work: () => this.#main.work(),
       },
-      true,
+      { reset: true, memory },
     );
     this.variables = new AgentVariables(shared.variables);
     const { clock, interrupts } = this.#devices;
@@ -101,8 +114,10 @@ export class KvmMachine implements Machine {
     const parts = { ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state, interrupts };
     const platform = platformOf(parts, this.#bits);
     const xenConsole = this.info.personality === 'xen' ? new XenConsole(platform) : undefined;
-    this.#main = new MainDevices({ devices: this.#devices, memory: hardware.ram, disk, xenConsole });
-    const traps = new PlantedTraps(hardware.ram, hardware.strategy.trap);
+    this.#main = new MainDevices({
+      ...{ devices: this.#devices, memory, disk, xenConsole },
+      typesToCom1: this.info.bootProtocol === FIRMWARE,
+    });
     const images = new ImageMap(image);
     const hypercalls = conventionOf(hardware.info.personality);
     this.#stops = new StopsOnDemand({
@@ -165,6 +180,10 @@ export class KvmMachine implements Machine {
 
   get serialPorts(): readonly Console[] {
     return this.#main.serialPorts;
+  }
+
+  get firmwareLog(): ConsoleLog {
+    return this.#main.firmwareLog;
   }
 
   memoryMap(): MemoryMap {
@@ -249,6 +268,17 @@ export class KvmMachine implements Machine {
     this.#bits.close();
     this.snapshots.close();
     this.#hardware.close();
+  }
+
+  /** Devices neither see nor wipe out traps; vCPUs are told what these hide then. */
+  #deviceMemory(traps: PlantedTraps): GuestMemory {
+    return {
+      read: (gpa, length) => traps.read(gpa, length),
+      write: (gpa, data) => {
+        if (traps.among(gpa, data.length)) this.#run.rearm();
+        return traps.receive(gpa, data);
+      },
+    };
   }
 
   #injected(message: { readonly address: bigint; readonly data: number }): void {

@@ -25,6 +25,8 @@ import { type DebugStrategy, debugStrategy } from './strategy.ts';
 import { startChips } from './with-bios.ts';
 
 interface HardwareWishes {
+  /** Bytes of the firmware's ROM; 0 when there is none. */
+  readonly romSize: number;
   /** Sectors of the disk, where there is one. */
   readonly diskSectors?: number | undefined;
   /** Changes to what CPUID says. */
@@ -48,14 +50,14 @@ export class MachineHardware {
   /** How to give back what was made, last first. */
   readonly #undo: (() => void)[] = [];
 
-  constructor(kvm: Kvm, info: MachineInfo, image: BootImage, wishes: HardwareWishes = {}) {
-    const { diskSectors, changes } = wishes;
+  constructor(kvm: Kvm, info: MachineInfo, image: BootImage, wishes: HardwareWishes) {
+    const { romSize, diskSectors, changes } = wishes;
     this.info = info;
     this.wishes = wishes;
     this.strategy = debugStrategy(info.host);
     try {
-      const ramWritten = new SharedArrayBuffer(pageSetBytes(info.memory));
-      this.ram = this.#made(new GuestRam(info.memory, ramWritten));
+      const ramWritten = new SharedArrayBuffer(pageSetBytes(info.memory + romSize));
+      this.ram = this.#made(new GuestRam({ ramSize: info.memory, romSize }, ramWritten));
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
       if (info.bootProtocol === 'sector') startChips(this.vm);
@@ -66,6 +68,7 @@ export class MachineHardware {
         vmFd: this.vm.fd,
         ramFd: this.ram.fd,
         ramSize: info.memory,
+        romSize,
         ramWritten,
         cpus: info.cpus,
         runBytes: kvm.runBytes,
@@ -97,7 +100,7 @@ export class MachineHardware {
         const stats = KvmStats.open(fd);
         return stats && this.#made(stats);
       });
-      for (const { gpa, bytes } of image.segments) this.ram.write(Number(gpa), bytes);
+      for (const { gpa, bytes } of image.segments) this.ram.patch(Number(gpa), bytes);
       const [first] = this.vcpus;
       if (first) loadInitialState(first, image.cpu);
     } catch (error) {

@@ -122,7 +122,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   let disk: Disk | undefined;
   try {
     disk = options.disk && checkedDisk(options.disk);
-    const wishes = { diskSectors: disk?.sectors, changes: options.cpu };
+    const wishes = { romSize: image.romSize ?? 0, diskSectors: disk?.sectors, changes: options.cpu };
     machine = new KvmMachine(new MachineHardware(kvm, info, image, wishes), image, disk);
   } catch (error) {
     disk?.close();

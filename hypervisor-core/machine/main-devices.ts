@@ -1,5 +1,7 @@
 /** What of the devices is the main thread's: terminals, keyboard, and the disk behind its block device. */
+import type { GuestMemory } from '../devices/device.ts';
 import type { Disk } from '../devices/disk/disk.ts';
+import { firmwareConsole } from '../devices/firmware-console.ts';
 import { i8042, type KeyboardHandler } from '../devices/i8042.ts';
 import type { PciHostHandler } from '../devices/pci/pci-host.ts';
 import type { RtcHandler } from '../devices/rtc-cmos.ts';
@@ -11,7 +13,8 @@ import type { VirtioPort } from '../devices/virtio/virtio-device.ts';
 import type { Registers } from '../devices/virtio/virtio-registers.ts';
 import type { Console } from './api.ts';
 import type { AttachedDevices } from './attach-devices.ts';
-import type { RamFile } from './guest-ram.ts';
+import { ConsoleOutput } from './console-output.ts';
+import type { ConsoleRing } from './console-ring.ts';
 import type { PortBus } from './port-bus.ts';
 import { RtcTimer } from './rtc-timer.ts';
 import { SerialConsole } from './serial-console.ts';
@@ -21,8 +24,10 @@ const RECEIVE = 0;
 
 interface MainDevicesParts {
   readonly devices: AttachedDevices;
-  readonly memory: RamFile;
+  readonly memory: GuestMemory;
   readonly disk: Disk | undefined;
+  /** What is typed goes to COM1 alone: firmware makes keys of it, and would have those of the keyboard once more. */
+  readonly typesToCom1: boolean;
   /** The console of a guest of Xen's. */
   readonly xenConsole: { type(data: Uint8Array): boolean } | undefined;
 }
@@ -30,20 +35,24 @@ interface MainDevicesParts {
 export class MainDevices {
   /** COM1 to COM4. */
   readonly serialPorts: readonly SerialConsole[];
+  readonly firmwareLog: ConsoleOutput;
   /** What a terminal is for. */
   readonly console: Console;
   readonly disk: Disk | undefined;
   readonly #ports: PortBus;
   readonly #blocks: BlockServer | undefined;
   readonly #rtc: RtcTimer;
+  readonly #typesToCom1: boolean;
   readonly #xenConsole: MainDevicesParts['xenConsole'];
 
-  constructor({ devices: { ports, consoles }, memory, disk, xenConsole }: MainDevicesParts) {
+  constructor({ devices: { ports, consoles }, memory, disk, typesToCom1, xenConsole }: MainDevicesParts) {
     this.disk = disk;
     this.#ports = ports;
+    this.#typesToCom1 = typesToCom1;
     this.#xenConsole = xenConsole;
     this.serialPorts = COM_PORTS.map(({ name, console }) => new SerialConsole(ports, name, consoles[console]));
     const [com1] = this.serialPorts as [SerialConsole];
+    this.firmwareLog = new ConsoleOutput(consoles[firmwareConsole.console] as ConsoleRing);
     this.console = {
       history: () => com1.history(),
       input: (data) => this.#typed(com1, data),
@@ -57,7 +66,7 @@ export class MainDevices {
 
   /** Passes on what the guest printed. */
   drainConsoles(): void {
-    for (const port of this.serialPorts) port.drain();
+    for (const console of [...this.serialPorts, this.firmwareLog]) console.drain();
   }
 
   /** A device has asked for the main thread. */
@@ -99,7 +108,7 @@ export class MainDevices {
   #typed(com1: SerialConsole, data: Uint8Array): void {
     const { lock } = this.#ports;
     if (lock.hold(() => this.#xenConsole?.type(data))) return;
-    if (!com1.listening) {
+    if (!com1.listening && !this.#typesToCom1) {
       if (lock.hold(() => this.#typedForVirtio(data))) return;
       const keyboard = this.#ports.device(i8042.name) as KeyboardHandler;
       lock.hold(() => keyboard.type(data));

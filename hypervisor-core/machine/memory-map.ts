@@ -18,7 +18,7 @@ interface Span {
 const chips: readonly Span[] = [
   { start: 0xfec0_0000n, end: 0xfec0_1000n, kind: 'mmio', name: 'I/O APIC' },
   { start: 0xfee0_0000n, end: 0xfee0_1000n, kind: 'mmio', name: 'local APIC' },
-  { start: 0xfffb_c000n, end: 0xfffc_0000n, kind: 'reserved', name: 'KVM', detail: 'identity map and TSS' },
+  { start: 0xfeff_c000n, end: 0xff00_0000n, kind: 'reserved', name: 'KVM', detail: 'identity map and TSS' },
 ];
 
 /** Ports of the chips in the kernel. */
@@ -38,7 +38,10 @@ export function memoryMap(
   models: readonly DeviceModel[],
 ): MemoryMap {
   const ram = ranges.map(
-    ({ gpa, size }): Span => ({ start: BigInt(gpa), end: BigInt(gpa + size), kind: 'ram', name: 'RAM' }),
+    ({ gpa, size, readOnly }): Span => ({
+      ...{ start: BigInt(gpa), end: BigInt(gpa + size) },
+      ...(readOnly ? { kind: 'rom', name: 'ROM' } : { kind: 'ram', name: 'RAM' }),
+    }),
   );
   const images = segments.map(
     ({ gpa, gva, bytes, name }): Span => ({ start: gpa, end: gpa + BigInt(bytes.length), kind: 'image', name, gva }),

@@ -11,10 +11,11 @@ export const PAGE = 4096;
 /** What of a slot is decided here; its number and host address follow. */
 type SlotShape = Pick<MemorySlot, 'gpa' | 'size' | 'readOnly'> & { readonly offset: number };
 
-/** RAM cut up so that the pages in `readOnly` (guest-physical, page-aligned) stand alone. */
+/** Memory cut up so that the pages in `readOnly` (guest-physical, page-aligned) stand alone; all of ROM is read-only. */
 function slotShapes(ranges: readonly RamRange[], readOnly: ReadonlySet<number>): SlotShape[] {
   return ranges.flatMap((range) => {
-    const cuts = [...readOnly].filter((page) => page >= range.gpa && page < range.gpa + range.size);
+    const rom = range.readOnly ?? false;
+    const cuts = rom ? [] : [...readOnly].filter((page) => page >= range.gpa && page < range.gpa + range.size);
     const shapes: SlotShape[] = [];
     let from = range.gpa;
     const add = (to: number, protect: boolean) => {
@@ -27,7 +28,7 @@ function slotShapes(ranges: readonly RamRange[], readOnly: ReadonlySet<number>):
       add(page, false);
       add(page + PAGE, true);
     }
-    add(range.gpa + range.size, false);
+    add(range.gpa + range.size, rom);
     return shapes;
   });
 }

@@ -35,7 +35,7 @@ export class PlantedTraps {
     if (trap === undefined) return;
     for (const [gpa, hidden] of this.#hidden) {
       if (wanted.has(gpa)) continue;
-      if (this.#byte(gpa) === trap) this.#ram.write(gpa, Uint8Array.of(hidden));
+      if (this.#byte(gpa) === trap) this.#ram.patch(gpa, Uint8Array.of(hidden));
       this.#hidden.delete(gpa);
       this.#behind.delete(gpa);
     }
@@ -45,7 +45,7 @@ export class PlantedTraps {
       if (this.#hidden.has(gpa) && now === trap) continue;
       this.#hidden.set(gpa, now);
       this.#behind.set(gpa, this.#ram.read(gpa + 1, lengthBehind(gpa)));
-      this.#ram.write(gpa, Uint8Array.of(trap));
+      this.#ram.patch(gpa, Uint8Array.of(trap));
     }
   }
 
@@ -77,15 +77,52 @@ export class PlantedTraps {
     return bytes;
   }
 
-  /** Writes RAM around the traps; gives the number of bytes written. */
+  /** Writes RAM or ROM around the traps; gives the number of bytes written. */
   write(gpa: number, data: Uint8Array): number {
+    const trap = this.#trap?.byte;
+    const written = this.#ram.patch(
+      gpa,
+      this.#around(gpa, data, (at) => this.#byte(at) === trap),
+    );
+    this.#lookBehind(gpa, written);
+    return written;
+  }
+
+  /** Writes RAM as a device does, which may bring the code that traps are meant for: they stand in it afterwards. */
+  receive(gpa: number, data: Uint8Array): number {
+    if (this.#ram.place(gpa) === undefined) return 0;
+    const written = this.#ram.write(
+      gpa,
+      this.#around(gpa, data, () => true),
+    );
+    this.#lookBehind(gpa, written);
+    return written;
+  }
+
+  /** True when a trap is planted among the `length` bytes at `gpa`. */
+  among(gpa: number, length: number): boolean {
+    return [...this.#hidden.keys()].some((at) => at >= gpa && at < gpa + length);
+  }
+
+  /** `data` with traps in the places of those that `stand`; they hide what was there. */
+  #around(gpa: number, data: Uint8Array, stands: (gpa: number) => boolean): Uint8Array {
+    const trap = this.#trap?.byte;
+    if (trap === undefined || !this.among(gpa, data.length)) return data;
     const around = Uint8Array.from(data);
     for (const at of this.#hidden.keys()) {
       if (at < gpa || at >= gpa + data.length) continue;
       this.#hidden.set(at, data[at - gpa] ?? 0);
-      around[at - gpa] = this.#byte(at);
+      if (stands(at)) around[at - gpa] = trap;
     }
-    return this.#ram.write(gpa, around);
+    return around;
+  }
+
+  /** Notes anew what is behind traps after a write of `length` bytes at `gpa`. */
+  #lookBehind(gpa: number, length: number): void {
+    for (const at of this.#hidden.keys()) {
+      if (at + CONTEXT < gpa || at >= gpa + length) continue;
+      this.#behind.set(at, this.#ram.read(at + 1, lengthBehind(at)));
+    }
   }
 
   #byte(gpa: number): number {

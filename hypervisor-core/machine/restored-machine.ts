@@ -2,8 +2,9 @@
 import type { BootImage } from '../boot/boot-image.ts';
 import { protectedMode } from '../boot/cpu-state.ts';
 import type { DiskChoice } from '../devices/disk/open-disk.ts';
-import { BOOT_PROTOCOLS } from '../protocol/boot-choice.ts';
+import { BOOT_PROTOCOLS, FIRMWARE } from '../protocol/boot-choice.ts';
 import { type CpuChanges, parseCpuChanges } from '../protocol/cpu-features.ts';
+import { firmwareProblem } from '../protocol/firmware.ts';
 import { type Machine, SnapshotError } from './api.ts';
 import { createMachine } from './machine.ts';
 import { type SnapshotMachine, SnapshotReader } from './snapshot-file.ts';
@@ -15,8 +16,10 @@ import { type SnapshotMachine, SnapshotReader } from './snapshot-file.ts';
 export async function restoreMachine(path: string, disk?: DiskChoice): Promise<Machine> {
   const reader = await SnapshotReader.open(path);
   const { machine: wanted } = await reader.head().finally(() => reader.close());
-  const protocol = BOOT_PROTOCOLS.find((name) => name === wanted.bootProtocol);
-  if (!protocol) throw new SnapshotError(`${path} cannot be used: its head is damaged.`);
+  const protocol = ([...BOOT_PROTOCOLS, FIRMWARE] as const).find((name) => name === wanted.bootProtocol);
+  if (!protocol || (wanted.rom !== 0 && firmwareProblem(wanted.rom))) {
+    throw new SnapshotError(`${path} cannot be used: its head is damaged.`);
+  }
   if (wanted.disk > 0 && !disk)
     throw new SnapshotError(`${path} is of a machine with a disk: name its image by --disk.`);
   const nothing: BootImage = {
@@ -24,6 +27,7 @@ export async function restoreMachine(path: string, disk?: DiskChoice): Promise<M
     description: 'a snapshot',
     segments: [],
     zeroed: [],
+    romSize: wanted.rom,
     cpu: protectedMode({ general: { rip: 0n, rsp: 0n, rflags: 2n }, gdt: 0n }),
   };
   const { memory, cpus, personality, program: name } = wanted;

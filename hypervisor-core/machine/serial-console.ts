@@ -1,16 +1,14 @@
 /** The main thread's end of one serial port. */
 import type { SerialHandler } from '../devices/serial16550.ts';
 import type { Console, Disposable } from './api.ts';
+import { ConsoleOutput } from './console-output.ts';
 import type { ConsoleRing } from './console-ring.ts';
-import { Listeners } from './listeners.ts';
 import type { PortBus } from './port-bus.ts';
 
 export class SerialConsole implements Console {
   readonly #ports: PortBus;
   readonly #handler: SerialHandler;
-  readonly #ring: ConsoleRing;
-  readonly #output = new Listeners<Uint8Array>();
-  #printed = 0;
+  readonly #output: ConsoleOutput;
 
   /** The port whose model has this name, and the ring that it sends to. */
   constructor(ports: PortBus, name: string, ring: ConsoleRing | undefined) {
@@ -18,11 +16,11 @@ export class SerialConsole implements Console {
     if (!handler || !ring) throw new RangeError(`There is no serial port ${name}.`);
     this.#ports = ports;
     this.#handler = handler;
-    this.#ring = ring;
+    this.#output = new ConsoleOutput(ring);
   }
 
   history(): Uint8Array {
-    return this.#ring.history();
+    return this.#output.history();
   }
 
   input(data: Uint8Array): void {
@@ -32,7 +30,7 @@ export class SerialConsole implements Console {
   }
 
   onOutput(listener: (data: Uint8Array) => void): Disposable {
-    return this.#output.add(listener);
+    return this.#output.onOutput(listener);
   }
 
   /** True while the guest wants an interrupt for each byte received. */
@@ -42,11 +40,6 @@ export class SerialConsole implements Console {
 
   /** Passes on what was printed since the last time. */
   drain(): void {
-    this.#ring.acknowledge();
-    // The guest may print on meanwhile.
-    const { written } = this.#ring;
-    const bytes = this.#ring.since(this.#printed, written);
-    this.#printed = written;
-    if (bytes.length > 0) this.#output.emit(bytes);
+    this.#output.drain();
   }
 }

@@ -14,6 +14,8 @@ export interface WorkerSetup {
   readonly vmFd: number;
   readonly ramFd: number;
   readonly ramSize: number;
+  /** Bytes of the firmware's ROM below 4 GiB; 0 when there is none. */
+  readonly romSize: number;
   /** Which pages of RAM this process has written: a PageSet. */
   readonly ramWritten: SharedArrayBuffer;
   /** Number of vCPUs. */

@@ -10,7 +10,7 @@ import { SnapshotError } from './api.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import { PAGE } from './memory-slots.ts';
 
-const MAGIC = Buffer.from('ringside snapshot 2\n');
+const MAGIC = Buffer.from('ringside snapshot 3\n');
 const MOST_HEAD = 64 << 20;
 /** Pages of one run. */
 const MOST_RUN = 1024;
@@ -23,6 +23,8 @@ export type SnapshotMachine = Pick<MachineInfo, 'program' | 'bootProtocol' | 'cp
   readonly cpu: string;
   /** Sectors of the disk; 0 when there is none. */
   readonly disk: number;
+  /** Bytes of the firmware's ROM; 0 when there is none. Its contents are kept with those of RAM. */
+  readonly rom: number;
 };
 
 export interface SnapshotHead {
@@ -40,8 +42,8 @@ interface Run {
 export const machineOf = ({ info, wishes }: Pick<MachineHardware, 'info' | 'wishes'>): SnapshotMachine => {
   const { program, bootProtocol, cpus, memory, personality, host } = info;
   const cpu = formatCpuChanges(wishes.changes ?? { hide: [], expose: [] });
-  const disk = wishes.diskSectors ?? 0;
-  return { program, bootProtocol, cpus, memory, personality, kvm: host.module, cpu, disk };
+  const [disk, rom] = [wishes.diskSectors ?? 0, wishes.romSize];
+  return { program, bootProtocol, cpus, memory, personality, kvm: host.module, cpu, disk, rom };
 };
 
 const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
@@ -133,7 +135,17 @@ export class SnapshotReader {
 }
 
 function checkedHead({ machine, info, state }: SnapshotHead): SnapshotHead {
-  const shape = { program: '', bootProtocol: '', cpus: 0, memory: 0, personality: '', kvm: '', cpu: '', disk: 0 };
+  const shape = {
+    program: '',
+    bootProtocol: '',
+    cpus: 0,
+    memory: 0,
+    personality: '',
+    kvm: '',
+    cpu: '',
+    disk: 0,
+    rom: 0,
+  };
   if (!sameShape(shape, machine)) throw new TypeError('machine');
   if (!sameShape({ name: '', time: 0, taken: '', bytes: 0 }, info)) throw new TypeError('info');
   return { machine, info, state };

@@ -108,7 +108,7 @@ export class MachineSnapshots implements Snapshots {
       this.#parts.disarm();
       this.#ram.forgetContents();
       hardware.ram.clear();
-      for (const { gpa, bytes } of image.segments) hardware.ram.write(Number(gpa), bytes);
+      for (const { gpa, bytes } of image.segments) hardware.ram.patch(Number(gpa), bytes);
       await this.#load(this.#entry);
     });
   }
@@ -232,6 +232,7 @@ function misfit(theirs: SnapshotMachine, ours: SnapshotMachine): string | undefi
     kvm: 'KVM module',
     cpu: 'processor features',
     disk: 'sectors of the disk',
+    rom: 'bytes of firmware',
   } as const;
   const differs = (Object.keys(names) as (keyof typeof names)[]).find((key) => theirs[key] !== ours[key]);
   return differs && `its ${names[differs]}: ${theirs[differs]}, not ${ours[differs]}`;

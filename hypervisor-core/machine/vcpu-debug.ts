@@ -138,12 +138,12 @@ export class VcpuDebug {
     const { ram } = this.#parts;
     const trap = this.#plan.trap?.byte;
     if (trap === undefined || ram.read(gpa, 1)[0] !== trap) return step();
-    ram.write(gpa, Uint8Array.of(hidden));
+    ram.patch(gpa, Uint8Array.of(hidden));
     try {
       return step();
     } finally {
       // An instruction that has written over itself keeps what it wrote; the trap comes back when the plan is next made.
-      if (ram.read(gpa, 1)[0] === hidden) ram.write(gpa, Uint8Array.of(trap));
+      if (ram.read(gpa, 1)[0] === hidden) ram.patch(gpa, Uint8Array.of(trap));
     }
   }
 

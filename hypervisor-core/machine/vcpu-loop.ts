@@ -269,7 +269,7 @@ export class VcpuLoop {
     const { page, ram, ports, debug } = this.#parts;
     const access = page.mmioAccess();
     const { gpa, data } = access;
-    if (!access.write || !ram.has(gpa)) {
+    if (!access.write || ram.place(gpa) === undefined) {
       ports.memoryAccess(access);
       const { write } = access;
       const size = data.length;

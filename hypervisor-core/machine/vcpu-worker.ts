@@ -34,7 +34,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
   const kicks = new KickReceiver(setup.vcpuFd, HEARTBEAT);
   try {
     const vcpu = new KvmVcpu(setup.vcpuFd, index);
-    const ram = new RamFile(setup.ramFd, setup.ramSize, setup.ramWritten);
+    const ram = new RamFile(setup.ramFd, setup, setup.ramWritten);
     const events = {
       transmitted: () => send({ type: 'console' }),
       work: () => send({ type: 'work' }),

@@ -13,7 +13,10 @@ export const BOOT_PROTOCOLS = [
   'sector',
 ] as const;
 
-export type BootProtocol = (typeof BOOT_PROTOCOLS)[number];
+/** The machine's own way to start, which is no choice among kernels: firmware at the reset vector (protocol/firmware.ts). */
+export const FIRMWARE = 'firmware';
+
+export type BootProtocol = (typeof BOOT_PROTOCOLS)[number] | typeof FIRMWARE;
 
 export interface BootChoice {
   readonly protocol: BootProtocol;

@@ -178,6 +178,7 @@ export class FakeMachine implements Machine {
   };
 
   readonly serialPorts = [this.console];
+  readonly firmwareLog = this.console;
   messages = () => [];
   interruptLog = (limit: number) => ({ time: 5, records: [], total: limit, counts: [{ vector: 0x20, count: 3 }] });
   devices = () => [{ device: 'COM1', registers: [{ name: 'IER', value: '0x0' as const }] }];

@@ -6,4 +6,6 @@ export const hostBridge = pciFunction('440FX host bridge', {
   device: 0x1237,
   classCode: 0x06_00_00,
   revision: 0x02,
+  // By these SeaBIOS looks for fw_cfg.
+  subsystem: { vendor: 0x1af4, id: 0x1100 },
 });

@@ -6,6 +6,8 @@ const CONFIGURATION_BYTES = 256;
 const BARS = 0x10;
 const COMMAND = 0x04;
 const STATUS = 0x06;
+const SUBSYSTEM_VENDOR = 0x2c;
+const SUBSYSTEM_ID = 0x2e;
 const CAPABILITIES = 0x34;
 const FIRST_CAPABILITY = 0x40;
 const INTERRUPT_LINE = 0x3c;
@@ -52,6 +54,8 @@ interface PciIdentity {
   /** Class, subclass and programming interface, as at offset 9. */
   readonly classCode: number;
   readonly revision?: number;
+  /** Who made the board, and its number there. */
+  readonly subsystem?: { readonly vendor: number; readonly id: number };
   /** The line that INTA is wired to. */
   readonly interruptLine?: number;
   readonly capabilities?: readonly PciCapability[];
@@ -75,6 +79,8 @@ export function pciFunction(name: string, identity: PciIdentity): PciFunction {
   reset.setUint16(0, identity.vendor, true);
   reset.setUint16(2, identity.device, true);
   reset.setUint32(8, ((identity.classCode << 8) | (identity.revision ?? 0)) >>> 0, true);
+  reset.setUint16(SUBSYSTEM_VENDOR, identity.subsystem?.vendor ?? 0, true);
+  reset.setUint16(SUBSYSTEM_ID, identity.subsystem?.id ?? 0, true);
   writable.setUint16(COMMAND, COMMAND_BITS, true);
   writable.setUint8(INTERRUPT_LINE, 0xff);
   if (interruptLine !== undefined) {
