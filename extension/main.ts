@@ -1,6 +1,7 @@
 /** Activation: everything is registered here and does its work when it is first needed. */
 import { commands, DebugConfigurationProviderTriggerKind, debug, type ExtensionContext, env, workspace } from 'vscode';
 import type { Hex } from '../debug-adapter/protocol/custom.ts';
+import { breakInTask } from './commands/break-in-task.ts';
 import { HostReport } from './commands/check-host.ts';
 import { goToCode } from './commands/go-to-code.ts';
 import { injectInterrupt } from './commands/inject-interrupt.ts';
@@ -80,6 +81,7 @@ export function activate(context: ExtensionContext): void {
     command('chooseRegisterFormat', () => registers.chooseFormat()),
     command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
     command('injectInterrupt', (node) => injectInterrupt(store, node?.vector)),
+    command('breakInTask', (node) => node && breakInTask(node)),
     command('showKernelLog', () => showKernelLog(store)),
     command('writeVmcore', () => writeVmcore(store)),
     command('refresh', () => store.refresh()),

@@ -22,6 +22,8 @@ export interface StateNode {
   readonly physical?: Hex;
   /** An interrupt vector that this row is about. */
   readonly vector?: number;
+  /** The pid of the task that this row is. */
+  readonly task?: number;
   /** True when `address` is code. */
   readonly code?: boolean;
   /** Set when the row is a register that can be set. */

@@ -44,6 +44,7 @@ function taskNode(task: LinuxTask, stackOf: (address: Hex) => Promise<readonly T
     icon: threadId === undefined ? 'circle-outline' : 'play-circle',
     value: `${state} ${cpu} ${threadId ?? ''}`,
     copy: String(pid),
+    task: pid,
     address,
     children: async () => (await stackOf(address)).map((frame, index) => frameNode(`${id}/${index}`, frame)),
   };

@@ -141,6 +141,7 @@ function contextWords(node: StateNode): string {
     node.physical !== undefined && 'physical',
     node.code && 'code',
     node.vector !== undefined && 'vector',
+    node.task !== undefined && 'task',
     node.register !== undefined && 'writable',
     node.pinned === false && 'unpinned',
     node.pinned && 'pinned',

@@ -1,7 +1,10 @@
 /** The views against an adapter with canned state: what is asked for and when, what is marked, what stays at the end. */
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pictured, screenshot } from './harness/artifacts.ts';
+import { kernelHeader } from './harness/staged-extension.ts';
 import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
@@ -262,6 +265,34 @@ describe('views', () => {
       await workbench.collapse('vCPUs');
     }));
 
+  test('a breakpoint is set for one task, and bound to another', () =>
+    pictured(workbench, 'tasks', async () => {
+      const tasks = await workbench.view('Tasks');
+      const bind = async (task: string, text: string, name: string) => {
+        await workbench.chooseFromMenu(workbench.row(tasks, task), 'Set Breakpoint for This Task');
+        await workbench.type(text);
+        await workbench.choose(name);
+      };
+      const set = () => requests('setFunctionBreakpoints').at(-1)?.arguments?.breakpoints;
+      const isSet = (condition: string) =>
+        workbench.until(
+          () => set()?.[0]?.condition === condition,
+          () => JSON.stringify(set()),
+        );
+      await bind('init', 'do_e', 'do_exit');
+      await isSet('$pid == 1');
+      await bind('init-worker', '', 'do_exit');
+      await isSet('$pid == 7');
+      assert.deepEqual(
+        set()?.map(({ name }) => name),
+        ['do_exit'],
+      );
+      await workbench.view('Breakpoints');
+      await workbench.unfold(workbench.row(tasks, 'init-worker'), workbench.row(tasks, '__schedule'));
+      await readableInEveryTheme(workbench, { name: 'tasks' });
+      for (const title of ['Tasks', 'Breakpoints']) await workbench.collapse(title);
+    }));
+
   test('the serial terminal works both ways', async () => {
     await workbench.terminalSays('fake guest ready');
     await workbench.page.locator('.terminal-wrapper.active .xterm-screen').click();
@@ -280,6 +311,34 @@ describe('views', () => {
     await workbench.terminalSays('The guest was ended by the debugger.');
     await screenshot(workbench, 'views-ended');
   });
+
+  test('F5 in a folder in which Linux was built boots it to a shell', () =>
+    pictured(workbench, 'views-linux', async () => {
+      const { workspace } = window.staged;
+      const image = join(workspace, 'arch/x86/boot/bzImage');
+      mkdirSync(dirname(image), { recursive: true });
+      // Beside them are other files that look like kernels, as kernel.elf does.
+      for (const file of [image, join(workspace, 'vmlinux')]) writeFileSync(file, kernelHeader());
+      await workbench.openFile('kernel.c');
+      const before = requests('launch').length;
+      await workbench.press('F5');
+      await workbench.until(
+        () => requests('launch').length > before,
+        () => 'nothing was launched',
+      );
+      const { program, symbols, args, initrd, memory } = requests('launch').at(-1)?.arguments ?? {};
+      assert.deepEqual(
+        { program, symbols, args, initrd, memory },
+        {
+          ...{ program: image, symbols: join(workspace, 'vmlinux'), args: 'console=ttyS0 nokaslr' },
+          ...{ initrd: 'busybox', memory: '512M' },
+        },
+      );
+      await workbench.page.locator('.terminal-tabs-entry').filter({ hasText: 'Boot Linux' }).waitFor();
+      await screenshot(workbench, 'views-linux');
+      await workbench.debugButton('stop').click();
+      await workbench.terminalSays('The guest was ended by the debugger.');
+    }));
 
   test('Check Host shows the report of doctor', async () => {
     await workbench.command('Ringside: Check Host');

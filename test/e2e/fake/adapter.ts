@@ -66,7 +66,12 @@ class FakeAdapter extends DebugSession {
   }
 
   protected override initializeRequest(response: DebugProtocol.InitializeResponse): void {
-    response.body = { supportsConfigurationDoneRequest: true };
+    response.body = {
+      supportsConfigurationDoneRequest: true,
+      supportsFunctionBreakpoints: true,
+      supportsConditionalBreakpoints: true,
+      supportsCompletionsRequest: true,
+    };
     this.sendResponse(response);
     this.sendEvent(new InitializedEvent());
   }
@@ -90,6 +95,23 @@ class FakeAdapter extends DebugSession {
     args: DebugProtocol.SetBreakpointsArguments,
   ): void {
     response.body = { breakpoints: (args.breakpoints ?? []).map(({ line }) => ({ verified: true, line })) };
+    this.sendResponse(response);
+  }
+
+  protected override setFunctionBreakPointsRequest(
+    response: DebugProtocol.SetFunctionBreakpointsResponse,
+    args: DebugProtocol.SetFunctionBreakpointsArguments,
+  ): void {
+    response.body = { breakpoints: args.breakpoints.map(() => ({ verified: true })) };
+    this.sendResponse(response);
+  }
+
+  protected override completionsRequest(
+    response: DebugProtocol.CompletionsResponse,
+    { text }: DebugProtocol.CompletionsArguments,
+  ): void {
+    const symbols = ['do_exit', 'do_fork', 'kernel_main'].filter((name) => name.startsWith(text));
+    response.body = { targets: symbols.map((label) => ({ label, type: 'value' })) };
     this.sendResponse(response);
   }
 

@@ -18,6 +18,12 @@ export interface LoggedRequest {
     readonly threadId?: number;
     readonly frameId?: number;
     readonly how?: string;
+    readonly program?: string;
+    readonly symbols?: string;
+    readonly args?: string;
+    readonly initrd?: string;
+    readonly memory?: string;
+    readonly breakpoints?: readonly { readonly name?: string; readonly condition?: string }[];
   };
 }
 

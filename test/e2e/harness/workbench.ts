@@ -82,6 +82,24 @@ export class Workbench {
     await this.page.locator('.editor-instance .view-line').first().waitFor();
   }
 
+  /** Chooses from a row's context menu. VS Code takes no click for one that comes right after the menu. */
+  async chooseFromMenu(row: Locator, title: string): Promise<void> {
+    await row.click({ button: 'right' });
+    const item = this.page.locator('.monaco-menu').getByText(title);
+    await item.waitFor();
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (await item.isVisible()) {
+      if (Date.now() > deadline) throw new Error(`${title} is not taken from the menu`);
+      await item.click({ timeout: LOOK_MS }).catch(() => undefined);
+      await item.waitFor({ state: 'hidden', timeout: LOOK_MS }).catch(() => undefined);
+    }
+  }
+
+  /** Types into an open quick pick. */
+  async type(text: string): Promise<void> {
+    await this.#input().fill(text);
+  }
+
   /** Chooses the row with `text` of an open quick pick. */
   async choose(text: string): Promise<void> {
     await this.#choices(text).click();
