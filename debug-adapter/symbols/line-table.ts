@@ -16,7 +16,7 @@ const standard = {
   fixedAdvancePc: 9,
   setPrologueEnd: 10,
 } as const;
-const extended = { endSequence: 1, setAddress: 2 } as const;
+const extended = { endSequence: 1, setAddress: 2, setDiscriminator: 4 } as const;
 
 /** Rows of contiguous machine code, `first` to `last` inclusive; `last` ends the sequence. */
 export interface Sequence {
@@ -84,6 +84,11 @@ export function readLineTable(
   let file = 1;
   let column = 0;
   let flags = first;
+  let discriminator = 0;
+  /** The line has had several blocks of code, told apart by discriminators. */
+  let inBlocks = false;
+  /** What was emitted last, and whether a statement begins there. */
+  const last = { line: 0, file: 0, distance: -1, statement: false };
   let sequenceAt = 0;
   const reset = () => {
     distance = addresses.toDistance(0n);
@@ -91,12 +96,32 @@ export function readLineTable(
     file = 1;
     column = 0;
     flags = first;
+    discriminator = 0;
+    inBlocks = false;
+    last.line = 0;
+    last.distance = -1;
     sequenceAt = rows.length;
   };
   const emit = () => {
-    // Line 0 is code that the compiler can ascribe to no line: it counts with the line before it, as in gdb.
-    if (line > 0) rows.add(distance, line, file, column, flags);
+    const here = distance === last.distance;
+    const isStatement = (flags & rowFlags.statement) !== 0;
+    const elsewhere = file !== last.file;
+    // As in gdb, what is left out counts with the row before it: line 0, code that the compiler can ascribe to no line; more
+    // of another file where a statement begins; another block of the same line.
+    const isLost = line === 0 || (elsewhere && here && !isStatement && last.statement);
+    if (!isLost && (elsewhere || line !== last.line || !inBlocks)) rows.add(distance, line, file, column, flags);
+    if (!isLost) {
+      last.line = line;
+      last.file = file;
+    }
+    last.statement = isStatement || (here && last.statement);
+    last.distance = distance;
     flags &= rowFlags.statement;
+    discriminator = 0;
+  };
+  const advanceLine = (by: number) => {
+    line = Math.max(0, line + by);
+    if (by !== 0) inBlocks = discriminator !== 0;
   };
   reset();
   while (cursor.left > 0) {
@@ -104,7 +129,7 @@ export function readLineTable(
     if (opcode >= opcodeBase) {
       const adjusted = opcode - opcodeBase;
       distance += Math.floor(adjusted / lineRange) * unitLength;
-      line = Math.max(0, line + lineBase + (adjusted % lineRange));
+      advanceLine(lineBase + (adjusted % lineRange));
       emit();
       continue;
     }
@@ -119,6 +144,10 @@ export function readLineTable(
           addSequence(rows, sequences, sequenceAt, isLoaded);
           reset();
         } else if (code === extended.setAddress) distance = addresses.toDistance(cursor.unsigned(length - 1));
+        else if (code === extended.setDiscriminator) {
+          discriminator = cursor.uleb();
+          inBlocks ||= discriminator !== 0;
+        }
         cursor.at = next;
         break;
       }
@@ -129,7 +158,7 @@ export function readLineTable(
         distance += cursor.uleb() * unitLength;
         break;
       case standard.advanceLine:
-        line = Math.max(0, line + cursor.sleb());
+        advanceLine(cursor.sleb());
         break;
       case standard.setFile:
         file = cursor.uleb();

@@ -43,6 +43,23 @@ export async function byInterruptFrame(
   return undefined;
 }
 
+/** Who called an address where no memory is, such as 0: nothing has run there, so all is as the call left it. */
+export async function byCallToNowhere(
+  frame: Physical,
+  symbols: SymbolIndex | undefined,
+  model: RegisterModel,
+): Promise<Caller | undefined> {
+  const stack = frame.registers.get(model.stackPointerName);
+  if (!symbols || stack === undefined || (await frame.read(frame.pc, 1)).length > 0) return undefined;
+  const [address] = await readWords(frame.read, stack, 1, model.wordSize);
+  if (!isCode(symbols, address) || !(await followsCall(frame.read, address))) return undefined;
+  const cfa = stack + BigInt(model.wordSize);
+  const registers = new Map([...frame.registers].filter(([name]) => !model.isLost(name)));
+  registers.set(model.programCounterName, address);
+  registers.set(model.stackPointerName, cfa);
+  return { cfa, registers, interrupted: false, found: 'return-address' };
+}
+
 /** `push rbp; mov rbp, rsp` chains; knows that the first two instructions of a function have not set theirs up yet. */
 export async function byFramePointer(
   frame: Physical,

@@ -173,6 +173,26 @@ test('the last resort takes only what follows a call', async () => {
   symbols.close();
 });
 
+test('who called where nothing is comes before what looks like an interrupt', async () => {
+  const symbols = await openSymbols(sample);
+  const image = ElfFile.open(sample);
+  const caller = returnAddress(sample, 'kernel_main', 'serial_init');
+  const hardware = [entryOf(symbols, 'serial_init'), 8n, 0x246n, stackTop - 16n, 0x10n];
+  const { rsp, read } = stackOf([caller, ...hardware], (address, length) => image.load(address, length));
+  for (const rip of [0n, 0xffff_ffff_0000_0000n]) {
+    const registers = new Map([...Object.entries({ rip, rsp, rbp: 7n, rbx: 5n, rcx: 6n })]);
+    const [inner, outer] = (await backtrace({ symbols, registers, read })).filter(({ inlined }) => !inlined);
+    assert.deepEqual([inner?.address, inner?.found], [rip, 'registers']);
+    assert.deepEqual([outer?.address, outer?.found], [caller, 'return-address']);
+    assert.deepEqual(
+      ['rsp', 'rbp', 'rbx', 'rcx'].map((name) => outer?.registers.get(name)),
+      [rsp + 8n, 7n, 5n, undefined],
+    );
+  }
+  image.close();
+  symbols.close();
+});
+
 test('unreadable memory and missing registers end a stack', async () => {
   const symbols = await openSymbols(sample);
   const rip = entryOf(symbols, 'kernel_main');

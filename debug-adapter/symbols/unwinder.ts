@@ -1,11 +1,11 @@
 /**
- * Call stacks. Each caller is found by the surest means there is: call frame information; the frame that the processor
- * pushed for an interrupt; the frame pointer; and as a last resort the next word on the stack that can only be a return
+ * Call stacks. Each caller is found by the surest means there is: call frame information; the word that a call to
+ * nowhere has pushed; the frame that the processor pushed for an interrupt; the frame pointer; and as a last resort the next word on the stack that can only be a return
  * address. Every frame says which.
  */
 import type { CallerRegisters, Frame, ReadMemory, SymbolIndex } from './api.ts';
 import { RegisterModel, type Registers } from './registers.ts';
-import { byFramePointer, byInterruptFrame, byReturnAddress } from './stack-scan.ts';
+import { byCallToNowhere, byFramePointer, byInterruptFrame, byReturnAddress } from './stack-scan.ts';
 
 export interface BacktraceOptions {
   readonly symbols: SymbolIndex | undefined;
@@ -82,6 +82,7 @@ async function findCaller(
   // CFI that gives no return address says that this is the outermost frame.
   if (unwound && !unwound.registers.has(model.programCounterName)) return { ...unwound, found: 'cfi' };
   return (
+    (await byCallToNowhere(frame, symbols, model)) ??
     (await byInterruptFrame(frame, symbols, model)) ??
     (await byFramePointer(frame, symbols, model)) ??
     (await byReturnAddress(frame, symbols, model))

@@ -41,10 +41,12 @@ function downloadKernel(name, moduleNames, target) {
     output('dpkg-deb', ['-x', download(name, work), 'unpacked'], work);
     mkdirSync(target, { recursive: true });
     for (const entry of readdirSync(join(work, 'unpacked'), { recursive: true })) {
-      const file = basename(entry);
-      const wanted = moduleNames.some((module) => file === `${module}.ko`);
-      if (wanted) renameSync(join(work, 'unpacked', entry), join(target, file));
-      if (file.startsWith('vmlinuz-')) renameSync(join(work, 'unpacked', entry), join(target, 'vmlinuz'));
+      const path = join(work, 'unpacked', entry);
+      const file = basename(entry, '.xz');
+      if (file.startsWith('vmlinuz-')) renameSync(path, join(target, 'vmlinuz'));
+      if (!moduleNames.some((module) => file === `${module}.ko`)) continue;
+      if (entry.endsWith('.xz')) output('xz', ['-d', path]);
+      renameSync(path.replace(/\.xz$/, ''), join(target, file));
     }
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -55,11 +57,12 @@ function downloadKernel(name, moduleNames, target) {
 export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ringside');
 
 /**
- * Debian's cloud kernel with its debug information, 590 MB, and one of its modules: a download of 280 MB, once, of which
+ * A cloud kernel of Debian's with its debug information, 590 MB, and one of its modules: a download of 280 MB, once, of which
  * only these two are unpacked. The meta package for it may be ahead of that for the kernel, which is signed later.
+ * @param {string} metaPackage of the kernel
  */
-export function debianVmlinux() {
-  const name = `${kernelPackage('linux-image-cloud-amd64')}-dbg`;
+export function debianVmlinux(metaPackage = 'linux-image-cloud-amd64') {
+  const name = `${kernelPackage(metaPackage)}-dbg`;
   const directory = join(cache, name);
   const files = { vmlinux: join(directory, 'vmlinux'), module: join(directory, 'virtio_blk.ko') };
   if (Object.values(files).every((file) => existsSync(file))) return files;

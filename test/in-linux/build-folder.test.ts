@@ -15,7 +15,8 @@ type Verdict = Pick<DebugProtocol.Breakpoint, 'id' | 'verified' | 'message'>;
 
 describe('a Linux build', { timeout: 200_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-tree-'));
-  const [, , module = ''] = files.modules;
+  const module = files.modules.at(-1) ?? '';
+  const underIt = files.modules.slice(0, -1).map((path) => basename(path));
   let adapter: CoreAdapter;
 
   const put = (source: string, name: string) => {
@@ -48,10 +49,9 @@ describe('a Linux build', { timeout: 200_000 }, () => {
 
   /** What binutils say of a symbol of the module: its section and its offset in that. */
   function place(name: string): { section: string; offset: bigint } {
-    const line = execFileSync('objdump', ['-t', module], { encoding: 'utf8' })
-      .split('\n')
-      .find((each) => each.endsWith(` ${name}`));
-    const [, offset = '0', section = ''] = /^([0-9a-f]+) .{7} (\S+)/.exec(line ?? '') ?? [];
+    const text = execFileSync('readelf', ['-SsW', module], { encoding: 'utf8' });
+    const [, offset = '0', number = ''] = new RegExp(`^ *\\d+: ([0-9a-f]+) .* (\\d+) ${name}$`, 'm').exec(text) ?? [];
+    const [, section = ''] = new RegExp(`^ +\\[ *${number}\\] (\\S+)`, 'm').exec(text) ?? [];
     return { section, offset: BigInt(`0x${offset}`) };
   }
 
@@ -59,7 +59,7 @@ describe('a Linux build', { timeout: 200_000 }, () => {
     const { client } = adapter;
     await client.request('configurationDone');
     await saidOnConsole(client, '/ # ');
-    await type(client, 'for name in virtio_ring virtio; do insmod /modules/$name.ko; done');
+    await type(client, `for name in ${underIt.join(' ')}; do insmod /modules/$name; done`);
   });
 
   test('a breakpoint in a module waits for it', async () => {

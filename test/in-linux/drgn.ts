@@ -1,5 +1,8 @@
 /** What drgn reads of a vmcore, as text to compare with. */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const script = `
 import sys
@@ -18,13 +21,25 @@ def show(kind, task):
     print(kind, task.pid.value_(), task.tgid.value_(), task.real_parent.tgid.value_(), task_state_to_char(task),
           task_cpu(task), hex(task.flags), hex(task.stack.value_()), hex(task.value_()), task.comm.string_().decode())
 
+def current(cpu):
+    try:
+        return per_cpu(prog['pcpu_hot'], cpu).current_task
+    except KeyError:
+        return per_cpu(prog['current_task'], cpu)
+
+def code(module):
+    try:
+        return module.core_layout
+    except AttributeError:
+        return module.mem[prog.constant('MOD_TEXT')]
+
 for task in for_each_task(prog):
     show('task', task)
 for cpu in range(int(sys.argv[3])):
-    show('current', per_cpu(prog['current_task'], cpu))
+    show('current', current(cpu))
     show('idle', per_cpu(prog['runqueues'], cpu).idle)
 for module in list_for_each_entry('struct module', prog['modules'].address_of_(), 'list'):
-    layout = module.core_layout
+    layout = code(module)
     print('module', module.name.string_().decode(), hex(layout.base), hex(layout.base.value_() + layout.size.value_()))
 for record in get_printk_records(prog):
     print('log', record.timestamp // 1000, record.text.decode().encode('unicode_escape').decode())
@@ -36,10 +51,27 @@ for task in for_each_task(prog):
 
 /** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `stack`; without the kind. */
 export function drgn(vmcore: string, vmlinux: string, cpus: number): (kind: string) => string[] {
-  const text = execFileSync('/usr/bin/python3', ['-c', script, vmcore, vmlinux, String(cpus)], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  const lines = text.split('\n');
-  return (kind) => lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(kind.length + 1));
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-drgn-'));
+  try {
+    const image = readable(vmlinux, join(folder, 'vmlinux'));
+    const text = execFileSync('/usr/bin/python3', ['-c', script, vmcore, image, String(cpus)], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    });
+    const lines = text.split('\n');
+    return (kind) => lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(kind.length + 1));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The kernel, or a copy that the drgn of Debian 12 can read: it does not know the unwind tables that come with `.orc_header`,
+ * and takes those of the compiler when it finds no others.
+ */
+function readable(vmlinux: string, copy: string): string {
+  if (!execFileSync('readelf', ['-SW', vmlinux], { encoding: 'utf8' }).includes(' .orc_header ')) return vmlinux;
+  const other = ['.orc_unwind=.other', '.orc_unwind_ip=.other_ip'].flatMap((each) => ['--rename-section', each]);
+  execFileSync('objcopy', [...other, vmlinux, copy], { stdio: 'ignore' });
+  return copy;
 }

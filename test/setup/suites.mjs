@@ -116,12 +116,29 @@ const onIntel = (pattern, seconds) =>
     }
   };
 
-/** Symbols of Debian's kernel, beside those of other readers of the same file. */
-async function onVmlinux() {
-  const { vmlinux, module } = debianVmlinux();
-  const bundles = await bundleTests(findTests(['test/vmlinux']));
-  return runBundles(root, bundles, 1200, { RINGSIDE_VMLINUX: vmlinux, RINGSIDE_MODULE: module });
-}
+/**
+ * Debian's kernels that are looked into: the release's own, and a newer one. `loaded`: modules that are loaded at the start;
+ * `underDisk`: those that virtio_blk needs, in order, where they are not built in.
+ */
+const kernels = {
+  release: {
+    metaPackage: 'linux-image-cloud-amd64',
+    loaded: ['irqbypass', 'kvm'],
+    underDisk: ['virtio_ring', 'virtio'],
+  },
+  newer: { metaPackage: 'linux-image-6.12-cloud-amd64', loaded: ['irqbypass', 'kvm'], underDisk: [] },
+};
+
+/** Takes as long as all else that is asked of a kernel's symbols. */
+const isOfTypes = (source) => source.endsWith('/types.test.ts');
+
+/** Symbols of a kernel of Debian's, beside those of other readers of the same file. */
+const onVmlinux = ({ metaPackage }, isWanted = () => true) =>
+  async function run() {
+    const { vmlinux, module } = debianVmlinux(metaPackage);
+    const bundles = await bundleTests(findTests(['test/vmlinux']).filter(isWanted));
+    return runBundles(root, bundles, 1200, { RINGSIDE_VMLINUX: vmlinux, RINGSIDE_MODULE: module });
+  };
 
 /** Test files below `folders` with what `guest` makes for them, here or on the emulated AMD host. */
 const withGuest = (folders, guest) => ({
@@ -171,31 +188,32 @@ async function smallSymbols() {
   return runBundles(root, bundles, 600, { RINGSIDE_VMLINUX: RINGSIDE_SMALL_VMLINUX });
 }
 
-/** Debian's kernel boots under QEMU with a small root and two of its modules, and is then looked into. */
-async function inLinux() {
-  const { vmlinux, module } = debianVmlinux();
-  const names = ['irqbypass', 'kvm', 'kvm-intel', 'virtio_ring', 'virtio'];
-  const { kernel, modules } = debianKernel('linux-image-cloud-amd64', names);
-  const scratch = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
-  try {
-    const initramfs = makeInitramfs({ scratch, modules: modules.slice(0, 2), patience: 1, root: sleepyRoot });
-    const bundles = await bundleTests(findTests(['test/in-linux']));
-    return await runBundles(root, bundles, 600, {
-      RINGSIDE_VMLINUX: vmlinux,
-      RINGSIDE_VMLINUZ: kernel,
-      RINGSIDE_INITRAMFS: initramfs,
-      RINGSIDE_MODULES: [...modules.slice(3), module].join(' '),
-    });
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-}
+/** A kernel of Debian's boots under QEMU with a small root and two of its modules, and is then looked into. */
+const inLinux = ({ metaPackage, loaded, underDisk }) =>
+  async function run() {
+    const { vmlinux, module } = debianVmlinux(metaPackage);
+    const { kernel, modules } = debianKernel(metaPackage, [...loaded, ...underDisk]);
+    const scratch = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
+    try {
+      const atStart = modules.slice(0, loaded.length);
+      const initramfs = makeInitramfs({ scratch, modules: atStart, patience: 1, root: sleepyRoot });
+      const bundles = await bundleTests(findTests(['test/in-linux']));
+      return await runBundles(root, bundles, 600, {
+        RINGSIDE_VMLINUX: vmlinux,
+        RINGSIDE_VMLINUZ: kernel,
+        RINGSIDE_INITRAMFS: initramfs,
+        RINGSIDE_MODULES: [...modules.slice(loaded.length), module].join(' '),
+      });
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
+  };
 
 /** A root in which a few programs sleep, and a shell listens on the console. The kernel hands `crash=` on as a variable. */
 const sleepyRoot = {
   addTo: () => undefined,
   enter: 'sleep 10001 & sleep 10002 & cat /dev/zero | sleep 10003 &',
-  command: `until [ "$(pidof sleep | wc -w)" = 3 ]; do true; done
+  command: `until [ "$(ps | grep -c '[s]leep 1000')" = 3 ]; do true; done
 echo ready for the debugger; [ "$crash" ] && echo "$crash" >/proc/sysrq-trigger; sh -c 'sh </dev/console'`,
 };
 
@@ -263,8 +281,10 @@ export const suites = [
     needs: ['guests', 'clients', 'unit'],
     run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600),
   },
-  { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux },
-  { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux },
+  { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux(kernels.release) },
+  { name: 'vmlinux-newer', needs: ['vmlinux'], run: onVmlinux(kernels.newer, (source) => !isOfTypes(source)) },
+  { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm'], run: inLinux(kernels.release) },
+  { name: 'in-linux-newer', needs: ['vmlinux', 'clients', 'svm'], run: inLinux(kernels.newer) },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
   onKvm('linux', ['linux', 'vmlinux'], linux.here, linux.onAmd, noDistribution),
   { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu' }) },

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type OpenSymbols, openSymbols } from '../../debug-adapter/symbols/symbols.ts';
-import { run, sampleFunctions, unlikeGdb, vmlinux } from './vmlinux.ts';
+import { answer, sampleFunctions, unlikeElfutils, unlikeGdb, vmlinux } from './vmlinux.ts';
 
-const hex = (address: bigint) => `0x${address.toString(16)}`;
 const functions = sampleFunctions(vmlinux, 2000);
 const entries = new Set(functions.map(({ address }) => address));
 let symbols: OpenSymbols;
@@ -25,17 +24,10 @@ describe('2,000 functions of a kernel', () => {
 
   test('lines of addresses as eu-addr2line has them, or else as gdb has them', () => {
     const addresses = functions.flatMap(({ address, size }) => [address, address + size / 2n]);
-    const theirs = run('eu-addr2line', ['-e', vmlinux], `${addresses.map(hex).join('\n')}\n`)
-      .trim()
-      .split('\n');
-    assert.equal(theirs.length, addresses.length);
-    const differences = addresses.flatMap((address, index) => {
-      const [file = '', line = ''] = (theirs[index] as string).split(':');
-      const ours = symbols.lineAt(address);
-      const mine = ours ? `${ours.file.split('/').at(-1)}:${ours.line}` : '??:0';
-      const other = `${file.split('/').at(-1)}:${line}`;
-      return mine === other ? [] : [{ address, line: mine, other }];
-    });
+    const differences = unlikeElfutils(
+      ['-e', vmlinux],
+      addresses.map((address) => answer(symbols, address)),
+    );
     // Functions that do not begin with a call for tracing have several rows at their first address.
     const within = differences.filter(({ address }) => !entries.has(address));
     assert.ok(within.length < functions.length / 8, `${within.length} differ`);
