@@ -12,7 +12,8 @@ describe('breakpoints of one process', { timeout: 200_000 }, () => {
 
   before(async () => {
     adapter = coreAdapter({ longest: 150_000 });
-    await launchLinux(adapter.client);
+    // Where KASLR puts it.
+    await launchLinux(adapter.client, { args: 'console=ttyS0' });
     await adapter.client.request('configurationDone');
     await saidOnConsole(adapter.client);
   });
@@ -35,6 +36,20 @@ describe('breakpoints of one process', { timeout: 200_000 }, () => {
     await client.request('continue', { threadId: 1 });
     return task;
   }
+
+  test('symbols are where the kernel’s own kallsyms has them', async () => {
+    const { client } = adapter;
+    // They are listed by address, which takes long: these come early.
+    await type(client, "grep -m 2 -E ' (_stext|do_one_initcall)$' /proc/kallsyms");
+    const said = await saidOnConsole(client, / do_one_initcall\r?\n/);
+    const listed = [...said.matchAll(/^([0-9a-f]{16}) T (\w+)/gm)];
+    assert.equal(listed.length, 2, said);
+    await client.request('pause', { threadId: 1 });
+    await client.stopped();
+    for (const [, address, name] of listed)
+      assert.equal(await evaluate(client, `(unsigned long)&${name},x`), `0x${address}`);
+    await client.request('continue', { threadId: 1 });
+  });
 
   let shell = 0;
 

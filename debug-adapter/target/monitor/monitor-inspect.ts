@@ -75,7 +75,9 @@ function answer(server: MessageConnection, { name, monitor, serial, info }: Moni
     const base64 = (data: Uint8Array) => Buffer.from(data).toString('base64');
     server.onRequest(inspect.consoleHistory, () => ({ data: base64(serial.history()) }));
     server.onRequest(inspect.consoleInput, ({ data }) => serial.input(Buffer.from(data, 'base64')));
-    serial.onOutput((data) => void server.sendNotification(inspect.onConsole, { data: base64(data) }).catch(() => {}));
+    // The guest may go on printing when the connection is disposed of already: then sending throws.
+    const tell = async (data: Uint8Array) => server.sendNotification(inspect.onConsole, { data: base64(data) });
+    serial.onOutput((data) => void tell(data).catch(() => {}));
   } else {
     server.onRequest(inspect.consoleHistory, () => ({ data: '' }));
   }
