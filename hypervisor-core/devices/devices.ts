@@ -1,4 +1,5 @@
 /** The devices of the machine, beside KVM's own PIC, I/O APIC, local APICs and PIT. */
+import { acpiFiles } from './acpi/table-loader.ts';
 import { acpiPm } from './acpi-pm.ts';
 import { debugConsole } from './debug-console.ts';
 import { debugExit } from './debug-exit.ts';
@@ -33,7 +34,7 @@ export function deviceModels(
     i8042,
     resetControl,
     acpiPm,
-    fwCfg(configuration),
+    fwCfg({ ...configuration, files: acpiFiles(configuration.cpus) }),
     pciHost([
       hostBridge,
       virtioPci(virtioRng, PCI_LAYOUT.rng),

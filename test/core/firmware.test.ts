@@ -186,6 +186,8 @@ const SAID = [
   /^Found 1 cpu\(s\) max supported 1 cpu\(s\)$/m,
   /^found virtio-blk at /m,
   /using modern \(1\.0\) virtio mode$/m,
+  /^table\(50434146\)=/m,
+  /^ACPI: parse DSDT at /m,
   /^PS2 keyboard initialized$/m,
   /^Booting from 0000:7c00$/m,
 ];

@@ -1,7 +1,7 @@
 /** The frame of ACPI system description tables (ACPI 6.3, 5.2.6) and what they are made of. All little-endian. */
 
 export const HEADER_BYTES = 36;
-const CHECKSUM = 9;
+export const CHECKSUM = 9;
 
 /** Makes the first `length` bytes sum up to zero, by the byte at `at`. */
 export function seal(bytes: Uint8Array, at: number, length = bytes.length): void {

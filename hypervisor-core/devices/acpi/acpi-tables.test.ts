@@ -5,19 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ACPI_TABLES, acpiTables } from './acpi-tables.ts';
+import { acpiFiles } from './table-loader.ts';
 
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => (total + byte) & 0xff, 0);
 
-/** Every table that the RSDP leads to, by signature. */
-function tablesOf(block: Buffer): Map<string, Buffer> {
+/** Every table that the RSDP leads to, by signature; `block`, which lies at `base`, begins with it unless it is given. */
+function tablesOf(block: Buffer, base = ACPI_TABLES, root = block): Map<string, Buffer> {
   const at = (address: number) => {
-    const start = address - ACPI_TABLES;
+    const start = address - base;
     return block.subarray(start, start + block.readUInt32LE(start + 4));
   };
   const found = new Map<string, Buffer>();
   const add = (table: Buffer) => found.set(table.toString('latin1', 0, 4), table);
-  const rsdt = at(block.readUInt32LE(16));
-  const xsdt = at(Number(block.readBigUInt64LE(24)));
+  const rsdt = at(root.readUInt32LE(16));
+  const xsdt = at(Number(root.readBigUInt64LE(24)));
   add(rsdt);
   add(xsdt);
   for (let entry = 36; entry < xsdt.length; entry += 8) add(at(Number(xsdt.readBigUInt64LE(entry))));
@@ -52,6 +53,37 @@ describe('ACPI tables', () => {
     assert.ok(acpiTables(64).length < 0x10000);
   });
 
+  test('firmware that follows the list with them has the same tables elsewhere', () => {
+    const PLACES: Readonly<Record<string, number>> = { 'etc/acpi/rsdp': 0xf_5a40, 'etc/acpi/tables': 0x3ff_d000 };
+    const files = new Map(acpiFiles(3).map(({ name, bytes }) => [name, Buffer.from(bytes)]));
+    const script = files.get('etc/table-loader')!;
+    const allocated: string[] = [];
+    for (let at = 0; at < script.length; at += 128) {
+      const name = (offset: number) => script.toString('latin1', at + offset, script.indexOf(0, at + offset));
+      const word = (offset: number) => script.readUInt32LE(at + offset);
+      const file = files.get(name(4))!;
+      if (word(0) === 1) {
+        assert.equal(PLACES[name(4)]! % word(60), 0, 'alignment');
+        assert.equal(script[at + 64], name(4) === 'etc/acpi/rsdp' ? 2 : 1, 'zone');
+        allocated.push(name(4));
+      } else if (word(0) === 2) {
+        const [offset, size] = [word(116), script[at + 120]!];
+        file.writeUIntLE(file.readUIntLE(offset, Math.min(size, 6)) + PLACES[name(60)]!, offset, Math.min(size, 6));
+      } else {
+        assert.equal(word(0), 3);
+        const [offset, start, length] = [word(60), word(64), word(68)];
+        file[offset] = (file[offset]! - sum(file.subarray(start, start + length))) & 0xff;
+      }
+    }
+    assert.deepEqual(allocated.sort(), Object.keys(PLACES));
+    const root = files.get('etc/acpi/rsdp')!;
+    assert.deepEqual([sum(root.subarray(0, 20)), sum(root)], [0, 0]);
+    const moved = tablesOf(files.get('etc/acpi/tables')!, PLACES['etc/acpi/tables'], root);
+    assert.deepEqual([...moved.keys()].sort(), [...tables.keys()].sort());
+    for (const [name, table] of moved) if (name !== 'FACS') assert.equal(sum(table), 0, name);
+    for (const name of ['DSDT', 'APIC', 'FACS']) assert.deepEqual(moved.get(name), tables.get(name));
+  });
+
   const hasIasl = spawnSync('iasl', ['-v']).status === 0;
   test('iasl reads them as they are meant', { skip: !hasIasl && 'no iasl here' }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'ringside-acpi-'));
@@ -78,6 +110,8 @@ describe('ACPI tables', () => {
       const dsdt = listing('DSDT');
       assert.match(dsdt, /Name \(\\?_S5, Package \(0x04\)/);
       assert.match(dsdt, /Name \(_HID, EisaId \("PNP0A03"\)/);
+      assert.match(dsdt, /Name \(_HID, EisaId \("PNP0303"\)/);
+      assert.match(dsdt, /IRQNoFlags \(\)\s+\{1\}/);
       assert.match(dsdt, /0xC0000000,\s+\/\/ Range Minimum\s+0xFEBFFFFF,/);
       assert.match(dsdt, /IO \(Decode16,\s+0x0CF8,/);
       // What was disassembled compiles, without a word against it.

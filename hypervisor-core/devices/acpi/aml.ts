@@ -69,3 +69,6 @@ export const ioPorts = (first: number, count: number): Bytes => [
   ...[0x47, 0x01, ...littleEndian(first, 2), ...littleEndian(first, 2)],
   ...[0x01, count],
 ];
+
+/** A line from 0 to 15 of the PICs, edge-triggered and active high (6.4.2.1). */
+export const interruptLine = (line: number): Bytes => [0x22, ...littleEndian(1 << line, 2)];

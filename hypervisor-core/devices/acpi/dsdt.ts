@@ -1,7 +1,18 @@
 /** The DSDT: how the machine is switched off, and what lies behind the PCI host bridge. */
 import { PCI_LAYOUT } from '../pci/pci-layout.ts';
 import { acpiTable } from './acpi-table.ts';
-import { device, eisaId, integer, ioPorts, name, packageOf, producedRange, resources, scope } from './aml.ts';
+import {
+  device,
+  eisaId,
+  integer,
+  interruptLine,
+  ioPorts,
+  name,
+  packageOf,
+  producedRange,
+  resources,
+  scope,
+} from './aml.ts';
 
 const REVISION = 2;
 /** SLP_TYPa and SLP_TYPb of the soft-off state; PM1_CNT takes any. */
@@ -10,6 +21,9 @@ const SLP_TYP = 5;
 const CONFIG_PORTS = { first: 0xcf8, count: 8 };
 /** From the end of the lowest RAM to the I/O APIC. */
 const PCI_MEMORY = { first: 0xc000_0000, last: 0xfebf_ffff };
+
+/** The 8042, without which SeaBIOS has no keys. */
+const KEYBOARD = { data: 0x60, command: 0x64, irq: 1 };
 
 /** INTA of any function of the device goes straight to a line of the I/O APIC. */
 const interruptRoute = ({ device: number, irq }: { readonly device: number; readonly irq: number }) =>
@@ -34,5 +48,10 @@ export function dsdt(): Uint8Array {
       ),
     ),
   );
-  return acpiTable('DSDT', REVISION, Buffer.from([...softOff, ...scope('_SB', bridge)]));
+  const keyboard = device(
+    'KBD',
+    name('_HID', eisaId('PNP0303')),
+    name('_CRS', resources(ioPorts(KEYBOARD.data, 1), ioPorts(KEYBOARD.command, 1), interruptLine(KEYBOARD.irq))),
+  );
+  return acpiTable('DSDT', REVISION, Buffer.from([...softOff, ...scope('_SB', bridge, keyboard)]));
 }

@@ -27,6 +27,14 @@ const ioPort = (offset: number, port: number, bits: 8 | 16 | 32): Field[] => [
   [offset + 4, 8, port],
 ];
 
+/** Fields of the FADT that hold addresses: offset and size. */
+export const FADT_ADDRESSES = [
+  [36, 4],
+  [40, 4],
+  [132, 8],
+  [140, 8],
+] as const;
+
 /** `facs` and `dsdt` are guest-physical addresses below 4 GiB. */
 export function fadt(facs: number, dsdt: number): Uint8Array {
   const table = fields(LENGTH, [
