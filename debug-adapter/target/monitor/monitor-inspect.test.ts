@@ -15,7 +15,9 @@ test('a guest prints on after nobody listens any more', async () => {
   };
   const client = inspectOverMonitor({ name: 'QEMU', monitor: async () => '', serial });
   const heard: string[] = [];
-  client.onNotification(inspect.onConsole, ({ data }) => heard.push(Buffer.from(data, 'base64').toString()));
+  client.onNotification(inspect.onConsole, ({ data }) => {
+    heard.push(Buffer.from(data, 'base64').toString());
+  });
   print(Buffer.from('before'));
   while (heard.length === 0) await setImmediate();
   client.dispose();
