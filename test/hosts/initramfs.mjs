@@ -2,9 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const keeper = fileURLToPath(new URL('keep-vm.pl', import.meta.url));
 
 function run(command, parameters, options = {}) {
   const done = spawnSync(command, parameters, { encoding: 'utf8', maxBuffer: 1 << 26, ...options });
@@ -68,10 +65,6 @@ export function sharedRoot({ directory, command, writable }) {
     'for here in proc sys dev; do mount --rbind /$here /new/$here; done',
     'mount -t tmpfs none /new/tmp; mount -t tmpfs none /new/run',
     ...(writable ? [`mount -t 9p -o ${options} writable /new${quoted(writable)}`] : []),
-    // QEMU's TCG can miss changes that the kernel makes to its own code: see keep-vm.pl. Most are made while it starts, so the
-    // second processor comes after that.
-    `chroot /new perl ${quoted(keeper)}`,
-    'echo 1 >/sys/devices/system/cpu/cpu1/online',
     'ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2',
   ];
   return {

@@ -1,12 +1,12 @@
 // A machine with real hardware virtualization, emulated, that runs a command:
-//   svm  kvm-amd with nested paging: Debian's kernel in QEMU (TCG), two processors. Fast. It sees all files of this machine
+//   svm  kvm-amd with nested paging: Debian's kernel in QEMU (TCG), one processor. Fast. It sees all files of this machine
 //        and can write none of them, so whatever is installed here is there too. The command runs in DIRECTORY.
 //   vmx  kvm-intel with EPT: Debian's cloud kernel in Bochs, one processor. Slow, but exits are those of hardware. Inside are
 //        node, busybox and a copy of DIRECTORY, where the command runs.
 //   node test/hosts/kvm-host.mjs [-k svm|vmx] [-m MEBIBYTES] [-t SECONDS] [-w WRITABLE] [-p PORT]... DIRECTORY COMMAND...
 // -w, svm only: a directory that can be written; -p, svm only: a port of the machine that can be reached from here.
 // Prints what the command prints and ends with its status, 124 when the time ran out, 125 when the machine itself went down:
-// its kernel panicked, or has said nothing for minutes. QEMU's TCG now and then has it run code as it was before a change.
+// its kernel panicked, or has said nothing for minutes.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

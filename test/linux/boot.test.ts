@@ -37,8 +37,8 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
     });
   });
 
-  test('runs on two processors, and a pause longer than its watchdogs wait is nothing that it complains about', () =>
-    withLinux(debian, `${COMMAND_LINE} guest=wait`, { ...options, cpus: 2 }, async (guest) => {
+  test('runs on four processors, and a pause longer than its watchdogs wait is nothing that it complains about', () =>
+    withLinux(debian, `${COMMAND_LINE} guest=wait`, { ...options, cpus: 4 }, async (guest) => {
       await guest.printed('guest: waits');
       await guest.pause();
       // Soft lockups are complained about after 20 s, stalls of RCU after 21 s.
@@ -46,7 +46,7 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
       guest.resume();
       guest.machine.console.input(Buffer.from('you\n'));
       const text = await guest.poweredOff();
-      assert.ok(guest.said.includes('processors 2') && guest.said.includes('heard you'), text);
+      assert.ok(guest.said.includes('processors 4') && guest.said.includes('heard you'), text);
       assert.doesNotMatch(text, /lockup|stall|hung|blocked for more|clocksource.*unstable|skewed/i);
     }));
 });
