@@ -24,6 +24,8 @@ export function startQemu({ scratch, kernel, initramfs, memory, kernelParameters
     'qemu-system-x86_64',
     [
       ...['-accel', 'tcg', '-cpu', 'EPYC,+svm', '-smp', String(PROCESSORS), '-m', String(memory)],
+      // Else the HPET takes the PIT's interrupt over.
+      ...['-machine', 'hpet=off'],
       ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
       ...share('root', '/', ',readonly=on,multidevs=remap'),
       ...(writable ? share('writable', writable) : []),
