@@ -82,8 +82,9 @@ export function pciFunction(name: string, identity: PciIdentity): PciFunction {
   reset.setUint16(SUBSYSTEM_VENDOR, identity.subsystem?.vendor ?? 0, true);
   reset.setUint16(SUBSYSTEM_ID, identity.subsystem?.id ?? 0, true);
   writable.setUint16(COMMAND, COMMAND_BITS, true);
-  writable.setUint8(INTERRUPT_LINE, 0xff);
-  if (interruptLine !== undefined) {
+  if (interruptLine === undefined) writable.setUint8(INTERRUPT_LINE, 0xff);
+  else {
+    // Read-only, because firmware writes there where a PIIX would route the pin, and drivers go by it.
     reset.setUint8(INTERRUPT_LINE, interruptLine);
     reset.setUint8(INTERRUPT_PIN, 1);
   }

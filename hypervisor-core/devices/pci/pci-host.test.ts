@@ -24,8 +24,10 @@ const card = pciFunction('card', {
   memory: { at: 0xe000_0000, registers },
 });
 
-function powered() {
-  const parts = bench(pciHost([hostBridge, card]));
+const wired = pciFunction('wired', { vendor: 0x1af4, device: 0x1044, classCode: 0xff_00_00, interruptLine: 5 });
+
+function powered(functions = [hostBridge, card]) {
+  const parts = bench(pciHost(functions));
   const { device } = parts;
   const select = (slot: number, offset: number, bus = 0) =>
     device.out(0xcf8, 4, (0x8000_0000 | (bus << 16) | (slot << 11) | (offset & 0xfc)) >>> 0);
@@ -81,6 +83,12 @@ describe('PCI configuration mechanism 1', () => {
     assert.equal(read(1, 0x04, 2), 0x0407);
     write(1, 0x3c, 1, 11);
     assert.equal(read(1, 0x3c, 2), 11);
+  });
+
+  test('a function tells where its pin is wired to, whatever is written there', () => {
+    const { read, write } = powered([wired]);
+    write(0, 0x3c, 2, 0x030b);
+    assert.equal(read(0, 0x3c, 2), 0x0105);
   });
 
   test('registers follow their BAR, and are gone while memory decoding is off', () => {
