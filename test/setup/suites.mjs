@@ -291,6 +291,7 @@ export const suites = [
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
+  onKvm('guides', ['clients'], here(['test/guides'], 300), onAmd(['test/guides'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(noKvm ? [] : [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1800) }]),
   onSmallLinux('small-linux', true, noDistribution),

@@ -1,0 +1,104 @@
+/** Somebody who does what a page says: writes its files, types its commands, and compares. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { LaunchAttributes } from '../../debug-adapter/protocol/custom.ts';
+import { patience } from '../patience.ts';
+import type { Page } from './page.ts';
+
+const root = join(__dirname, '../..');
+
+/** What a test does in place of commands, by the page's words for it; shell commands in turn. */
+type StandIns = Readonly<Record<string, string>>;
+
+export class Reader {
+  readonly folder = mkdtempSync(join(tmpdir(), 'ringside-guide-'));
+  /** The folder that the terminal is in. */
+  #terminal = this.folder;
+  readonly #environment: Readonly<Record<string, string | undefined>>;
+
+  /** `ringside` is this checkout's, as `npm link` puts it there. */
+  constructor() {
+    const prefix = join(this.folder, '.npm');
+    this.#environment = {
+      ...process.env,
+      PATH: `${join(prefix, 'bin')}:${process.env['PATH']}`,
+      npm_config_prefix: prefix,
+      npm_config_cache: join(prefix, 'cache'),
+      npm_config_update_notifier: 'false',
+    };
+    execFileSync('npm', ['link', '--offline', '--silent'], { cwd: root, env: this.#environment, stdio: 'ignore' });
+  }
+
+  /** Does all blocks in order; returns what was printed. */
+  follow(page: Page, heading: string, standIns: StandIns = {}): string {
+    let printed = '';
+    let last = '';
+    for (const { language, text, file, standIn } of page.blocks(heading)) {
+      if (file) this.write(file, text);
+      else if (language === 'sh') {
+        last = this.type(standIn === undefined ? text : this.#inPlace(standIn, standIns));
+        printed += last;
+      } else if (language === 'text') assertLines(last, text);
+    }
+    return printed;
+  }
+
+  write(file: string, text: string): void {
+    const path = join(this.folder, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+
+  /** Attributes of the first configuration in the launch.json that was written. */
+  launchAttributes(): LaunchAttributes {
+    const text = readFileSync(join(this.folder, '.vscode/launch.json'), 'utf8');
+    const { configurations } = JSON.parse(text.replaceAll(/\$\{workspaceFolder\}/g, this.folder));
+    return configurations[0];
+  }
+
+  /** Runs commands in the terminal; returns what they print. Throws at the first that fails. */
+  type(commands: string): string {
+    const place = join(this.folder, '.place');
+    const run = spawnSync('bash', ['-ec', `exec 2>&1\n${commands}\npwd >'${place}'`], {
+      cwd: this.#terminal,
+      env: this.#environment,
+      encoding: 'utf8',
+      timeout: patience(60_000),
+      killSignal: 'SIGKILL',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    assert.equal(run.status, 0, `${commands}\n${run.error ?? ''}${run.stdout}`);
+    this.#terminal = readFileSync(place, 'utf8').trim();
+    return run.stdout.replaceAll('\r', '');
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #inPlace(words: string, standIns: StandIns): string {
+    const commands = standIns[words];
+    assert.ok(commands !== undefined, `the test has nothing in place of: ${words}`);
+    return commands;
+  }
+}
+
+/** Fails unless all lines of `expected` stand in `printed` in that order; `...` in a line stands for anything. */
+function assertLines(printed: string, expected: string): void {
+  const lines = printed.split('\n');
+  let at = 0;
+  for (const line of expected.trimEnd().split('\n')) {
+    if (line.trim() === '...') continue;
+    const parts = line
+      .trim()
+      .split('...')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    const pattern = new RegExp(`^\\s*${parts.join('.*')}\\s*$`);
+    const found = lines.findIndex((candidate, index) => index >= at && pattern.test(candidate));
+    assert.ok(found >= 0, `the page shows: ${line}\nin this, from line ${at + 1} on, it is not:\n${printed}`);
+    at = found + 1;
+  }
+}
