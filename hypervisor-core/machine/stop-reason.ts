@@ -111,11 +111,10 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
   if (breakpoints.handlers.isStackGate(pc) && leaveDoubleFault(vcpu, memory)) {
     return { kind: 'deliver', vector: queueLostEvent(vcpu) };
   }
-  const landing = breakpoints.wants(pc) ? undefined : breakpoints.handlers.landing(pc);
-  if (landing) {
-    if (landing.stepped) clearFrameTrapFlag(vcpu, memory, landing.vector);
-    return exceptionAt(vcpu, pc, context) ?? afterStep(breakpoints);
-  }
+  const landing = breakpoints.handlers.landing(pc);
+  // Also where the handler begins with a breakpoint of somebody's.
+  if (landing?.stepped) clearFrameTrapFlag(vcpu, memory, landing.vector);
+  if (landing && !breakpoints.wants(pc)) return exceptionAt(vcpu, pc, context) ?? afterStep(breakpoints);
   const exception = breakpoints.wants(pc) ? undefined : exceptionAt(vcpu, pc, context);
   if (exception) return exception;
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };

@@ -121,6 +121,20 @@ describe('watchpoints', () => {
   // inc r8; push rax; mov eax, 0xfee000b0; mov dword [rax], 0: the end of the interrupt; pop rax; iretq
   const endInterrupt = [0x49, 0xff, 0xc0, 0x50, 0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x58, 0x48, 0xcf];
   const ticking = { code: counting, handler: endInterrupt, vectors: [TICK] };
+
+  test('leave no trap flag in the frame of an interrupt whose handler begins with a breakpoint', () =>
+    withSession(ticking, async (session) => {
+      session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+      session.machine.insertBreakpoint('software', HANDLER, 1);
+      for (const turn of [0n, 1n, 2n]) {
+        assert.equal((await session.go()).kind, 'breakpoint');
+        assert.equal(session.register('r8'), turn);
+        // RFLAGS is the third word of the frame, TF the first bit of its second byte.
+        const [flags = 1] = session.machine.memory.read(session.register('rsp') + 17n, 1);
+        assert.equal(flags & 1, 0);
+      }
+    }));
+
   const goesOn = () =>
     withSession(ticking, async (session) => {
       session.setRegister('rsp', STACK_TOP);
