@@ -1,7 +1,7 @@
 /** The `monitor` commands. Where QEMU has one of the same name, the text is laid out as QEMU's, for the scripts that read it. */
-import { parseHex } from '../../protocol/hex.ts';
 import { lapicText } from './lapic.ts';
-import type { MonitorCommand } from './monitor-command.ts';
+import { memoryTree } from './memory-tree.ts';
+import { type MonitorCommand, monitorNumber } from './monitor-command.ts';
 import { msrCommands } from './msrs.ts';
 import { memoryRanges, pages } from './page-tables.ts';
 import { examine, hostAddress } from './physical.ts';
@@ -26,20 +26,11 @@ const translate: MonitorCommand = {
   parameters: 'ADDRESS',
   help: 'guest-physical address of a virtual one',
   run({ vcpu }, argument) {
-    if (!/^0x[0-9a-fA-F]{1,16}$/.test(argument)) return 'gva2gpa wants a hexadecimal address, e.g. gva2gpa 0x1000\n';
-    const physical = vcpu.translate(parseHex(argument));
+    const address = monitorNumber(argument);
+    if (address === undefined) return 'gva2gpa wants an address, e.g. gva2gpa 0x1000\n';
+    const physical = vcpu.translate(address);
     return physical === undefined ? 'Unmapped\n' : `gpa: 0x${physical.toString(16)}\n`;
   },
-};
-
-const memoryTree: MonitorCommand = {
-  name: 'info mtree',
-  help: 'guest-physical memory map',
-  run: ({ machine }) =>
-    machine
-      .memoryMap()
-      .regions.map(({ start, end, kind, name }) => `  ${wide(start)}-${wide(lastOf(end))} (${kind}): ${name}\n`)
-      .join(''),
 };
 
 const hypercalls: MonitorCommand = {
@@ -58,8 +49,9 @@ const hypercalls: MonitorCommand = {
 
 const registers: MonitorCommand = {
   name: 'info registers',
-  help: 'registers of the selected vCPU',
-  run: ({ vcpu }) => registersText(vcpu),
+  parameters: '[-a]',
+  help: 'registers of the selected vCPU, or of all',
+  run: ({ vcpu, machine }, argument) => (argument === '-a' ? machine.vcpus : [vcpu]).map(registersText).join('\n'),
 };
 
 const lapic: MonitorCommand = {
@@ -80,11 +72,3 @@ export const monitorCommands: readonly MonitorCommand[] = [
   ...msrCommands,
   stopOn,
 ];
-
-function wide(address: string): string {
-  return address.slice(2).padStart(16, '0');
-}
-
-function lastOf(end: `0x${string}`): string {
-  return `0x${(parseHex(end) - 1n).toString(16)}`;
-}

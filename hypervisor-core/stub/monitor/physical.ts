@@ -1,6 +1,6 @@
 /** `monitor xp` and `monitor gpa2hva`: guest-physical memory, laid out as QEMU lays it out. */
 import { parseHex } from '../../protocol/hex.ts';
-import type { MonitorCommand } from './monitor-command.ts';
+import { type MonitorCommand, monitorNumber } from './monitor-command.ts';
 
 const SIZES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4, g: 8 };
 const MOST_BYTES = 65536;
@@ -60,8 +60,8 @@ export const hostAddress: MonitorCommand = {
   parameters: 'ADDRESS',
   help: 'where guest-physical memory lies in this process',
   run({ machine }, argument) {
-    if (!/^(0x[0-9a-fA-F]{1,16}|\d{1,19})$/.test(argument)) return 'gpa2hva wants an address, e.g. gpa2hva 0x1000\n';
-    const gpa = BigInt(argument);
+    const gpa = monitorNumber(argument);
+    if (gpa === undefined) return 'gpa2hva wants an address, e.g. gpa2hva 0x1000\n';
     const host = machine.memory.host(gpa);
     const at = `0x${gpa.toString(16)}`;
     if (host !== undefined) return `Host virtual address for ${at} (ram) is 0x${host.toString(16)}\n`;

@@ -9,7 +9,10 @@ const command: PacketHandler = {
     const bytes = hexToBytes(rest.slice(1));
     if (!bytes) throw malformed('qRcmd');
     const text = Buffer.from(bytes).toString('utf8').trim().replaceAll(/\s+/g, ' ');
-    const found = monitorCommands.find(({ name }) => text === name || text.startsWith(`${name} `));
+    // A format may stand at once behind the name: `xp/4gx`.
+    const found = monitorCommands.find(
+      ({ name }) => text.startsWith(name) && ['', ' ', '/'].includes(text.charAt(name.length)),
+    );
     client.print(
       found
         ? await found.run(client, text.slice(found.name.length).trim())

@@ -1,4 +1,7 @@
-/** QEMU's own packets: whether memory packets mean guest-physical addresses, and what happens during a single step. */
+/**
+ * QEMU's own packets: whether memory packets mean guest-physical addresses, and what happens during a single step. QEMU answers what asks
+ * for steps in small and in capital letters; gef and pwndbg find out by `Qqemu.sstepbits` whether they have a QEMU before them.
+ */
 import { parseNumber } from '../../protocol/rsp.ts';
 import { ErrorCode, malformed, PacketError, type PacketHandler } from '../packet.ts';
 
@@ -7,27 +10,26 @@ export const SSTEP = { ENABLE: 1, NOIRQ: 2, NOTIMER: 4 } as const;
 
 const supported: PacketHandler = { name: 'qqemu.Supported', handle: () => 'sstepbits;sstep;PhyMemMode' };
 
-const stepBits: PacketHandler = {
-  name: 'qqemu.sstepbits',
+const stepBits: readonly PacketHandler[] = ['qqemu.sstepbits', 'Qqemu.sstepbits'].map((name) => ({
+  name,
   handle: () =>
     Object.entries(SSTEP)
-      .map(([name, bit]) => `${name}=${bit}`)
+      .map(([flag, bit]) => `${flag}=${bit}`)
       .join(','),
-};
+}));
 
-const askStep: PacketHandler = { name: 'qqemu.sstep', handle: ({ stepFlags }) => `0x${stepFlags.toString(16)}` };
-
-const setStep: PacketHandler = {
-  name: 'Qqemu.sstep',
+const step: readonly PacketHandler[] = ['qqemu.sstep', 'Qqemu.sstep'].map((name) => ({
+  name,
   handle(client, rest) {
+    if (rest === '') return `0x${client.stepFlags.toString(16)}`;
     const flags = Number(parseNumber(rest.slice(1)) ?? -1n);
     const all = SSTEP.ENABLE | SSTEP.NOIRQ | SSTEP.NOTIMER;
-    if (rest[0] !== '=' || flags < 0) throw malformed('Qqemu.sstep');
+    if (rest[0] !== '=' || flags < 0) throw malformed(name);
     if ((flags & ~all) !== 0) throw new PacketError(ErrorCode.invalid, `there are no sstep bits but 0x${all}`);
     client.stepFlags = flags;
     return 'OK';
   },
-};
+}));
 
 const setPhysical: PacketHandler = {
   name: 'Qqemu.PhyMemMode',
@@ -43,4 +45,4 @@ const askPhysical: PacketHandler = {
   handle: (client) => (client.physicalMemory ? '1' : '0'),
 };
 
-export const qemuPackets: readonly PacketHandler[] = [supported, stepBits, askStep, setStep, setPhysical, askPhysical];
+export const qemuPackets: readonly PacketHandler[] = [supported, ...stepBits, ...step, setPhysical, askPhysical];
