@@ -56,10 +56,10 @@ const seen: Readonly<Record<string, (client: DapClient, what: string, terminal: 
 
 describe('the page about hobby kernels', { timeout: patience(180_000) }, () => {
   let reader: Reader;
-  before(() => {
+  before(async () => {
     reader = new Reader();
-    reader.follow(page, 'The kernel');
-    reader.follow(page, DEBUG);
+    await reader.follow(page, 'The kernel');
+    await reader.follow(page, DEBUG);
   });
   after(() => reader.close());
 
@@ -92,7 +92,7 @@ describe('the page about hobby kernels', { timeout: patience(180_000) }, () => {
       assert.equal(await evaluate(client, condition, (await topFrame(client)).id), '1');
     }));
 
-  test('runs the kernel without an editor, and it prints and ends as the page says', () => {
-    reader.follow(page, 'Run it without an editor', { 'npm ci': 'true' });
+  test('runs the kernel without an editor, and it prints and ends as the page says', async () => {
+    await reader.follow(page, 'Run it without an editor', { 'npm ci': 'true' });
   });
 });

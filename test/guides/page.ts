@@ -3,6 +3,7 @@
  * - a fenced block below a line that begins with a file's name in bold, `**kernel.c**`: that file;
  * - a `sh` block: commands of one terminal, one block after the other;
  * - a `text` block: what the commands before it print, line by line, among other things. `...` stands for anything;
+ * - a `console` block: a guest in the background and a debugger with what is typed into it, each answer as in a `text` block;
  * - `<!-- stand-in: WORDS -->` above a `sh` block: commands that download, or take minutes. A test has something of its own in
  *   their place, by WORDS, and fails where it has not.
  */
@@ -43,7 +44,7 @@ export class Page {
   table(heading: string): string[][] {
     const rows = [...this.section(heading).matchAll(/^\|(.*)\|$/gm)].slice(2);
     assert.ok(rows.length > 0, `there is no table below ${heading}`);
-    return rows.map(([, row = '']) => row.split(' | ').map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')));
+    return rows.map(([, row = '']) => row.split('|').map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')));
   }
 
   /** What stands below the heading, up to the next one of the same rank. */

@@ -1,11 +1,13 @@
 /** Somebody who does what a page says: writes its files, types its commands, and compares. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LaunchAttributes } from '../../debug-adapter/protocol/custom.ts';
 import { patience } from '../patience.ts';
+import { converse, turnsOf } from './conversation.ts';
 import type { Page } from './page.ts';
 
 const root = join(__dirname, '../..');
@@ -17,6 +19,7 @@ export class Reader {
   readonly folder = mkdtempSync(join(tmpdir(), 'ringside-guide-'));
   /** The folder that the terminal is in. */
   #terminal = this.folder;
+  readonly #children: ChildProcess[] = [];
   readonly #environment: Readonly<Record<string, string | undefined>>;
 
   /** `ringside` is this checkout's, as `npm link` puts it there. */
@@ -33,7 +36,12 @@ export class Reader {
   }
 
   /** Does all blocks in order; returns what was printed. */
-  follow(page: Page, heading: string, standIns: StandIns = {}): string {
+  async follow(
+    page: Page,
+    heading: string,
+    standIns: StandIns = {},
+    reword = (command: string) => command,
+  ): Promise<string> {
     let printed = '';
     let last = '';
     for (const { language, text, file, standIn } of page.blocks(heading)) {
@@ -42,8 +50,41 @@ export class Reader {
         last = this.type(standIn === undefined ? text : this.#inPlace(standIn, standIns));
         printed += last;
       } else if (language === 'text') assertLines(last, text);
+      else if (language === 'console') await this.talk(reword(text));
     }
     return printed;
+  }
+
+  /** Types a `console` block: commands for the shell, of which the last starts a debugger, and what is said to that. */
+  async talk(text: string): Promise<void> {
+    const turns = turnsOf(text);
+    const shell = turns.filter(({ prompt }) => prompt === '$');
+    const said = turns.filter(({ prompt }) => prompt !== '$');
+    const start = shell.pop()?.typed ?? '';
+    for (const { typed } of shell) await this.#inBackground(typed);
+    const answers = converse(start, said, this.#terminal);
+    for (const [index, { typed, shown }] of said.entries()) {
+      const answer = answers[index] ?? '';
+      assertLines(answer, shown, () => `after ${typed}\n${answers.join('---\n')}`);
+    }
+  }
+
+  /** `command &`, until the socket that it names for debuggers is there. */
+  async #inBackground(command: string): Promise<void> {
+    const [, socket = ''] = /--gdb unix:(\S+)/.exec(command) ?? [];
+    const path = join(this.#terminal, socket);
+    rmSync(path, { force: true });
+    const child = spawn('bash', ['-c', command.replace(/ &$/, '')], {
+      cwd: this.#terminal,
+      env: this.#environment,
+      stdio: 'ignore',
+      detached: true,
+    });
+    this.#children.push(child);
+    while (!existsSync(path)) {
+      assert.equal(child.exitCode, null, command);
+      await delay(50);
+    }
   }
 
   write(file: string, text: string): void {
@@ -76,6 +117,10 @@ export class Reader {
   }
 
   close(): void {
+    for (const { pid, exitCode } of this.#children) {
+      // Its whole group: npx, and what that started.
+      if (pid !== undefined && exitCode === null) process.kill(-pid, 'SIGKILL');
+    }
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -86,19 +131,21 @@ export class Reader {
   }
 }
 
+/** Text without what a terminal's width makes of its spaces. */
+const plain = (text: string) => text.trim().replaceAll(/\s+/g, ' ');
+
 /** Fails unless all lines of `expected` stand in `printed` in that order; `...` in a line stands for anything. */
-function assertLines(printed: string, expected: string): void {
-  const lines = printed.split('\n');
+function assertLines(printed: string, expected: string, where = () => ''): void {
+  const lines = printed.split('\n').map(plain);
   let at = 0;
-  for (const line of expected.trimEnd().split('\n')) {
-    if (line.trim() === '...') continue;
-    const parts = line
-      .trim()
-      .split('...')
-      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-    const pattern = new RegExp(`^\\s*${parts.join('.*')}\\s*$`);
+  for (const line of expected.split('\n').map(plain)) {
+    const parts = line.split('...').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    const pattern = new RegExp(`^${parts.join('.*')}$`);
     const found = lines.findIndex((candidate, index) => index >= at && pattern.test(candidate));
-    assert.ok(found >= 0, `the page shows: ${line}\nin this, from line ${at + 1} on, it is not:\n${printed}`);
-    at = found + 1;
+    assert.ok(
+      line === '' || found >= 0,
+      `the page shows: ${line}\nin this it is not, or too early:\n${printed}\n${where()}`,
+    );
+    if (line !== '') at = found + 1;
   }
 }

@@ -1,11 +1,13 @@
 /** Debian's kernel under QEMU, stopped: its tasks, stacks, log and modules, beside what drgn reads of our vmcore of it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { LinuxTask, TasksPart } from '../../debug-adapter/protocol/custom.ts';
 import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
+import { Page } from '../guides/page.ts';
+import { Reader } from '../guides/reader.ts';
 import { drgn } from './drgn.ts';
 import { files, launchLinux, saidOnConsole } from './guest.ts';
 
@@ -43,6 +45,24 @@ const line = ({ pid, tgid, parent, state, cpu, flags, stack, address, comm }: Li
   `${pid} ${tgid} ${parent} ${state} ${cpu} 0x${flags.toString(16)} ${stack} ${address} ${comm}`;
 
 describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout: 300_000 }, () => {
+  test('as the page about other debuggers has drgn read it', async () => {
+    const reader = new Reader();
+    symlinkSync(join(folder, 'vmcore'), join(reader.folder, 'vmcore'));
+    symlinkSync(files.vmlinux, join(reader.folder, 'vmlinux'));
+    const printed = await reader.follow(new Page('clients'), 'drgn');
+    reader.close();
+    assert.deepEqual(
+      printed
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[0])
+        .sort(),
+      theirs('task')
+        .map((line) => line.split(' ')[0])
+        .sort(),
+    );
+  });
+
   test('every task', () => {
     const idle = new Set(theirs('idle'));
     const ours = shown.tasks.map(line);

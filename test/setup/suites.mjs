@@ -166,14 +166,14 @@ const toUserspace = (source) => source.endsWith('/userspace.test.ts');
 const smallLinuxTests = (userspace) =>
   bundleTests(findTests(['test/small-linux']).filter((source) => toUserspace(source) === userspace));
 
-/** A suite with the small Linux, which is built while the suites before it run. */
-const onSmallLinux = (name, userspace, obstacle) => ({
+/** A suite with the small Linux, which is built while the suites before it run; `bundles` makes its tests. */
+const onSmallLinux = (name, bundles, obstacle) => ({
   ...onKvm(
     name,
     ['linux', 'clients', 'small'],
-    async () => runBundles(root, await smallLinuxTests(userspace), 900, await makeSmallLinux()),
+    async () => runBundles(root, await bundles(), 900, await makeSmallLinux()),
     async () => {
-      const command = withEnvironment(await makeSmallLinux(), nodeCommand(await smallLinuxTests(userspace)));
+      const command = withEnvironment(await makeSmallLinux(), nodeCommand(await bundles()));
       return emulated('svm', 1800, root, command, ['-m', '4096']);
     },
     obstacle,
@@ -291,11 +291,11 @@ export const suites = [
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
-  onKvm('guides', ['clients'], here(['test/guides'], 300), onAmd(['test/guides'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(noKvm ? [] : [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1800) }]),
-  onSmallLinux('small-linux', true, noDistribution),
-  onSmallLinux('small-start', false, noKvm),
+  onSmallLinux('small-linux', () => smallLinuxTests(true), noDistribution),
+  onSmallLinux('small-start', () => smallLinuxTests(false), noKvm),
+  onSmallLinux('guides', () => bundleTests(findTests(['test/guides'])), noKvm),
   { name: 'small-symbols', needs: ['linux', 'small', 'vmlinux'], run: smallSymbols, prepare: makeSmallLinux },
   { name: 'e2e', needs: ['vscode'], run: endToEndHere(false), alone: true },
   {
