@@ -21,6 +21,15 @@ interface Fence {
 const FENCE =
   /(?:^\*\*(?<file>[\w./-]+)\*\*[^\n]*\n\n|^<!-- stand-in: (?<standIn>[^\n]+) -->\n\n?)?^```(?<language>\w*)\n(?<text>[\s\S]*?)^```$/gm;
 
+/** What a page shows, in which `...` stands for anything. */
+export const patternOf = (shown: string): RegExp =>
+  new RegExp(
+    `^${shown
+      .split('...')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  );
+
 export class Page {
   readonly text: string;
 

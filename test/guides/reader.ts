@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LaunchAttributes } from '../../debug-adapter/protocol/custom.ts';
 import { patience } from '../patience.ts';
 import { converse, turnsOf } from './conversation.ts';
-import type { Page } from './page.ts';
+import { type Page, patternOf } from './page.ts';
 
 const root = join(__dirname, '../..');
 
@@ -139,8 +139,7 @@ function assertLines(printed: string, expected: string, where = () => ''): void 
   const lines = printed.split('\n').map(plain);
   let at = 0;
   for (const line of expected.split('\n').map(plain)) {
-    const parts = line.split('...').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-    const pattern = new RegExp(`^${parts.join('.*')}$`);
+    const pattern = patternOf(line);
     const found = lines.findIndex((candidate, index) => index >= at && pattern.test(candidate));
     assert.ok(
       line === '' || found >= 0,
