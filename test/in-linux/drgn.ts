@@ -69,7 +69,7 @@ export function drgn(vmcore: string, vmlinux: string, cpus: number): (kind: stri
  * The kernel, or a copy that the drgn of Debian 12 can read: it does not know the unwind tables that come with `.orc_header`,
  * and takes those of the compiler when it finds no others.
  */
-function readable(vmlinux: string, copy: string): string {
+export function readable(vmlinux: string, copy: string): string {
   if (!execFileSync('readelf', ['-SW', vmlinux], { encoding: 'utf8' }).includes(' .orc_header ')) return vmlinux;
   const other = ['.orc_unwind=.other', '.orc_unwind_ip=.other_ip'].flatMap((each) => ['--rename-section', each]);
   execFileSync('objcopy', [...other, vmlinux, copy], { stdio: 'ignore' });
