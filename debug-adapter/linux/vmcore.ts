@@ -58,10 +58,11 @@ export async function vmcoreinfo(kernel: Kernel): Promise<Uint8Array> {
 
 export async function kernelMap(kernel: Kernel): Promise<KernelMap> {
   const virtual = kernel.address('_text');
-  const moved = await kernel.word(kernel.address('phys_base'));
+  // Modulo 2^64: KASLR may move the image less far in physical memory than in virtual.
+  const physical = BigInt.asUintN(64, virtual - imageMap + (await kernel.word(kernel.address('phys_base'))));
   return {
     direct: kernel.has('page_offset_base') ? await kernel.word(kernel.address('page_offset_base')) : directMap,
-    image: { virtual, physical: virtual - imageMap + moved, size: kernel.address('_end') - virtual },
+    image: { virtual, physical, size: kernel.address('_end') - virtual },
   };
 }
 

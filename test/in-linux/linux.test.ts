@@ -22,7 +22,8 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
   adapter = coreAdapter({ longest: 300_000 });
   const { client } = adapter;
-  await launchLinux(client, { cpus: CPUS });
+  // Where KASLR puts it.
+  await launchLinux(client, { cpus: CPUS, args: 'console=ttyS0' });
   await client.request('configurationDone');
   await saidOnConsole(client);
   await client.request('pause', { threadId: 1 });
