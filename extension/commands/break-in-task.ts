@@ -21,6 +21,8 @@ export async function breakInTask({ task, label }: StateNode): Promise<void> {
   debug.addBreakpoints([new FunctionBreakpoint(name, true, condition, existing?.hitCondition, existing?.logMessage)]);
 }
 
+const choiceOf = (name: string): Choice => ({ label: name, name });
+
 function chooseFunction(title: string): Promise<Choice | undefined> {
   const there = debug.breakpoints
     .filter((breakpoint) => breakpoint instanceof FunctionBreakpoint)
@@ -40,10 +42,12 @@ function chooseFunction(title: string): Promise<Choice | undefined> {
       // What was typed since has its own answer.
       if (pick.value !== text) return;
       const typed = text.trim() === '' || names.includes(text.trim()) ? [] : [text.trim()];
-      pick.items = [...there, ...[...typed, ...names].map((name) => ({ label: name, name }))];
+      pick.items = [...there, ...[...names, ...typed].map(choiceOf)];
     });
     pick.onDidAccept(() => {
-      resolve(pick.selectedItems[0]);
+      const typed = pick.value.trim();
+      // The proposals for it may still be on their way.
+      resolve(pick.selectedItems[0] ?? (typed === '' ? undefined : choiceOf(typed)));
       pick.hide();
     });
     pick.onDidHide(() => {
