@@ -37,8 +37,8 @@ const debuggers = {
   },
 };
 
-/** Starts the debugger of `start`, a command line, types all that the turns say; its answers, in order. */
-export function converse(start: string, turns: readonly Turn[], folder: string): string[] {
+/** Starts the debugger of `start`, a command line, and types all that the turns say; what it prints, and of that its answers in order. */
+export function converse(start: string, turns: readonly Turn[], folder: string): { output: string; answers: string[] } {
   const prompt = turns[0]?.prompt;
   if (prompt === undefined || prompt === '$') throw new Error(`nothing is typed into ${start}`);
   const { flags, command, answers } = debuggers[prompt];
@@ -51,5 +51,5 @@ export function converse(start: string, turns: readonly Turn[], folder: string):
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  return answers(stdout);
+  return { output: stdout, answers: answers(stdout) };
 }

@@ -12,6 +12,9 @@ import { type Page, patternOf } from './page.ts';
 
 const root = join(__dirname, '../..');
 
+/** How gdb and lldb say that a command, or something that it names, is not there. */
+const REFUSED = /^(invalid command|Undefined|Ambiguous|No symbol|Function ".*" not|Cannot|Error|error:)/m;
+
 /** What a test does in place of commands, by the page's words for it; shell commands in turn. */
 type StandIns = Readonly<Record<string, string>>;
 
@@ -62,7 +65,9 @@ export class Reader {
     const said = turns.filter(({ prompt }) => prompt !== '$');
     const start = shell.pop()?.typed ?? '';
     for (const { typed } of shell) await this.#inBackground(typed);
-    const answers = converse(start, said, this.#terminal);
+    const { output, answers } = converse(start, said, this.#terminal);
+    // What is refused is said on another stream than answers are, and comes at any place.
+    assert.doesNotMatch(output, REFUSED);
     for (const [index, { typed, shown }] of said.entries()) {
       const answer = answers[index] ?? '';
       assertLines(answer, shown, () => `after ${typed}\n${answers.join('---\n')}`);
@@ -74,7 +79,9 @@ export class Reader {
     const [, socket = ''] = /--gdb unix:(\S+)/.exec(command) ?? [];
     const path = join(this.#terminal, socket);
     rmSync(path, { force: true });
-    const child = spawn('bash', ['-c', command.replace(/ &$/, '')], {
+    // It ends even where the test does not come to its end.
+    const bounded = ['-s', 'KILL', String(patience(300)), 'bash', '-c', command.replace(/ &$/, '')];
+    const child = spawn('timeout', bounded, {
       cwd: this.#terminal,
       env: this.#environment,
       stdio: 'ignore',
