@@ -5,7 +5,7 @@ import { breakInTask } from './commands/break-in-task.ts';
 import { HostReport } from './commands/check-host.ts';
 import { goToCode } from './commands/go-to-code.ts';
 import { injectInterrupt } from './commands/inject-interrupt.ts';
-import { showKernelLog, writeVmcore } from './commands/linux.ts';
+import { showKernelLog, showWhatIs, writeVmcore } from './commands/linux.ts';
 import { MemoryDocuments } from './commands/memory-document.ts';
 import { openSample } from './commands/open-sample.ts';
 import { SerialTerminals } from './console/serial-terminal.ts';
@@ -82,6 +82,7 @@ export function activate(context: ExtensionContext): void {
     command('copyValue', (node) => node?.copy !== undefined && env.clipboard.writeText(node.copy)),
     command('injectInterrupt', (node) => injectInterrupt(store, node?.vector)),
     command('breakInTask', (node) => node && breakInTask(node)),
+    commands.registerCommand('ringside.whatIs', (from?: StateNode | VariableContext) => showWhatIs(store, named(from))),
     command('showKernelLog', () => showKernelLog(store)),
     command('writeVmcore', () => writeVmcore(store)),
     command('refresh', () => store.refresh()),
@@ -95,4 +96,15 @@ export function activate(context: ExtensionContext): void {
       goToCode(typeof from === 'object' ? from.address : from),
     ),
   );
+}
+
+/** What VS Code hands to a command of the Variables view's context menu, as far as it is used here. */
+interface VariableContext {
+  readonly variable: { readonly evaluateName?: string; readonly value: string };
+}
+
+/** An expression for what a context menu was opened on. */
+function named(from: StateNode | VariableContext | undefined): string | undefined {
+  if (!from) return undefined;
+  return 'variable' in from ? (from.variable.evaluateName ?? from.variable.value) : from.address;
 }

@@ -89,7 +89,11 @@ export class Kernel {
 
   /** This CPU's copy of a per-CPU symbol. A kernel for one CPU has but one, at the symbol. */
   async perCpu(name: string, cpu: number): Promise<bigint> {
-    const base = this.address(name);
+    return this.perCpuAt(this.address(name), cpu);
+  }
+
+  /** The same for a per-CPU pointer. */
+  async perCpuAt(base: bigint, cpu: number): Promise<bigint> {
     if (!this.has('__per_cpu_offset')) return base;
     return BigInt.asUintN(64, base + (await this.word(this.address('__per_cpu_offset') + BigInt(cpu * WORD))));
   }

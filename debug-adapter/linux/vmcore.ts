@@ -2,6 +2,7 @@
  * A vmcore: an ELF core file of a whole machine, as kdump writes it and drgn and crash read it. ELF notes are laid out as
  * in the kernel's include/linux/elfcore.h; what VMCOREINFO says is Documentation/admin-guide/kdump/vmcoreinfo.rst.
  */
+import { directMap } from './address/page.ts';
 import type { Kernel } from './kernel.ts';
 import { LinuxError } from './linux-error.ts';
 
@@ -22,9 +23,8 @@ const registerOrder =
 const LONGEST_NOTE = 65_536;
 const CHUNK = 1 << 20;
 
-/** Documentation/arch/x86/x86_64/mm.rst: where the kernel's image is mapped, and all RAM where it is not moved. */
+/** Documentation/arch/x86/x86_64/mm.rst: where the kernel's image is mapped. */
 const imageMap = 0xffff_ffff_8000_0000n;
-const directMap = 0xffff_8880_0000_0000n;
 
 /** Where the kernel itself has mapped RAM: readers need that to find its page tables. */
 export interface KernelMap {
@@ -61,7 +61,7 @@ export async function kernelMap(kernel: Kernel): Promise<KernelMap> {
   // Modulo 2^64: KASLR may move the image less far in physical memory than in virtual.
   const physical = BigInt.asUintN(64, virtual - imageMap + (await kernel.word(kernel.address('phys_base'))));
   return {
-    direct: kernel.has('page_offset_base') ? await kernel.word(kernel.address('page_offset_base')) : directMap,
+    direct: await directMap(kernel),
     image: { virtual, physical, size: kernel.address('_end') - virtual },
   };
 }

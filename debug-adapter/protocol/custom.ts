@@ -503,6 +503,11 @@ export interface RingsideRequests {
   'ringside/kernelLog': { arguments: Record<string, never>; body: { text: string; problem?: string } };
   /** The call stack of a task, running or not, by the address of its `task_struct`; innermost frame first. */
   'ringside/taskStack': { arguments: { address: Hex }; body: { frames: readonly TaskFrame[] } };
+  /** What a Linux guest has at an address, the value of a C expression: lines, the most particular first. */
+  'ringside/whatIs': {
+    arguments: { threadId: number; address: string };
+    body: { address: Hex; lines: readonly string[] };
+  };
   /** Writes the stopped guest to a file of this machine, as an ELF core that drgn and crash open. Size in bytes. */
   'ringside/writeVmcore': { arguments: { path: string }; body: { size: number } };
   /** Bytes for the guest's serial port, base64. */

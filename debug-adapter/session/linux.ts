@@ -1,5 +1,11 @@
 /** What a Linux guest says of itself, in its own memory. */
+
+import { hex } from '../../hypervisor-core/protocol/hex.ts';
+import { identify } from '../linux/address/identify.ts';
 import { logLine, readLog } from '../linux/kernel-log.ts';
+import { orNothing } from '../linux/linux-error.ts';
+import { currentTask } from '../linux/tasks.ts';
+import { addressValue } from './address-value.ts';
 import type { Area } from './area.ts';
 import { address, text } from './arguments.ts';
 import { linuxKernel } from './state/linux-kernel.ts';
@@ -20,6 +26,14 @@ export const linux: Area = {
     'ringside/taskStack': async (session, args) => ({
       frames: await taskStack(session.guest, session.stopped, address('address', args.address)),
     }),
+
+    'ringside/whatIs': async (session, args) => {
+      const { thread } = await session.stoppedThread(args.threadId);
+      const at = await addressValue(session, thread, 'address', args.address);
+      const kernel = await linuxKernel(session.guest, session.stopped);
+      const current = await orNothing(() => currentTask(kernel, thread - 1));
+      return { address: hex(at), lines: await identify(kernel, at, current) };
+    },
 
     'ringside/writeVmcore': async (session, args) => ({
       size: await writeVmcore(session.guest, session.stopped, text('path', args.path, 4096)),

@@ -1,7 +1,8 @@
 /** Ringside's own requests: what the views show of the machine. */
-import { hex, parseHex } from '../../hypervisor-core/protocol/hex.ts';
+import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { inspect } from '../../hypervisor-core/protocol/inspect.ts';
 import type { PagesChoice, StatePart } from '../protocol/custom.ts';
+import { addressValue } from './address-value.ts';
 import type { Area } from './area.ts';
 import { address, integer, text } from './arguments.ts';
 import { badArgument, badNumber, noSuchRegister, noSuchThread, onlyOurCore, targetRefused } from './errors.ts';
@@ -104,17 +105,6 @@ export const stateRequests: Area = {
     },
   },
 };
-
-/** The value of a C expression as an address. */
-async function addressValue(session: Session, thread: number, name: string, source: unknown): Promise<bigint> {
-  const { context } = await session.frameAt({ thread, index: 0 });
-  const expression = text(name, source);
-  const value = await session.expressions.evaluate(`(unsigned long)(${expression})`, context);
-  const { text: digits } = await session.expressions.format(value, context, { radix: 'hex' });
-  const found = /^0x[0-9a-f]{1,16}/i.exec(digits)?.[0];
-  if (found === undefined) throw badNumber(expression);
-  return parseHex(found);
-}
 
 /** Another root of page tables than the vCPU's own. */
 function root(cr3: unknown): bigint | undefined {

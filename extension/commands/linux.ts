@@ -27,6 +27,25 @@ export async function showKernelLog(store: StopStore): Promise<void> {
   }
 }
 
+/** Shows what the kernel has at an address: of a variable, or of an expression that is asked for. */
+export async function showWhatIs(store: StopStore, given?: string): Promise<void> {
+  const session = await stoppedSession(store);
+  if (!session) return;
+  const prompt = 'An address as a C expression: p, &x->list, $rsp, 0xffff888003a51234';
+  const expression = given ?? (await window.showInputBox({ title: 'What Is at This Address?', prompt }));
+  if (!expression) return;
+  try {
+    const { address, lines } = await request(session, 'ringside/whatIs', {
+      threadId: store.threadId,
+      address: expression,
+    });
+    const known = lines.length > 0 ? lines : ['Nothing is known about it.'];
+    await window.showQuickPick(known, { title: expression === address ? address : `${expression} is ${address}` });
+  } catch (error) {
+    await say('The address was not looked up', error);
+  }
+}
+
 /** Asks where to, and has the adapter write the guest there. */
 export async function writeVmcore(store: StopStore): Promise<void> {
   const session = await stoppedSession(store);

@@ -293,6 +293,15 @@ describe('views', () => {
       for (const title of ['Tasks', 'Breakpoints']) await workbench.collapse(title);
     }));
 
+  test('what is at an address is said', () =>
+    pictured(workbench, 'what-is', async () => {
+      await workbench.command('Ringside: What Is at This Address?');
+      await workbench.answer('current->comm');
+      // Chosen, it goes away.
+      await workbench.choose('slab object task_struct+0x274');
+      assert.equal(requests('ringside/whatIs').at(-1)?.arguments?.address, 'current->comm');
+    }));
+
   test('the serial terminal works both ways', async () => {
     await workbench.terminalSays('fake guest ready');
     await workbench.page.locator('.terminal-wrapper.active .xterm-screen').click();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 const script = `
 import sys
 import drgn
+from drgn.helpers.common.memory import identify_address
 from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.percpu import per_cpu
@@ -43,13 +44,28 @@ for module in list_for_each_entry('struct module', prog['modules'].address_of_()
     print('module', module.name.string_().decode(), hex(layout.base), hex(layout.base.value_() + layout.size.value_()))
 for record in get_printk_records(prog):
     print('log', record.timestamp // 1000, record.text.decode().encode('unicode_escape').decode())
+def what(address):
+    try:
+        print('what', hex(address), identify_address(prog, address))
+    except Exception:
+        # Debian 12's drgn does not know how newer kernels mark their slabs.
+        pass
+
+for task in list(for_each_task(prog))[:12]:
+    # Objects of the same slab and around it, in use or free.
+    for n in range(-2, 3):
+        what(task.value_() + n * task.type_.type.size)
+    for member in ('signal', 'sighand', 'files', 'cred'):
+        what(getattr(task, member).value_() + 8)
+for name in ('jiffies', 'schedule', 'linux_banner', 'init_task'):
+    what(prog.symbol(name).address + 4)
 for task in for_each_task(prog):
     if not task.on_cpu:
         names = [frame.name or '' for frame in prog.stack_trace(task) if not frame.is_inline]
         print('stack', hex(task.value_()), ' '.join(names))
 `;
 
-/** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `stack`; without the kind. */
+/** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `what`, `stack`; without the kind. */
 export function drgn(vmcore: string, vmlinux: string, cpus: number): (kind: string) => string[] {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-drgn-'));
   try {

@@ -12,6 +12,8 @@ import { drgn, readable } from './drgn.ts';
 import { files, launchLinux, saidOnConsole } from './guest.ts';
 
 const CPUS = 2;
+/** include/linux/sched.h */
+const PF_KTHREAD = 0x0020_0000;
 
 let adapter: CoreAdapter;
 let folder: string;
@@ -131,5 +133,54 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     const ours = loaded.map(({ name, addressRange }) => `${name} ${addressRange?.replace('-', ' ')}`);
     assert.ok(ours.length >= 2, ours.join());
     assert.deepEqual(ours, theirs('module'));
+  });
+
+  const whatIs = async (address: string) =>
+    (await adapter.client.request('ringside/whatIs', { threadId: 1, address })).lines;
+
+  test('what is at an address, as drgn has it', async () => {
+    const known = theirs('what').flatMap((line) => [/^(0x[0-9a-f]+) (free )?(.+?): (.+)$/.exec(line) ?? []]);
+    const differences: string[] = [];
+    const kinds = new Set<string>();
+    for (const [, address, unused = '', kind = '', what] of known) {
+      if (address === undefined) continue;
+      kinds.add(unused + kind);
+      const wanted = `${unused}${kind.replace(' symbol', '')} ${what}`;
+      const lines = await whatIs(address);
+      if (!lines.some((line) => line.replace(/, of \d+ bytes.*/, '') === wanted))
+        differences.push(`${address}: ${wanted}, not ${lines.join('; ')}`);
+    }
+    assert.deepEqual(differences, []);
+    // That drgn knows slabs by this flag, which newer kernels have no more.
+    const flag = await adapter.client.request('evaluate', { expression: 'PG_slab' }).catch(() => undefined);
+    for (const kind of ['object symbol', 'function symbol', ...(flag ? ['slab object', 'free slab object'] : [])])
+      assert.ok(kinds.has(kind), [...kinds].join());
+  });
+
+  test('tasks, their stacks and structures, and per-CPU variables, by their addresses', async () => {
+    const has = async (address: string, wanted: string) => {
+      const lines = await whatIs(address);
+      assert.ok(
+        lines.some((line) => line.startsWith(wanted)),
+        `${address}: ${wanted}, not ${lines.join('; ')}`,
+      );
+    };
+    const processes = shown.tasks.filter(({ flags, tgid }) => (flags & PF_KTHREAD) === 0 && tgid !== 0);
+    assert.ok(processes.length >= 4);
+    for (const { address, comm, pid, stack } of processes.slice(0, 6)) {
+      const task = `((struct task_struct *)${address})`;
+      await has(address, `task_struct of ${comm} (${pid}), offset 0x0`);
+      await has(`&${task}->comm`, 'slab object task_struct+0x');
+      await has(`${stack} + 0x2000`, `kernel stack of ${comm} (${pid}), 0x2000 of 0x4000 bytes`);
+      await has(`${stack} + 0x2000`, `vmalloc area ${stack}-`);
+      for (const [member, cache] of Object.entries({
+        signal: 'signal_cache',
+        sighand: 'sighand_cache',
+        files: 'files_cache',
+      }))
+        await has(`${task}->${member}`, `slab object ${cache}+0x0`);
+    }
+    await has('&per_cpu(runqueues, 1).curr', 'per-CPU variable runqueues+0x');
+    assert.match((await whatIs('&per_cpu(runqueues, 1)')).join(), /^per-CPU variable runqueues of CPU 1/);
   });
 });

@@ -20,8 +20,8 @@ describe('breakpoints of one process', { timeout: 200_000 }, () => {
 
   after(() => adapter.close());
 
-  /** Types the command, and gives the task that it stops in. */
-  async function stopsIn(command: string, condition: string) {
+  /** Types the command, and gives the task that it stops in, after `there` was done there. */
+  async function stopsIn(command: string, condition: string, there: () => Promise<void> = async () => {}) {
     const { client } = adapter;
     await client.request('setFunctionBreakpoints', { breakpoints: [{ name: KILL, condition }] });
     await type(client, command);
@@ -33,6 +33,7 @@ describe('breakpoints of one process', { timeout: 200_000 }, () => {
     assert.equal(await evaluate(client, '$pid'), String(task.pid));
     assert.equal(await evaluate(client, '$tgid'), String(task.tgid));
     assert.ok((await evaluate(client, '$task')).startsWith(`"${task.comm}"`));
+    await there();
     await client.request('continue', { threadId: 1 });
     return task;
   }
@@ -61,5 +62,23 @@ describe('breakpoints of one process', { timeout: 200_000 }, () => {
 
   test('by number', async () => {
     assert.equal((await stopsIn('busybox kill -0 1; kill -0 1', `$pid == ${shell}`)).pid, shell);
+  });
+
+  test('the memory of a process is what its own /proc/PID/maps says', async () => {
+    const { client } = adapter;
+    await type(client, 'while read -r line; do echo "area $line"; done </proc/$$/maps; echo "areas end"; busybox true');
+    const said = await saidOnConsole(client, /^areas end\r?$/m);
+    const areas = [...said.matchAll(/^area 0*([0-9a-f]+)-0*([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(\/?)(.*?)\r?$/gm)];
+    assert.ok(areas.length >= 4 && areas.some(([, , , , slash]) => slash), said);
+    await stopsIn('kill -0 1', `$pid == ${shell}`, async () => {
+      for (const [, start, end, rights, slash, name] of areas) {
+        const text = `0x${start}-0x${end} ${rights}${slash && ` /${name}`}`;
+        for (const address of [`0x${start}`, `0x${end} - 1`]) {
+          const { lines } = await client.request('ringside/whatIs', { threadId: 1, address });
+          assert.deepEqual(lines, [`memory of sh (${shell}): ${text}`]);
+        }
+      }
+      assert.deepEqual((await client.request('ringside/whatIs', { threadId: 1, address: '16' })).lines, []);
+    });
   });
 });

@@ -40,6 +40,7 @@ import {
   tasks,
   vcpus,
   walk,
+  whatIs,
 } from './snapshot.ts';
 
 /** What the guest does: calls before it stops first, and calls a millisecond while it runs. */
@@ -228,6 +229,7 @@ class FakeAdapter extends DebugSession {
     'ringside/stopOn': () => ({}),
     'ringside/inject': () => ({}),
     'ringside/kernelLog': () => ({ text: kernelLog }),
+    'ringside/whatIs': () => ({ address: '0xffff888003a51234', lines: whatIs }),
     'ringside/taskStack': () => ({ frames: taskFrames }),
     'ringside/writeVmcore': () => ({ size: 0 }),
     'ringside/consoleInput': ({ data }) => {

@@ -526,3 +526,9 @@ export function vcpus(ran: number, running: boolean): VcpusPart {
     ],
   };
 }
+
+export const whatIs = [
+  'task_struct of init (1), offset 0x274',
+  'slab object task_struct+0x274, of 4032 bytes at 0xffff888003a50fc0',
+  'RAM, guest-physical 0x3a51234; page flags: slab, head',
+];

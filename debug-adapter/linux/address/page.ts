@@ -1,0 +1,65 @@
+/** RAM as the kernel maps all of it, and the `struct page` of each page: Documentation/arch/x86/x86_64/mm.rst. */
+import { strip } from '../../expressions/types.ts';
+import type { Kernel } from '../kernel.ts';
+import type { KernelObject } from '../kernel-object.ts';
+
+const PAGE_SHIFT = 12n;
+/** Where both are while KASLR leaves them. */
+const DIRECT_MAP = 0xffff_8880_0000_0000n;
+const PAGES = 0xffff_ea00_0000_0000n;
+/** Of `page_type`, in kernels in which the type is a number: the byte at the top. */
+const TYPE_SHIFT = 24n;
+
+export interface Page {
+  /** Guest-physical address of its first byte. */
+  readonly physical: bigint;
+  /** The `struct page` of the first of the pages that were allocated with it. */
+  readonly head: KernelObject;
+  /** Guest-virtual address of the first byte of those. */
+  readonly base: bigint;
+}
+
+/** Guest-virtual address of guest-physical 0. */
+export const directMap = (kernel: Kernel) => moved(kernel, 'page_offset_base', DIRECT_MAP);
+
+async function moved(kernel: Kernel, variable: string, unmoved: bigint): Promise<bigint> {
+  return kernel.has(variable) ? kernel.word(kernel.address(variable)) : unmoved;
+}
+
+/** The page of an address in the direct map; undefined for another address. Throws where the page has no `struct page`. */
+export async function pageAt(kernel: Kernel, address: bigint): Promise<Page | undefined> {
+  const direct = await directMap(kernel);
+  const frame = (address - direct) >> PAGE_SHIFT;
+  if (address < direct || frame >= (await kernel.word(kernel.address('max_pfn')))) return undefined;
+  const pages = await moved(kernel, 'vmemmap_base', PAGES);
+  const size = BigInt(kernel.structure('page').size);
+  const page = kernel.object('page', pages + frame * size);
+  const compound = await page.integer('compound_head');
+  const head = compound & 1n ? kernel.object('page', compound - 1n) : page;
+  const base = direct + (((head.address - pages) / size) << PAGE_SHIFT);
+  return { physical: frame << PAGE_SHIFT, head, base };
+}
+
+/** Names of the flags that are set, as `enum pageflags` has them without `PG_`; of several for one bit the first. */
+export async function pageFlags({ head }: Page): Promise<readonly string[]> {
+  const { kernel } = head;
+  const names = kernel.symbols.typeNamed('pageflags', 'enum');
+  const plain = names && strip(names);
+  if (plain?.kind !== 'enum') return [];
+  const flags = await head.integer('flags');
+  const count = plain.enumerators.find(({ name }) => name === '__NR_PAGEFLAGS')?.value ?? 0n;
+  const byBit = new Map<bigint, string>();
+  for (const { name, value } of plain.enumerators) {
+    if (value < count && (flags >> value) & 1n && !byBit.has(value)) byBit.set(value, name.replace(/^PG_/, ''));
+  }
+  return [...byBit.values()];
+}
+
+/** The slab allocator has it. Until 6.10 a flag says so, since then a type. */
+export async function isSlab({ head }: Page): Promise<boolean> {
+  const { symbols } = head.kernel;
+  const flag = symbols.enumerator('PG_slab');
+  if (flag) return (((await head.integer('flags')) >> flag.value) & 1n) === 1n;
+  const type = symbols.enumerator('PGTY_slab');
+  return type !== undefined && BigInt.asUintN(32, await head.integer('page_type')) >> TYPE_SHIFT === type.value;
+}
