@@ -13,6 +13,7 @@ export interface LoggedRequest {
     readonly parts?: readonly string[];
     readonly pages?: { readonly cr3?: string; readonly since?: number };
     readonly memoryReference?: string;
+    readonly address?: string;
     readonly data?: string;
     readonly stops?: readonly string[];
     readonly threadId?: number;
