@@ -2,10 +2,11 @@
  * The kernel's log, as `dmesg` prints it, out of the ring buffers themselves: it is there when nothing runs any more.
  * Documentation and layout: kernel/printk/printk_ringbuffer.c, since Linux 5.10.
  */
+
+import type { Listed } from './containers/list.ts';
 import type { Kernel } from './kernel.ts';
 import type { KernelObject } from './kernel-object.ts';
 import { LinuxError } from './linux-error.ts';
-import type { Listed } from './list.ts';
 
 export interface LogRecord {
   readonly sequence: bigint;

@@ -23,6 +23,12 @@ export class KernelObject {
     return paths.find((path) => this.has(path)) ?? paths[0] ?? '';
   }
 
+  /** Elements of an array; 0 for one of no length. */
+  count(path: string): number {
+    const plain = strip(this.place(path).type);
+    return plain.kind === 'array' ? (plain.count ?? 0) : 0;
+  }
+
   addressOf(path: string): bigint {
     return this.address + BigInt(this.place(path).offset);
   }
@@ -47,8 +53,7 @@ export class KernelObject {
 
   /** An array of characters up to its NUL. */
   async text(path: string): Promise<string> {
-    const plain = strip(this.place(path).type);
-    const length = plain.kind === 'array' ? Math.min(plain.count ?? 0, LONGEST_TEXT) : 0;
+    const length = Math.min(this.count(path), LONGEST_TEXT);
     const bytes = await this.kernel.read(this.addressOf(path), length);
     const end = bytes.indexOf(0);
     return Buffer.from(bytes.subarray(0, end < 0 ? length : end)).toString('utf8');

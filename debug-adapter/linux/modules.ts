@@ -1,8 +1,9 @@
 /** Loaded kernel modules: the list `modules`, kernel/module. */
+
+import { type Listed, readList } from './containers/list.ts';
 import type { Kernel } from './kernel.ts';
 import type { KernelObject } from './kernel-object.ts';
 import { LinuxError } from './linux-error.ts';
-import { type Listed, readList } from './list.ts';
 
 /** Both have the module as their argument: it is about to run its first code, and its last has run. */
 export const MODULE_FUNCTIONS = ['do_init_module', 'free_module'];

@@ -1,7 +1,8 @@
 /** Tasks: the processes with their threads, and the idle task of each CPU. */
+
+import { type Listed, readList } from './containers/list.ts';
 import type { Kernel } from './kernel.ts';
 import type { KernelObject } from './kernel-object.ts';
-import { type Listed, readList } from './list.ts';
 
 const MOST_TASKS = 16_384;
 

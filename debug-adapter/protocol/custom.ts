@@ -326,6 +326,8 @@ export interface InterruptsPart extends InterruptState {
   readonly messages?: readonly DeviceMessage[];
   readonly idt: readonly IdtEntry[];
   readonly waiting: readonly WaitingInterrupt[];
+  /** The guest is a Linux with known symbols: it can be asked for its own interrupts and timers. */
+  readonly linux?: boolean;
 }
 
 export interface MemoryMapPart {
@@ -426,6 +428,33 @@ export interface TasksPart {
   readonly problem?: string;
 }
 
+/** An interrupt as Linux numbers it. */
+export interface LinuxIrq {
+  readonly number: number;
+  /** On its chip. */
+  readonly hardware: number;
+  /** Empty where it has none. */
+  readonly chip: string;
+  /** `edge`, `fasteoi`; empty where it has no name. */
+  readonly flow: string;
+  /** How often each CPU got it. */
+  readonly counts: readonly number[];
+  readonly actions: readonly { readonly name: string; readonly handler: Hex; readonly symbol: string }[];
+}
+
+/** A timer that waits. */
+export interface LinuxTimer {
+  readonly cpu: number;
+  /** Of its structure. */
+  readonly address: Hex;
+  readonly function: Hex;
+  readonly symbol: string;
+  /** Decimal: nanoseconds of `clock`, or jiffies. */
+  readonly expires: string;
+  /** `monotonic`, `realtime`, `boottime` or `tai`, of a high resolution timer; `jiffies`. */
+  readonly clock: string;
+}
+
 /** A function on the call stack of a task. */
 export interface TaskFrame {
   readonly address: Hex;
@@ -503,6 +532,13 @@ export interface RingsideRequests {
   'ringside/kernelLog': { arguments: Record<string, never>; body: { text: string; problem?: string } };
   /** The call stack of a task, running or not, by the address of its `task_struct`; innermost frame first. */
   'ringside/taskStack': { arguments: { address: Hex }; body: { frames: readonly TaskFrame[] } };
+  /** Of a Linux guest, as in its /proc/interrupts; `problem`: why there may be more. */
+  'ringside/linuxIrqs': { arguments: Record<string, never>; body: { irqs: readonly LinuxIrq[]; problem?: string } };
+  /** Of a Linux guest, of all CPUs. */
+  'ringside/linuxTimers': {
+    arguments: Record<string, never>;
+    body: { timers: readonly LinuxTimer[]; problem?: string };
+  };
   /** What a Linux guest has at an address, the value of a C expression: lines, the most particular first. */
   'ringside/whatIs': {
     arguments: { threadId: number; address: string };

@@ -87,6 +87,8 @@ const whole: Readonly<Record<string, object>> = {
   'ringside/runAlone': { threadId: 1, how: 'step' },
   'ringside/stopOn': { kind: 'port', from: '0x60' },
   'ringside/taskStack': { address: '0x1000' },
+  'ringside/linuxIrqs': {},
+  'ringside/linuxTimers': {},
   'ringside/whatIs': { threadId: 1, address: '0x1000' },
   'ringside/inlineScope': { frameId: 1 },
 };

@@ -2,9 +2,11 @@
 
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { identify } from '../linux/address/identify.ts';
+import { readIrqs } from '../linux/irqs.ts';
 import { logLine, readLog } from '../linux/kernel-log.ts';
 import { orNothing } from '../linux/linux-error.ts';
 import { currentTask } from '../linux/tasks.ts';
+import { readTimers } from '../linux/timers.ts';
 import { addressValue } from './address-value.ts';
 import type { Area } from './area.ts';
 import { address, text } from './arguments.ts';
@@ -26,6 +28,30 @@ export const linux: Area = {
     'ringside/taskStack': async (session, args) => ({
       frames: await taskStack(session.guest, session.stopped, address('address', args.address)),
     }),
+
+    'ringside/linuxIrqs': async (session) => {
+      const kernel = await linuxKernel(session.guest, session.stopped);
+      const { items, ...rest } = await readIrqs(kernel);
+      const irqs = items.map(({ hardware, actions, ...irq }) => ({
+        ...irq,
+        hardware: Number(hardware),
+        actions: actions.map(({ name, handler }) => ({ name, handler: hex(handler), symbol: kernel.nameOf(handler) })),
+      }));
+      return { irqs, ...rest };
+    },
+
+    'ringside/linuxTimers': async (session) => {
+      const kernel = await linuxKernel(session.guest, session.stopped);
+      const { items, ...rest } = await readTimers(kernel);
+      const timers = items.map((timer) => ({
+        ...timer,
+        address: hex(timer.address),
+        function: hex(timer.function),
+        symbol: kernel.nameOf(timer.function),
+        expires: String(timer.expires),
+      }));
+      return { timers, ...rest };
+    },
 
     'ringside/whatIs': async (session, args) => {
       const { thread } = await session.stoppedThread(args.threadId);

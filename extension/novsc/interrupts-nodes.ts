@@ -11,12 +11,17 @@ import type {
 import { byte, count, duration, time } from './format.ts';
 import { logNode, ratesNode } from './interrupt-log-nodes.ts';
 import { InterruptRates } from './interrupt-rates.ts';
+import { type LinuxInterrupts, linuxNodes } from './linux-interrupts-nodes.ts';
 import type { StateNode } from './state-node.ts';
 
 type Idt = ReadonlyMap<number, IdtEntry>;
 
-/** `rates` knows the stops before. */
-export function interruptsNodes(part: InterruptsPart, rates = new InterruptRates()): StateNode[] {
+/** `rates` knows the stops before; `linux` is how a Linux guest's own lists are read. */
+export function interruptsNodes(
+  part: InterruptsPart,
+  rates = new InterruptRates(),
+  linux?: LinuxInterrupts,
+): StateNode[] {
   const idt: Idt = new Map(part.idt.map((entry) => [entry.vector, entry]));
   const nameOf = (vector: number) => vectorName(vector, idt);
   return [
@@ -29,6 +34,7 @@ export function interruptsNodes(part: InterruptsPart, rates = new InterruptRates
     ...part.pic.map(picNode),
     ...(part.pit.length > 0 ? [pitNode(part)] : []),
     idtNode(part.idt),
+    ...(part.linux && linux ? linuxNodes(linux) : []),
     ...(part.unknown ?? []).map(
       (sentence, n): StateNode => ({ id: `interrupts/unknown/${n}`, label: sentence, icon: 'info' }),
     ),

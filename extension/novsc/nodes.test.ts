@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   interrupts,
+  linuxIrqs,
+  linuxTimers,
   memoryMap,
   pageTable,
   pageTables,
@@ -11,6 +13,7 @@ import {
   walk,
 } from '../../test/e2e/fake/snapshot.ts';
 import { interruptsNodes } from './interrupts-nodes.ts';
+import { linuxNodes } from './linux-interrupts-nodes.ts';
 import { memoryMapNodes } from './memory-map-nodes.ts';
 import { pageTablesNodes, walkNode } from './page-tables-nodes.ts';
 import { type NumberFormat, registerNumber } from './register-numbers.ts';
@@ -130,6 +133,22 @@ describe('page tables', () => {
     assert.equal(rows[0], 'Walk of 0x0: PDE not present');
     assert.equal(rows.at(-1), '  fault: PDE not present');
   });
+});
+
+test('a Linux guest’s interrupts and timers are read when they are unfolded', async () => {
+  const rows = linuxNodes({
+    irqs: async () => ({ irqs: linuxIrqs }),
+    timers: async () => ({ timers: linuxTimers, problem: 'The list is damaged.' }),
+  });
+  const below = rows.map(({ children }) => (typeof children === 'function' ? children() : []));
+  assert.deepEqual(
+    (await Promise.all(below)).flatMap((nodes) => outline(nodes)),
+    [
+      '4 ttyS0: serial8250_interrupt  IO-APIC 4-edge  1,204 3',
+      'tick_sched_timer: CPU 1  monotonic 12.345678 s',
+      'The list is damaged.: ',
+    ],
+  );
 });
 
 test('interrupts name vectors by their handlers', () => {

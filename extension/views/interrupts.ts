@@ -1,5 +1,6 @@
 /** Interrupts: what is pending, what came and how fast, the controllers, the IDT. */
 import type { Disposable } from 'vscode';
+import { request } from '../debug/ringside-session.ts';
 import { InterruptRates } from '../novsc/interrupt-rates.ts';
 import { interruptsNodes } from '../novsc/interrupts-nodes.ts';
 import type { StopStore } from '../state/stop-store.ts';
@@ -8,13 +9,18 @@ import { StateTree } from './state-tree.ts';
 export function interruptsView(store: StopStore): Disposable {
   let session = store.session;
   let rates = new InterruptRates();
+  const read = async <Name extends 'ringside/linuxIrqs' | 'ringside/linuxTimers'>(name: Name) => {
+    if (!store.session) throw new Error('There is no session.');
+    return request(store.session, name, {});
+  };
+  const linux = { irqs: () => read('ringside/linuxIrqs'), timers: () => read('ringside/linuxTimers') };
   return new StateTree(store, {
     view: 'ringside.interrupts',
     part: 'interrupts',
     build: (part) => {
       if (store.session !== session) rates = new InterruptRates();
       session = store.session;
-      return interruptsNodes(part, rates);
+      return interruptsNodes(part, rates, linux);
     },
     describe: () => `vCPU ${store.threadId - 1}`,
   });

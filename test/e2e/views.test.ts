@@ -141,6 +141,8 @@ describe('views', () => {
         ['Log', 'COM1 line 4, masked'],
         ['MSI', 'the last one lost'],
         ['virtio-blk 1', 'taken by no local APIC'],
+        ['Linux interrupts', 'serial8250_interrupt'],
+        ['Linux timers', 'monotonic 12.345678 s'],
       ] as const) {
         await workbench.unfold(row(title), interrupts.locator('.monaco-list-row').filter({ hasText: below }).first());
       }

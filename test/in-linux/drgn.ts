@@ -8,7 +8,7 @@ const script = `
 import sys
 import drgn
 from drgn.helpers.common.memory import identify_address
-from drgn.helpers.linux.list import list_for_each_entry
+from drgn.helpers.linux.list import hlist_for_each_entry, list_for_each_entry
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.percpu import per_cpu
 from drgn.helpers.linux.printk import get_printk_records
@@ -42,6 +42,12 @@ for cpu in range(int(sys.argv[3])):
 for module in list_for_each_entry('struct module', prog['modules'].address_of_(), 'list'):
     layout = code(module)
     print('module', module.name.string_().decode(), hex(layout.base), hex(layout.base.value_() + layout.size.value_()))
+for cpu in range(int(sys.argv[3])):
+    for base in per_cpu(prog['timer_bases'], cpu):
+        for head in base.vectors:
+            for timer in hlist_for_each_entry('struct timer_list', head.address_of_(), 'entry'):
+                name = prog.symbol(timer.function.value_()).name
+                print('timer', cpu, hex(timer.value_()), timer.expires.value_(), name)
 for record in get_printk_records(prog):
     print('log', record.timestamp // 1000, record.text.decode().encode('unicode_escape').decode())
 def what(address):
@@ -65,7 +71,7 @@ for task in for_each_task(prog):
         print('stack', hex(task.value_()), ' '.join(names))
 `;
 
-/** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `what`, `stack`; without the kind. */
+/** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `timer`, `what`, `stack`; without the kind. */
 export function drgn(vmcore: string, vmlinux: string, cpus: number): (kind: string) => string[] {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-drgn-'));
   try {

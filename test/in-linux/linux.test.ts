@@ -9,7 +9,7 @@ import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
 import { Page } from '../guides/page.ts';
 import { Reader } from '../guides/reader.ts';
 import { drgn, readable } from './drgn.ts';
-import { files, launchLinux, saidOnConsole } from './guest.ts';
+import { files, launchLinux, saidOnConsole, type } from './guest.ts';
 
 const CPUS = 2;
 /** include/linux/sched.h */
@@ -19,6 +19,8 @@ let adapter: CoreAdapter;
 let folder: string;
 let theirs: ReturnType<typeof drgn>;
 let shown: TasksPart;
+/** What the guest itself says of its interrupts and timers, right before the stop. */
+let listed: string;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
@@ -28,6 +30,8 @@ before(async () => {
   await launchLinux(client, { cpus: CPUS, args: 'console=ttyS0' });
   await client.request('configurationDone');
   await saidOnConsole(client);
+  await type(client, 'cat /proc/interrupts /proc/timer_list; echo "listed: all"');
+  listed = await saidOnConsole(client, /^listed: all/m);
   await client.request('pause', { threadId: 1 });
   await client.stopped();
   const snapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
@@ -133,6 +137,53 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     const ours = loaded.map(({ name, addressRange }) => `${name} ${addressRange?.replace('-', ' ')}`);
     assert.ok(ours.length >= 2, ours.join());
     assert.deepEqual(ours, theirs('module'));
+  });
+
+  test('interrupts with their handlers, as the guest’s own /proc/interrupts', async () => {
+    const { irqs, problem } = await adapter.client.request('ringside/linuxIrqs', {});
+    assert.equal(problem, undefined);
+    const rows = [...listed.matchAll(/^ *(\d+): +(\d+) +(\d+) +(\S+) +(\d+)-(\S+) *(.*?)\r?$/gm)];
+    assert.ok(rows.length >= 4, listed);
+    assert.deepEqual(
+      irqs.map(({ number, chip, hardware, flow, actions }) => [
+        ...[number, chip, hardware, flow].map(String),
+        actions.map(({ name }) => name).join(', '),
+      ]),
+      rows.map(([, number, , , chip, hardware, flow, names]) => [number, chip, hardware, flow, names]),
+    );
+    for (const [, number, first, second] of rows) {
+      const { counts, actions } = irqs.find((irq) => irq.number === Number(number)) ?? assert.fail();
+      assert.equal(counts.length, CPUS);
+      [first, second].forEach((said, cpu) => {
+        assert.ok(
+          (counts[cpu] ?? 0) >= Number(said) && (counts[cpu] ?? 0) < Number(said) + 10_000,
+          `${number}: ${counts}`,
+        );
+      });
+      for (const { symbol } of actions) assert.match(symbol, /^\w+$/);
+    }
+    const serial = irqs.find(({ actions }) => actions.some(({ name }) => name === 'ttyS0'));
+    assert.deepEqual(serial?.actions[0]?.symbol, 'serial8250_interrupt');
+  });
+
+  test('timers, as the guest’s own /proc/timer_list and as drgn', async () => {
+    const { timers, problem } = await adapter.client.request('ringside/linuxTimers', {});
+    assert.equal(problem, undefined);
+    const wheel = timers.filter(({ clock }) => clock === 'jiffies');
+    assert.ok(wheel.length > 5);
+    assert.deepEqual(
+      wheel.map(({ cpu, address, expires, symbol }) => `${cpu} ${address} ${expires} ${symbol}`),
+      theirs('timer'),
+    );
+    // Those that were not to come for long.
+    const far = /^ *#\d+: <.*?>, (\w+), .*\n *# expires at \d+-(\d+) nsecs \[in (\d{11,}) /gm;
+    const sleeping = [...listed.replaceAll('\r', '').matchAll(far)].map(([, name, expires]) => `${name} ${expires}`);
+    assert.ok(sleeping.length >= 3, listed);
+    const ours = new Set(timers.map(({ symbol, expires }) => `${symbol} ${expires}`));
+    assert.deepEqual(
+      sleeping.filter((each) => !ours.has(each)),
+      [],
+    );
   });
 
   const whatIs = async (address: string) =>

@@ -1,7 +1,8 @@
 /** Areas of a process's own address space: `struct vm_area_struct`, as in /proc/PID/maps. */
+
+import { mapleEntries } from '../containers/maple-tree.ts';
 import { textAt } from '../format.ts';
 import type { KernelObject } from '../kernel-object.ts';
-import { mapleEntry } from './maple-tree.ts';
 
 const MOST_AREAS = 1 << 16;
 const DEEPEST_PATH = 64;
@@ -38,8 +39,9 @@ export async function userArea(space: KernelObject, address: bigint): Promise<Us
 async function areaWith(space: KernelObject, address: bigint): Promise<KernelObject | undefined> {
   if (space.has('mm_mt')) {
     const tree = await space.object('mm_mt');
-    const entry = tree ? await mapleEntry(tree, address) : 0n;
-    return entry === 0n ? undefined : space.kernel.object('vm_area_struct', entry);
+    if (!tree) return undefined;
+    for await (const { entry } of mapleEntries(tree, address)) return space.kernel.object('vm_area_struct', entry);
+    return undefined;
   }
   // Before 6.1 they are in a list by address.
   let area = await space.object('mmap');

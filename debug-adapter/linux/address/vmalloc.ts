@@ -1,7 +1,8 @@
 /** What is mapped by vmalloc and ioremap: `struct vmap_area`, mm/vmalloc.c. */
+
+import { readList } from '../containers/list.ts';
 import type { Kernel } from '../kernel.ts';
 import type { KernelObject } from '../kernel-object.ts';
-import { readList } from '../list.ts';
 
 const MOST_AREAS = 1 << 16;
 const MOST_NODES = 1024;

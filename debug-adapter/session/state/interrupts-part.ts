@@ -35,6 +35,7 @@ export async function interruptsPart(state: StopState, thread: number): Promise<
     waiting,
     ...(log && { log }),
     idt: await descriptorTable(state, thread),
+    ...(state.symbols?.symbolsNamed('irq_to_desc').length ? { linux: true } : {}),
   };
 }
 

@@ -11,6 +11,8 @@ import type {
   HypercallRecord,
   HypercallsPart,
   InterruptsPart,
+  LinuxIrq,
+  LinuxTimer,
   MemoryMapPart,
   PagesChoice,
   PageTableEntry,
@@ -356,6 +358,7 @@ export const interrupts: InterruptsPart = {
     smi: { pending: false, inSmm: false },
     mpState: 'running',
   },
+  linux: true,
   waiting: [
     {
       source: 'local APIC',
@@ -531,4 +534,26 @@ export const whatIs = [
   'task_struct of init (1), offset 0x274',
   'slab object task_struct+0x274, of 4032 bytes at 0xffff888003a50fc0',
   'RAM, guest-physical 0x3a51234; page flags: slab, head',
+];
+
+export const linuxIrqs: readonly LinuxIrq[] = [
+  {
+    number: 4,
+    hardware: 4,
+    chip: 'IO-APIC',
+    flow: 'edge',
+    counts: [1204, 3],
+    actions: [{ name: 'ttyS0', handler: '0xffffffff81612340', symbol: 'serial8250_interrupt' }],
+  },
+];
+
+export const linuxTimers: readonly LinuxTimer[] = [
+  {
+    cpu: 1,
+    address: '0xffff88801f41d5c0',
+    function: '0xffffffff81123450',
+    symbol: 'tick_sched_timer',
+    expires: '12345678000',
+    clock: 'monotonic',
+  },
 ];

@@ -1,7 +1,7 @@
 /** Linux's linked lists: `struct list_head`, include/linux/list.h. */
-import type { Kernel } from './kernel.ts';
-import type { KernelObject } from './kernel-object.ts';
-import { LinuxError } from './linux-error.ts';
+import type { Kernel } from '../kernel.ts';
+import type { KernelObject } from '../kernel-object.ts';
+import { LinuxError } from '../linux-error.ts';
 
 /** What was read of a list that may be damaged. */
 export interface Listed<Item> {
@@ -35,5 +35,20 @@ export async function readList<Item>(
   } catch (error) {
     if (!(error instanceof LinuxError)) throw error;
     return { items, problem: `The list could not be read to its end: ${error.message}` };
+  }
+}
+
+/** All of what comes, up to `limit`, or what came before memory turned out to be damaged. */
+export async function collected<Item>(coming: AsyncIterable<Item>, limit: number): Promise<Listed<Item>> {
+  const items: Item[] = [];
+  try {
+    for await (const item of coming) {
+      if (items.length >= limit) return { items, problem: `Only the first ${limit} are shown.` };
+      items.push(item);
+    }
+    return { items };
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    return { items, problem: error.message };
   }
 }
