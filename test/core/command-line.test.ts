@@ -101,6 +101,23 @@ describe('the end of a core', () => {
   });
 });
 
+test('two cores at once do not meet', () =>
+  withCore(async (one) => {
+    const other = await RunningCore.start();
+    const [client, neighbour] = await Promise.all([RspClient.open(one.gdb), RspClient.open(other.gdb)]);
+    const start = (await client.ask('p10')).match(/../g)!.reverse().join('');
+    assert.equal(await neighbour.ask(`Z0,${start},1`), 'OK');
+    const before = await client.ask('m7000,4');
+    assert.equal(await neighbour.ask(`X7000,4:abcd`), 'OK');
+    assert.notEqual(await neighbour.ask('m7000,4'), before);
+    assert.equal(await client.ask('m7000,4'), before);
+    neighbour.send('vCont;c');
+    assert.match(await client.ask('vCont;s:1'), /^T05thread:1;/);
+    assert.deepEqual(await other.end(), { status: 0, left: [] });
+    await neighbour.closed();
+    assert.match(await client.ask('vCont;s:1'), /^T05thread:1;/);
+  }));
+
 describe('the stub on a real machine', () => {
   test('breaks, steps, pauses and reads the same over both channels, and quits', () =>
     withCore(async (running) => {
