@@ -22,13 +22,15 @@ const kernelParameters = 'console=ttyS0 quiet nokaslr panic=-1 mitigations=off t
 const ready = 'kvm-host: ready';
 const ended = /^kvm-host: exit (\d+)/;
 const alive = 'kvm-host: alive';
-/** Seconds without a sign of life, many times over, after which a machine has gone down. */
-const silence = 240;
 
 /** The emulated machine, not what runs on it, went down. */
 export class HostDown extends Error {}
 
-/** What makes each kind. `patience`: how many times slower than a real machine it may be. The modules are those of one Debian release, in the order of their dependencies. */
+/**
+ * What makes each kind. `patience`: how many times slower than a real machine it may be. `silence`: seconds without a sign of
+ * life, many times over, after which it has gone down; a second on Bochs' clock, which counts instructions, takes several. The
+ * modules are those of one Debian release, in the order of their dependencies.
+ */
 const kinds = {
   svm: {
     metaPackage: 'linux-image-amd64',
@@ -38,6 +40,7 @@ const kinds = {
       ...['irqbypass', 'kvm', 'ccp', 'kvm-amd'],
     ],
     patience: 5,
+    silence: 240,
     root: sharedRoot,
     start: startQemu,
   },
@@ -45,6 +48,7 @@ const kinds = {
     metaPackage: 'linux-image-cloud-amd64',
     modules: ['irqbypass', 'kvm', 'kvm-intel'],
     patience: 10,
+    silence: 900,
     root: copiedRoot,
     start: startBochs,
   },
@@ -62,8 +66,11 @@ async function* linesOf(stream) {
   if (rest) yield rest;
 }
 
-/** Hands the command's lines on and returns its status; undefined when the machine ended before the command did. */
-async function followCommand(console_, onLine, onSilence) {
+/**
+ * Hands the command's lines on and returns its status; undefined when the machine ended before the command did. `onSilence` is
+ * called after `silence` seconds without a line.
+ */
+async function followCommand(console_, silence, onLine, onSilence) {
   let started = false;
   let timer;
   try {
@@ -89,7 +96,7 @@ async function followCommand(console_, onLine, onSilence) {
  */
 export async function runOnHost({ kind, memory = 2048, seconds = 300, ports = [], onLine, ...wanted }) {
   const scratch = mkdtempSync(join(tmpdir(), `kvm-host-${kind}-`));
-  const { metaPackage, modules: names, patience, root, start } = kinds[kind];
+  const { metaPackage, modules: names, patience, silence, root, start } = kinds[kind];
   const { kernel, modules } = debianKernel(metaPackage, names);
   const initramfs = makeInitramfs({ scratch, modules, patience, root: root(wanted) });
   const { writable } = wanted;
@@ -109,7 +116,7 @@ export async function runOnHost({ kind, memory = 2048, seconds = 300, ports = []
     stop();
   }, seconds * 1000);
   try {
-    const status = await followCommand(machine.stdout, onLine, () => {
+    const status = await followCommand(machine.stdout, silence, onLine, () => {
       silent = true;
       stop();
     });
