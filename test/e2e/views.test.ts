@@ -141,12 +141,24 @@ describe('views', () => {
         ['Log', 'COM1 line 4, masked'],
         ['MSI', 'the last one lost'],
         ['virtio-blk 1', 'taken by no local APIC'],
+      ] as const) {
+        await workbench.unfold(row(title), workbench.rowWith(interrupts, below));
+      }
+      await readableInEveryTheme(workbench, { name: 'interrupts' });
+    }));
+
+  test('a Linux guest’s interrupts and timers are read when they are unfolded', () =>
+    pictured(workbench, 'linux-interrupts', async () => {
+      const interrupts = await workbench.view('Interrupts');
+      for (const title of ['MSI', 'Rates', 'Log']) await workbench.row(interrupts, title).click();
+      assert.equal(requests('ringside/linuxIrqs').length, 0);
+      for (const [title, below] of [
         ['Linux interrupts', 'serial8250_interrupt'],
         ['Linux timers', 'monotonic 12.345678 s'],
       ] as const) {
-        await workbench.unfold(row(title), interrupts.locator('.monaco-list-row').filter({ hasText: below }).first());
+        await workbench.unfold(workbench.row(interrupts, title), workbench.rowWith(interrupts, below));
       }
-      await readableInEveryTheme(workbench, { name: 'interrupts' });
+      assert.equal(requests('ringside/linuxIrqs').length, 1);
     }));
 
   test('an interrupt is injected by hand', async () => {

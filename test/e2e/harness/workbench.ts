@@ -228,6 +228,11 @@ export class Workbench {
     return view.locator('.monaco-list-row').evaluateAll((rows) => rows.map((row) => row.textContent ?? ''));
   }
 
+  /** The first row with `text` anywhere. */
+  rowWith(view: Locator, text: string): Locator {
+    return view.locator('.monaco-list-row').filter({ hasText: text }).first();
+  }
+
   /** The row whose label is `label`. */
   row(view: Locator, label: string): Locator {
     return view
