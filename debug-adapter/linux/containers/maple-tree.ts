@@ -2,7 +2,7 @@
 import type { KernelObject } from '../kernel-object.ts';
 import { LinuxError } from '../linux-error.ts';
 
-/** An entry that points to a node has these low bits, and its type above them. */
+/** A root that points to a node has these low bits. A node's type is above them, in its parent's slots, too. */
 const NODE = 2n;
 const NODE_BITS = 3n;
 const TYPE_SHIFT = 3n;
@@ -57,8 +57,10 @@ async function* below(
     const end = (pivot === 0n && slot > 0) || pivot > last || slot === count ? last : pivot;
     if (end >= from) {
       const range = { first: start, last: end, entry: await kernel.word(slots + BigInt(slot * WORD)) };
-      if (kind.leaf && range.entry !== 0n) yield range;
-      if (!kind.leaf && isNode(range.entry)) yield* below(node, range, from, depth + 1);
+      if (range.entry !== 0n) {
+        if (kind.leaf) yield range;
+        else yield* below(node, range, from, depth + 1);
+      }
     }
     start = end + 1n;
   }
