@@ -1,9 +1,9 @@
 /**
  * The stub as its clients feel it: memory read and single steps over the wire, with the same bare client and the same boot
  * sector on Ringside and on QEMU. QEMU's stub has no binary reads, so it is asked in hex, in packets as long as it takes.
- * What a step over the wire cannot beat is an answer from a process that does nothing: client, stub and vCPU wake each
- * other in turn, and where processors sleep in a virtual machine, that takes most of the time. A range step takes its
- * steps on the vCPU's own thread.
+ * What a step over the wire cannot beat is an answer from a process that does nothing but wake a thread, which wakes it: so do
+ * client, stub and vCPU in turn, and where processors sleep in a virtual machine, that takes most of the time. A range step
+ * takes its steps on the vCPU's own thread.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -105,10 +105,31 @@ async function rangeStepsPerSecond(client: BareClient): Promise<number> {
   return (3 * 1000 * ((await eax()) - before)) / milliseconds;
 }
 
+/** What answers without doing anything, on the socket in `argv[1]`: by itself, or after its thread has woken it, as a vCPU does. */
+const idle = {
+  echo: `require('node:net').createServer((socket) => socket.pipe(socket)).listen(process.argv[1])`,
+  relay: `
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    const thread = new (require('node:worker_threads').Worker)(\`
+      const { parentPort, workerData: words } = require('node:worker_threads');
+      for (let seen = 0; ; seen++) {
+        Atomics.wait(words, 0, seen);
+        parentPort.postMessage(0);
+      }\`, { eval: true, workerData: words });
+    require('node:net').createServer((socket) => {
+      let asked;
+      socket.on('data', (data) => {
+        asked = data;
+        Atomics.add(words, 0, 1);
+        Atomics.notify(words, 0);
+      });
+      thread.on('message', () => socket.write(asked));
+    }).listen(process.argv[1])`,
+};
+
 /** Round trips a second to a process that sends back what it gets, over the same kind of socket. */
-function echoesPerSecond(path: string): Promise<number> {
-  const program = `require('node:net').createServer((socket) => socket.pipe(socket)).listen(${JSON.stringify(path)})`;
-  return withServer(process.execPath, ['-e', program], path, async () => {
+function answersPerSecond(program: string, path: string): Promise<number> {
+  return withServer(process.execPath, ['-e', program, path], path, async () => {
     const connection = connect(path);
     await once(connection, 'connect');
     const client = new BareClient(connection);
@@ -135,10 +156,12 @@ async function main(): Promise<void> {
     const image = countingSector(folder);
     const ours: Rates[] = [];
     const echoes: number[] = [];
+    const relays: number[] = [];
     const accelerators = usable('/dev/kvm') ? ['kvm', 'tcg'] : ['tcg'];
     const theirs = new Map<string, Rates[]>(accelerators.map((name) => [name, []]));
     for (let turn = 0; turn < TURNS; turn++) {
-      echoes.push(await echoesPerSecond(join(folder, `echo${turn}`)));
+      echoes.push(await answersPerSecond(idle.echo, join(folder, `echo${turn}`)));
+      relays.push(await answersPerSecond(idle.relay, join(folder, `relay${turn}`)));
       const socket = join(folder, `ringside${turn}`);
       const run = [join(__dirname, '../core.js'), 'run', image, '--gdb', `unix:${socket}`, '--wait'];
       ours.push(await withServer(process.execPath, run, socket, () => rates(socket, 0xff00, 0xff00)));
@@ -163,6 +186,7 @@ async function main(): Promise<void> {
     ]);
     printTable(`Single steps over RSP a second: median (least to most) of ${TURNS} times ${STEPS}`, [
       row('An echo instead of a stub', echoes),
+      row('An echo by way of a thread', relays),
       row(
         'Ringside, one range step',
         ours.map(({ rangeSteps }) => rangeSteps ?? Number.NaN),
