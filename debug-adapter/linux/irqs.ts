@@ -3,7 +3,6 @@ import { onlineCpus } from './address/per-cpu.ts';
 import { collected, type Listed } from './containers/list.ts';
 import { mapleEntries } from './containers/maple-tree.ts';
 import { xarrayEntries } from './containers/xarray.ts';
-import { textAt } from './format.ts';
 import type { Kernel } from './kernel.ts';
 import type { KernelObject } from './kernel-object.ts';
 
@@ -14,7 +13,7 @@ const MOST_ACTIONS = 64;
 export interface Irq {
   readonly number: number;
   /** On its chip: the pin, of most. */
-  readonly hardware: bigint;
+  readonly hardware: number;
   /** `IO-APIC`, `PCI-MSI`, ... */
   readonly chip: string;
   /** How it is handled: `edge`, `fasteoi`, ... */
@@ -60,9 +59,9 @@ async function readIrq(descriptor: KernelObject, cpus: readonly number[]): Promi
   }
   return {
     number: await descriptor.number('irq_data.irq'),
-    hardware: await descriptor.integer('irq_data.hwirq'),
-    chip: chip ? await pointedText(chip, 'name') : '',
-    flow: await pointedText(descriptor, 'name'),
+    hardware: await descriptor.number('irq_data.hwirq'),
+    chip: (await chip?.text('name')) ?? '',
+    flow: await descriptor.text('name'),
     counts,
     actions: await actionsOf(descriptor),
   };
@@ -72,13 +71,7 @@ async function actionsOf(descriptor: KernelObject): Promise<readonly IrqAction[]
   const actions = [];
   let action = await descriptor.object('action');
   for (; action && actions.length < MOST_ACTIONS; action = await action.object('next')) {
-    actions.push({ name: await pointedText(action, 'name'), handler: await action.integer('handler') });
+    actions.push({ name: await action.text('name'), handler: await action.integer('handler') });
   }
   return actions;
-}
-
-/** The C string that a member points to. */
-async function pointedText(object: KernelObject, path: string): Promise<string> {
-  const address = await object.integer(path);
-  return address === 0n ? '' : textAt(object.kernel, address);
 }

@@ -1,5 +1,6 @@
 /** One structure of the kernel at its address, its members by the names that the kernel's sources give them. */
 import { type AggregateType, isAggregate, isInteger, isSigned, strip } from '../expressions/types.ts';
+import { textAt } from './format.ts';
 import type { Kernel, MemberPlace } from './kernel.ts';
 import { LinuxError } from './linux-error.ts';
 
@@ -51,8 +52,12 @@ export class KernelObject {
     return Number(await this.integer(path));
   }
 
-  /** An array of characters up to its NUL. */
+  /** An array of characters up to its NUL, or the C string that a pointer points to; empty for a null pointer. */
   async text(path: string): Promise<string> {
+    if (strip(this.place(path).type).kind === 'pointer') {
+      const address = await this.integer(path);
+      return address === 0n ? '' : textAt(this.kernel, address);
+    }
     const length = Math.min(this.count(path), LONGEST_TEXT);
     const bytes = await this.kernel.read(this.addressOf(path), length);
     const end = bytes.indexOf(0);

@@ -32,9 +32,8 @@ export const linux: Area = {
     'ringside/linuxIrqs': async (session) => {
       const kernel = await linuxKernel(session.guest, session.stopped);
       const { items, ...rest } = await readIrqs(kernel);
-      const irqs = items.map(({ hardware, actions, ...irq }) => ({
+      const irqs = items.map(({ actions, ...irq }) => ({
         ...irq,
-        hardware: Number(hardware),
         actions: actions.map(({ name, handler }) => ({ name, handler: hex(handler), symbol: kernel.nameOf(handler) })),
       }));
       return { irqs, ...rest };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { BootError } from '../../hypervisor-core/boot/boot-image.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
-import { assembleSector } from '../guests/boot-sector.ts';
+import { assembleSector, SECTOR_ENTRY } from '../guests/boot-sector.ts';
 import { patience } from '../patience.ts';
 import { withSector } from './sector-guest.ts';
 
@@ -18,15 +18,7 @@ const SECTOR = 512;
 const MEMORY = 64 << 20;
 
 /** Loads the three sectors behind the first by INT 13h, enters them with the boot drive in [drive], and has these macros. */
-const HEAD = `
-.code16
-.globl _start
-_start: xorw %ax, %ax
-  movw %ax, %ds
-  movw %ax, %es
-  movw %ax, %ss
-  movw $0x7c00, %sp
-  movb %dl, drive
+const HEAD = `${SECTOR_ENTRY}
   movw $0x0205, %ax
   movw $0x7e00, %bx
   movw $2, %cx

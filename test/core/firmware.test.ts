@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { createMachine, type MachineOptions } from '../../hypervisor-core/machine/machine.ts';
 import { restoreMachine } from '../../hypervisor-core/machine/restored-machine.ts';
-import { assembleSector } from '../guests/boot-sector.ts';
+import { assembleSector, SECTOR_ENTRY } from '../guests/boot-sector.ts';
 import { SEABIOS } from '../guests/seabios.ts';
 import { patience } from '../patience.ts';
 import { Session } from './tiny-guest.ts';
@@ -20,15 +20,7 @@ const RESET_VECTOR = 0xffff_fff0n;
 const BOOT_SECTOR = 0x7c00n;
 
 /** Prints by INT 10h what it has and what the second sector has, and on COM2 the drive's parameters. */
-const PROGRAM = `
-.code16
-.globl _start
-_start: xorw %ax, %ax
-  movw %ax, %ds
-  movw %ax, %es
-  movw %ax, %ss
-  movw $0x7c00, %sp
-  movb %dl, drive
+const PROGRAM = `${SECTOR_ENTRY}
   movw $first, %si
   call print
   movw $packet, %si

@@ -3,7 +3,7 @@ import { symbolOffset } from '../../symbols/readable-name.ts';
 import type { Kernel } from '../kernel.ts';
 import { orNothing } from '../linux-error.ts';
 import { readTasks, type Task } from '../tasks.ts';
-import { pageAt, pageFlags } from './page.ts';
+import { type Page, pageAt, pageFlags } from './page.ts';
 import { onlineCpus, perCpuVariable } from './per-cpu.ts';
 import { slabObject } from './slab.ts';
 import { type UserArea, userArea } from './user-area.ts';
@@ -22,7 +22,7 @@ export async function identify(kernel: Kernel, address: bigint, current?: Task):
   if (address < UPPER_HALF) return inProcess(kernel, address, current);
   const found = [];
   // Where one part of the kernel's data is damaged, the others still tell.
-  for (const part of [inImage, inPerCpu, ofTask, inSlab, inVmalloc, inRam]) {
+  for (const part of [inImage, inPerCpu, ofTask, inVmalloc, inRam]) {
     found.push(...((await orNothing(() => part(kernel, address))) ?? []));
   }
   return found;
@@ -59,16 +59,6 @@ function stackSize(kernel: Kernel): bigint {
   return label ? kernel.address(`__end_${label}`) - kernel.address(`__start_${label}`) : 0n;
 }
 
-async function inSlab(kernel: Kernel, address: bigint): Promise<string[]> {
-  const page = await pageAt(kernel, address);
-  const object = page && (await slabObject(page, address));
-  if (!object) return [];
-  const use = object.allocated ? '' : 'free ';
-  return [
-    `${use}slab object ${object.cache}+${hex(address - object.address)}, of ${object.size} bytes at ${hex(object.address)}`,
-  ];
-}
-
 async function inVmalloc(kernel: Kernel, address: bigint): Promise<string[]> {
   const area = await vmallocArea(kernel, address);
   if (!area) return [];
@@ -79,7 +69,19 @@ async function inRam(kernel: Kernel, address: bigint): Promise<string[]> {
   const page = await pageAt(kernel, address);
   if (!page) return [];
   const flags = await pageFlags(page);
-  return [`RAM, guest-physical ${hex(page.physical + (address & 0xfffn))}; page flags: ${flags.join(', ') || 'none'}`];
+  return [
+    ...((await orNothing(() => inSlab(page, address))) ?? []),
+    `RAM, guest-physical ${hex(page.physical + (address & 0xfffn))}; page flags: ${flags.join(', ') || 'none'}`,
+  ];
+}
+
+async function inSlab(page: Page, address: bigint): Promise<string[]> {
+  const object = await slabObject(page, address);
+  if (!object) return [];
+  const use = object.allocated ? '' : 'free ';
+  return [
+    `${use}slab object ${object.cache}+${hex(address - object.address)}, of ${object.size} bytes at ${hex(object.address)}`,
+  ];
 }
 
 async function inProcess(kernel: Kernel, address: bigint, current: Task | undefined): Promise<readonly string[]> {

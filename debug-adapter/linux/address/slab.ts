@@ -1,5 +1,4 @@
 /** Objects of the slab allocator: SLUB, mm/slub.c. */
-import { textAt } from '../format.ts';
 import type { Kernel } from '../kernel.ts';
 import type { KernelObject } from '../kernel-object.ts';
 import { LinuxError } from '../linux-error.ts';
@@ -31,7 +30,7 @@ export async function slabObject(page: Page, address: bigint): Promise<SlabObjec
   const first = page.base + (cache.has('red_left_pad') ? await cache.integer('red_left_pad') : 0n);
   const object = address < first ? first : address - ((address - first) % stride);
   return {
-    cache: await textAt(kernel, await cache.integer('name')),
+    cache: await cache.text('name'),
     address: object,
     size: await cache.number('object_size'),
     allocated: !(await freeObjects(kernel, cache, slab)).has(object),

@@ -1,7 +1,6 @@
 /** Areas of a process's own address space: `struct vm_area_struct`, as in /proc/PID/maps. */
 
 import { mapleEntries } from '../containers/maple-tree.ts';
-import { textAt } from '../format.ts';
 import type { KernelObject } from '../kernel-object.ts';
 
 const MOST_AREAS = 1 << 16;
@@ -57,7 +56,7 @@ async function pathOf(file: KernelObject): Promise<string> {
   while (entry && names.length < DEEPEST_PATH) {
     const parent = await entry.object('d_parent');
     if (!parent || parent.address === entry.address) break;
-    names.unshift(await textAt(entry.kernel, await entry.integer('d_name.name')));
+    names.unshift(await entry.text('d_name.name'));
     entry = parent;
   }
   return `/${names.join('/')}`;
