@@ -60,7 +60,11 @@ function run(
   const set = (number: number, rule: RegisterRule) => state.registers.set(number, rule);
   const restore = (number: number) => {
     const rule = initial?.get(number);
-    if (rule) set(number, rule);
+    // The cold part of a function begins with registers saved already, and Debian 11's assembler (binutils 2.35) has made
+    // that the rules of a CIE: what such a part restores is in the register again, and its place is free. No function
+    // begins with saved registers otherwise.
+    const isPopped = rule?.kind === 'offset' && number !== fde.cie.returnRegister;
+    if (rule && !isPopped) set(number, rule);
     else state.registers.delete(number);
   };
   const moveCfa = (change: (rule: { register: number; offset: number }) => { register: number; offset: number }) => {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { cache, download, output } from './kernel.mjs';
+import { cache, download, output } from './apt.mjs';
 
 const PACKAGE = 'xen-hypervisor-4.17-amd64';
 

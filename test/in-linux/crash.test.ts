@@ -121,27 +121,38 @@ describe('a Linux that says that something went wrong', { timeout: 300_000 }, ()
     await type(client, 'kill $!');
   });
 
+  /** The member of task_struct, which was renamed when all kinds of access to it were looked through. */
+  const stateOfTask = () =>
+    evaluate(adapter.client, 'init_task.__state').then(
+      () => '__state',
+      () => 'state',
+    );
+
   test('a hung task: its own call trace, as the kernel then prints it', async () => {
     const { client } = adapter;
     await inHandler();
     const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
-    const sleeper = tasks && 'tasks' in tasks ? tasks.tasks.find(({ comm }) => comm === 'sleep') : undefined;
+    // It waits for a pipe to have room: sleeps in which a task may be frozen were never taken for hung.
+    const sleeper = tasks && 'tasks' in tasks ? tasks.tasks.find(({ comm }) => comm === 'cat') : undefined;
     // TASK_UNINTERRUPTIBLE, as if it slept for a device that does not answer.
-    await set(`((struct task_struct *)${sleeper?.address})->__state`, '2');
+    await set(`((struct task_struct *)${sleeper?.address})->${await stateOfTask()}`, '2');
     await go();
     await type(client, 'echo 1 >/proc/sys/kernel/hung_task_timeout_secs');
     const { text, exceptionId, details } = await crash();
     assert.equal(exceptionId, 'Linux: hung task');
-    assert.match(text, new RegExp(`^INFO: task sleep:${sleeper?.pid} blocked for more than \\d+ seconds\\.$`));
-    assert.ok(details.startsWith(`sleep (${sleeper?.pid}), state D\nCall trace:\n `), details);
+    assert.match(text, new RegExp(`^INFO: task cat:${sleeper?.pid} blocked for more than \\d+ seconds\\.$`));
+    assert.ok(details.startsWith(`cat (${sleeper?.pid}), state D\nCall trace:\n `), details);
     await set('sysctl_hung_task_timeout_secs', '0');
     await go();
-    const printed = await saidOnConsole(client, /task:sleep[\s\S]*<\/TASK>/);
-    const theirs = [...printed.replace(/^[\s\S]*task:sleep/, '').matchAll(/\] {2}(\w+)\+0x/g)].map(([, name]) => name);
+    const printed = await saidOnConsole(client, /task:cat[\s\S]*entry_SYSCALL_64_after_hwframe/);
+    const theirs = [...printed.replace(/^[\s\S]*task:cat/, '').matchAll(/\] {2}(\w+)\+0x/g)].map(([, name]) => name);
     const ours = [...details.matchAll(/^ (\w+) \(/gm)].map(([, name]) => name);
     // Inlined functions are ours alone, a label in the entry is theirs.
     assert.equal(theirs.pop(), 'entry_SYSCALL_64_after_hwframe', printed);
-    assert.ok(theirs.includes('do_nanosleep'), printed);
+    assert.ok(
+      theirs.some((name) => name?.startsWith('pipe_w')),
+      printed,
+    );
     const shared = ours.filter((name) => theirs.includes(name));
     assert.deepEqual(shared, theirs);
   });

@@ -50,9 +50,11 @@ for cpu in range(int(sys.argv[3])):
                 print('timer', cpu, hex(timer.value_()), timer.expires.value_(), name)
 for record in get_printk_records(prog):
     print('log', record.timestamp // 1000, record.text.decode().encode('unicode_escape').decode())
-def what(address):
+def what(address, wanted=''):
     try:
-        print('what', hex(address), identify_address(prog, address))
+        said = str(identify_address(prog, address))
+        if said.startswith(wanted):
+            print('what', hex(address), said)
     except Exception:
         # Debian 12's drgn does not know how newer kernels mark their slabs.
         pass
@@ -63,6 +65,10 @@ for task in list(for_each_task(prog))[:12]:
         what(task.value_() + n * task.type_.type.size)
     for member in ('signal', 'sighand', 'files', 'cred'):
         what(getattr(task, member).value_() + 8)
+# The last are processes, which have files of their own; those of processes that have ended are free.
+for task in list(for_each_task(prog))[-4:]:
+    for n in range(-2, 3):
+        what(task.files.value_() + n * task.files.type_.type.size, 'free')
 for name in ('jiffies', 'schedule', 'linux_banner', 'init_task'):
     what(prog.symbol(name).address + 4)
 for task in for_each_task(prog):

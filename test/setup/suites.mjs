@@ -117,10 +117,16 @@ const onIntel = (pattern, seconds) =>
   };
 
 /**
- * Debian's kernels that are looked into: the release's own, and a newer one. `loaded`: modules that are loaded at the start;
- * `underDisk`: those that virtio_blk needs, in order, where they are not built in.
+ * Debian's kernels that are looked into: this release's own, a newer one, and one of an older release. `loaded`: modules that
+ * are loaded at the start; `underDisk`: those that virtio_blk needs, in order, where they are not built in.
  */
 const kernels = {
+  older: {
+    metaPackage: 'linux-image-cloud-amd64',
+    release: 'bullseye',
+    loaded: ['irqbypass', 'kvm'],
+    underDisk: ['virtio_ring', 'virtio'],
+  },
   release: {
     metaPackage: 'linux-image-cloud-amd64',
     loaded: ['irqbypass', 'kvm'],
@@ -133,9 +139,9 @@ const kernels = {
 const isOfTypes = (source) => source.endsWith('/types.test.ts');
 
 /** Symbols of a kernel of Debian's, beside those of other readers of the same file. */
-const onVmlinux = ({ metaPackage }, isWanted = () => true) =>
+const onVmlinux = ({ metaPackage, release }, isWanted = () => true) =>
   async function run() {
-    const { vmlinux, module } = debianVmlinux(metaPackage);
+    const { vmlinux, module } = debianVmlinux(metaPackage, release);
     const bundles = await bundleTests(findTests(['test/vmlinux']).filter(isWanted));
     return runBundles(root, bundles, 1200, { RINGSIDE_VMLINUX: vmlinux, RINGSIDE_MODULE: module });
   };
@@ -189,10 +195,10 @@ async function smallSymbols() {
 }
 
 /** A kernel of Debian's boots under QEMU with a small root and two of its modules, and is then looked into. */
-const inLinux = ({ metaPackage, loaded, underDisk }) =>
+const inLinux = ({ metaPackage, release, loaded, underDisk }) =>
   async function run() {
-    const { vmlinux, module } = debianVmlinux(metaPackage);
-    const { kernel, modules } = debianKernel(metaPackage, [...loaded, ...underDisk]);
+    const { vmlinux, module } = debianVmlinux(metaPackage, release);
+    const { kernel, modules } = debianKernel(metaPackage, [...loaded, ...underDisk], release);
     const scratch = mkdtempSync(join(tmpdir(), 'ringside-linux-'));
     try {
       const atStart = modules.slice(0, loaded.length);
@@ -283,8 +289,10 @@ export const suites = [
   },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux(kernels.release) },
   { name: 'vmlinux-6.12', needs: ['vmlinux'], run: onVmlinux(kernels.newer, (source) => !isOfTypes(source)) },
+  { name: 'vmlinux-5.10', needs: ['vmlinux'], run: onVmlinux(kernels.older, (source) => !isOfTypes(source)) },
   { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.release) },
   { name: 'in-linux-6.12', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.newer) },
+  { name: 'in-linux-5.10', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.older) },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
   onKvm('linux', ['linux', 'vmlinux'], linux.here, linux.onAmd, noDistribution),
   { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu' }) },

@@ -99,9 +99,12 @@ describe("BTF of Debian's kernel, without DWARF", () => {
     for (const [, name = ''] of found) count.set(name, (count.get(name) ?? 0) + 1);
     const once = found.filter(([, name = ''], index) => count.get(name) === 1 && index % 16 === 0);
     assert.ok(once.length > 500, `${once.length}`);
+    // Before Linux 6.0 nothing says which enumerations have a sign: bpftool takes none to have one.
+    const saysSigns = btf.includes(' encoding=SIGNED ');
     const differences = once.flatMap(([, name = '', value = '']) => {
-      const ours = byBtf.enumerator(name)?.value;
-      return ours === BigInt(value) ? [] : [`${name}: ${ours} instead of ${value}`];
+      const ours = byBtf.enumerator(name)?.value ?? assert.fail(name);
+      const same = (saysSigns ? ours : BigInt.asUintN(32, ours)) === BigInt(value);
+      return same ? [] : [`${name}: ${ours} instead of ${value}`];
     });
     assert.deepEqual(differences, []);
   });

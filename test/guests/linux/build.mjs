@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cache, candidate, download } from '../../hosts/kernel.mjs';
+import { cache, candidate, download } from '../../hosts/apt.mjs';
 
 const SOURCE = 'linux-source-6.1';
 const fragment = fileURLToPath(new URL('small.config', import.meta.url));

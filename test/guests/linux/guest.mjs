@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache, debianKernel, debianVmlinux } from '../../hosts/kernel.mjs';
+import { cache } from '../../hosts/apt.mjs';
+import { debianKernel, debianVmlinux } from '../../hosts/kernel.mjs';
 import { buildSmallLinux } from './build.mjs';
 import { makeGuestInitramfs, makeShortInitramfs } from './initramfs.mjs';
 

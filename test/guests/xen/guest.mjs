@@ -1,7 +1,8 @@
 // What the Xen tests boot: Debian's Xen, and as its first domain Debian's kernel with a file system of busybox.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache, debianKernel } from '../../hosts/kernel.mjs';
+import { cache } from '../../hosts/apt.mjs';
+import { debianKernel } from '../../hosts/kernel.mjs';
 import { debianXen } from '../../hosts/xen.mjs';
 import { makeGuestInitramfs } from '../linux/initramfs.mjs';
 
