@@ -9,6 +9,10 @@ const at = OFFSET.kvm_run;
 const REGS = at.s + OFFSET.kvm_sync_regs.regs;
 const SREGS = at.s + OFFSET.kvm_sync_regs.sregs;
 const EVENTS = at.s + OFFSET.kvm_sync_regs.events;
+const COPIES = {
+  regs: { bit: KVM.SYNC_X86_REGS, start: REGS, size: SIZE.kvm_regs },
+  sregs: { bit: KVM.SYNC_X86_SREGS, start: SREGS, size: SIZE.kvm_sregs },
+} as const;
 
 /** Bytes set apart for one vCPU's kvm_run, a WebAssembly page; KVM uses 12 KiB of it. */
 export const RUN_PAGE_STRIDE = 65536;
@@ -78,9 +82,11 @@ export class RunPage {
     this.#view.setBigUint64(at.kvm_valid_regs, BigInt(wanted), true);
   }
 
-  /** A copy of struct kvm_regs as it was at the last exit. */
-  generalRegisters(): DataView {
-    return new DataView(this.#bytes.slice(REGS, REGS + SIZE.kvm_regs).buffer);
+  /** A copy of struct kvm_regs or kvm_sregs as it was at the last exit; undefined where {@link sync} did not ask for it. */
+  copy(name: 'regs' | 'sregs'): DataView | undefined {
+    const { bit, start, size } = COPIES[name];
+    if ((this.#view.getUint32(at.kvm_valid_regs, true) & bit) === 0) return undefined;
+    return new DataView(this.#bytes.slice(start, start + size).buffer);
   }
 
   /** struct kvm_sregs as it was at the last exit. */

@@ -3,12 +3,11 @@
  * slots and the plan for debug registers agree with it, so that a breakpoint in a page that is not mapped yet, or that a
  * loader has written over, is put in place at the next chance.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
-import { type DebugPlan, type DebugRegister, emptyPlan, reportedRegister } from './debug-plan.ts';
+import { type DebugPlan, type DebugRegister, emptyPlan, isSamePlan, reportedRegister } from './debug-plan.ts';
 import { type Delivery, type HandlerTrapParts, HandlerTraps } from './handler-traps.ts';
 import { type MemorySlots, PAGE } from './memory-slots.ts';
 import type { PlantedTraps } from './planted-traps.ts';
@@ -102,7 +101,7 @@ export class Breakpoints {
       stops: this.#parts.stops(),
       idtBase: needsIdt ? this.#parts.idtBase() : undefined,
     };
-    if (!isDeepStrictEqual(plan, this.#plan)) this.#plan = plan;
+    if (!isSamePlan(plan, this.#plan)) this.#plan = plan;
   }
 
   /** A kernel that has copied itself elsewhere, as Xen does, took its traps along: they hide there what they hid. */

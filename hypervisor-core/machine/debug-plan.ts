@@ -2,6 +2,7 @@
  * What workers must know of break- and watchpoints. While no vCPU runs the main thread makes a new plan when something has
  * changed, and every worker is sent it before its next run.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type { TrapKind } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
@@ -52,6 +53,17 @@ export const emptyPlan: DebugPlan = {
   stops: [],
   idtBase: undefined,
 };
+
+/** True for plans that say the same. Made for each step: most of a plan is empty, which is seen without a deep comparison. */
+export function isSamePlan(a: DebugPlan, b: DebugPlan): boolean {
+  return (Object.keys(a) as (keyof DebugPlan)[]).every((key) => {
+    const [one, other] = [a[key], b[key]];
+    return one === other || (isEmpty(one) && isEmpty(other)) || isDeepStrictEqual(one, other);
+  });
+}
+
+const isEmpty = (value: DebugPlan[keyof DebugPlan]): boolean =>
+  Array.isArray(value) ? value.length === 0 : (value instanceof Map || value instanceof Set) && value.size === 0;
 
 /** Which register a DR6 value reports, by its bits B0 to B3; the processor sets these for disabled registers too. */
 export function reportedRegister({ registers }: DebugPlan, dr6: bigint): DebugRegister | undefined {

@@ -2,6 +2,7 @@
  * KVM memory slots over guest RAM. Pages under a watchpoint become slots of their own that the guest may not write: a
  * write to them leaves KVM_RUN with address, size and value. Change slots only while no vCPU runs.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { KvmVm, MemorySlot } from '../kvm/vm.ts';
 import type { RamRange } from './guest-ram.ts';
 import type { PageSet } from './page-set.ts';
@@ -44,6 +45,7 @@ export class MemorySlots {
   readonly #address: number;
   /** What KVM has now, by slot number. */
   readonly #current = new Map<number, SlotShape>();
+  #protected: ReadonlySet<number> = new Set();
   /** Where it is noted which pages the guest writes; undefined while nobody wants to know. */
   #written: PageSet | undefined;
 
@@ -57,6 +59,8 @@ export class MemorySlots {
 
   /** Makes exactly these pages read-only for the guest. */
   protect(pages: ReadonlySet<number>): void {
+    if (this.#current.size > 0 && isDeepStrictEqual(pages, this.#protected)) return;
+    this.#protected = pages;
     const wanted = slotShapes(this.#ranges, pages);
     for (const [slot, shape] of this.#current) {
       if (wanted.some((other) => same(shape, other))) continue;

@@ -1,8 +1,9 @@
 /**
  * Registers of a stopped vCPU by the names of the target description, each a field of one of KVM's state structures.
- * Structures are fetched at first use and written back at once; {@link RegisterAccess.forget} when the vCPU has run.
+ * Structures are fetched at first use and written back at once; {@link RegisterAccess.forget} when they change otherwise.
  */
 import { OFFSET } from '../kvm/abi.ts';
+import type { RunPage } from '../kvm/run-page.ts';
 import type { KvmVcpu, StateName } from '../kvm/vcpu.ts';
 import { registersByName } from '../protocol/target-description.ts';
 import type { VcpuRegisters } from './api.ts';
@@ -28,6 +29,8 @@ interface Field {
 export class RegisterAccess implements VcpuRegisters {
   readonly vcpu: KvmVcpu;
   readonly #states = new Map<StateName, DataView>();
+  /** Where KVM left copies when the vCPU came out of the guest, for as long as they are true. */
+  #copies: RunPage | undefined;
 
   constructor(vcpu: KvmVcpu) {
     this.vcpu = vcpu;
@@ -35,11 +38,22 @@ export class RegisterAccess implements VcpuRegisters {
 
   forget(): void {
     this.#states.clear();
+    this.#copies = undefined;
+  }
+
+  /** To be told when the vCPU has just come out of the guest: copies in `page` save calls into KVM. */
+  cameOut(page: RunPage): void {
+    this.forget();
+    this.#copies = page;
   }
 
   read(name: string): Uint8Array {
     const bytes = new Uint8Array(width(name));
     let value = this.get(name);
+    if (bytes.length === 8) {
+      new DataView(bytes.buffer).setBigUint64(0, value, true);
+      return bytes;
+    }
     for (let at = 0; at < bytes.length; at++, value >>= 8n) bytes[at] = Number(value & 0xffn);
     return bytes;
   }
@@ -65,7 +79,8 @@ export class RegisterAccess implements VcpuRegisters {
   state(name: StateName): DataView {
     const known = this.#states.get(name);
     if (known) return known;
-    const fetched = this.vcpu.get(name);
+    const copied = name === 'regs' || name === 'sregs' ? this.#copies?.copy(name) : undefined;
+    const fetched = copied ?? this.vcpu.get(name);
     this.#states.set(name, fetched);
     return fetched;
   }
@@ -101,6 +116,7 @@ function plain(state: StateName, offset: number, bytes: number): Field {
   return {
     get: (access) => {
       const view = access.state(state);
+      if (bytes === 8) return view.getBigUint64(offset, true);
       let value = 0n;
       for (let at = bytes - 1; at >= 0; at--) value = (value << 8n) | BigInt(view.getUint8(offset + at));
       return value;

@@ -31,6 +31,9 @@ interface KeptStop {
   readonly pc: bigint;
 }
 
+/** Milliseconds between two notes to the guest that it was paused. */
+const PAUSE_NOTES = 100;
+
 const isFatal = ({ reason: { kind } }: Stop) =>
   kind === 'triple-fault' || kind === 'emulation-failure' || kind === 'internal-error';
 
@@ -49,6 +52,8 @@ export class RunControl {
   #stop: Stop | undefined;
   #pause = false;
   #end: GuestEnd | undefined;
+  /** When the guest was last told that it had been paused, in milliseconds. */
+  #pauseNoted = 0;
   /** Somebody changes the machine as a whole, and nobody may be let go. */
   #changing = false;
   /** vCPUs that step through user code by RFLAGS.TF. */
@@ -120,6 +125,7 @@ export class RunControl {
 
   /** To be called with what a vCPU's worker says when it parks. */
   parked(vcpu: MachineVcpu, report: VcpuReport): void {
+    vcpu.registers.cameOut(vcpu.thread.page);
     if (report.kind === 'end') this.#end ??= report.end;
     const wasAlone = this.#alone === vcpu;
     this.#alone = undefined;
@@ -154,6 +160,7 @@ export class RunControl {
   }
 
   #start(): void {
+    this.#notePause();
     this.#parts.clock.start();
     this.#armForAll();
     this.#queue = [...this.#plan.keys()]
@@ -161,6 +168,14 @@ export class RunControl {
       .map((vcpu) => ({ vcpu }));
     if (this.#queue.length > 0) this.#letGo();
     else this.#runAll();
+  }
+
+  /** A guest's watchdogs measure in seconds: between steps that follow each other it need not hear of each pause. */
+  #notePause(): void {
+    const now = performance.now();
+    if (now - this.#pauseNoted < PAUSE_NOTES) return;
+    this.#pauseNoted = now;
+    for (const { kvm } of this.#parts.vcpus) kvm.noteClockPaused();
   }
 
   #armForAll(): void {
@@ -255,7 +270,6 @@ export class RunControl {
   #rest(state: MachineState): void {
     this.#queue = [];
     this.#parts.clock.stop();
-    for (const { kvm } of this.#parts.vcpus) kvm.noteClockPaused();
     this.#enter(state);
   }
 

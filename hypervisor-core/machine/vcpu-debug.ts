@@ -64,11 +64,13 @@ export class VcpuDebug {
     return this.#plan;
   }
 
-  set plan(plan: DebugPlan) {
+  /** Before a run as ordered, under a new plan where there is one. */
+  begin(mode: RunMode, plan = this.#plan): void {
+    if (plan !== this.#plan && plan.delivering === 'interrupt') this.#hold.begin();
     this.#plan = plan;
-    // Where each trap needs them, and a call into KVM for them would take longer than the copy.
-    this.#parts.page.sync(this.#parts.strategy.emulatedSupervisor && plan.conditional.size > 0);
-    if (plan.delivering === 'interrupt') this.#hold.begin();
+    // Where each trap or stop needs them, and a call into KVM for them would take longer than the copy.
+    const atTraps = this.#parts.strategy.emulatedSupervisor && plan.conditional.size > 0;
+    this.#parts.page.sync(mode.kind === 'step' || atTraps);
   }
 
   /** Tells KVM how the vCPU is to run; `without` is an address whose debug registers are left out. */
@@ -77,8 +79,9 @@ export class VcpuDebug {
     const registers = this.#plan.registers.filter(({ type, address }) => type !== 'execute' || address !== without);
     const debug = guestDebug({ ...this.#plan, registers }, strategy, mode, this.#spared);
     const told = `${debug.control} ${debug.dr7} ${debug.addresses.join()}`;
-    // KVM takes RFLAGS.TF away whenever registers are set at another RIP than that of this call, so steps are always told.
-    if (told === this.#told && mode.kind === 'continue') return;
+    // A processor steps by RFLAGS.TF, which KVM takes away whenever it has carried an instruction out itself, or registers
+    // are set, at another RIP than that of this call. A KVM that interprets looks at what it was told.
+    if (told === this.#told && (mode.kind === 'continue' || strategy.emulatedSupervisor)) return;
     vcpu.setGuestDebug(debug);
     this.#told = told;
   }

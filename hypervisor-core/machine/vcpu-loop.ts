@@ -31,7 +31,8 @@ const DR6_SINGLE_STEP = 1n << 14n;
 const DEBUG_EXCEPTION = 1;
 /**
  * How often a step that changed nothing is tried again. Some processors report the step when its instruction could not
- * even be fetched yet, because the hypervisor had not mapped a page of it; a jump to itself is only slower for this.
+ * even be fetched yet, because the hypervisor had not mapped a page of it; a jump to itself is only slower for this. A KVM
+ * that interprets does not.
  */
 const IDLE_STEPS = 8;
 
@@ -74,7 +75,7 @@ export class VcpuLoop {
       if (pc === undefined) return report;
       const { stops, problem } = debug.decide(pc);
       if (stops) return { kind: 'breakpoint', pc, ...(problem !== undefined && { problem }) };
-      const after = debug.stepOff(pc, () => this.#enter({ kind: 'step' }, page.generalRegisters()));
+      const after = debug.stepOff(pc, () => this.#enter({ kind: 'step' }, page.copy('regs')));
       if (after.kind !== 'stepped' || mode.kind === 'step') return after;
       if (mode.kind === 'range-step' && !this.#inRange(mode)) return after;
       if (mailbox.stopRequested) return { kind: 'interrupted' };
@@ -83,8 +84,8 @@ export class VcpuLoop {
 
   /** Runs the vCPU until there is something to say. `registers` are the general ones where they are known already. */
   #enter(mode: RunMode, registers?: DataView): VcpuReport {
-    const { vcpu, page, mailbox, kicks, rendezvous, exits } = this.#parts;
-    const before = mode.kind === 'step' ? (registers ?? vcpu.get('regs')) : undefined;
+    const { vcpu, page, mailbox, kicks, rendezvous, exits, debug, interpreter } = this.#parts;
+    const before = mode.kind === 'step' && !interpreter ? (registers ?? vcpu.get('regs')) : undefined;
     const enterGuest = () => runVcpu(vcpu.fd);
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
@@ -101,14 +102,14 @@ export class VcpuLoop {
         if (mailbox.stopRequested) return { kind: 'interrupted' };
         const found = this.#lookAround();
         if (found) return found;
-        if (mode.kind === 'continue') this.#parts.debug.prepare(mode);
+        if (mode.kind !== 'step') debug.prepare(mode);
         continue;
       }
       if (result < 0) return { kind: 'internal-error', message: `KVM_RUN failed with errno ${-result}` };
       const report = this.#handleExit();
       if (report && isDoneNext(report)) finish = report;
       else if (report?.kind === 'debug' && finish) return this.#settle(finish);
-      else if (report?.kind === 'debug' && this.#onlyStepped(report) && this.#inRange(mode)) continue;
+      else if (report?.kind === 'debug' && this.#onlyStepped(report) && this.#inRange(mode)) debug.prepare(mode);
       else if (report?.kind === 'debug' && before && this.#stoodStill(before) && idleSteps++ < IDLE_STEPS) continue;
       else if (report) return this.#settle(report);
       else if (mode.kind !== 'continue') finish ??= { kind: 'stepped' };

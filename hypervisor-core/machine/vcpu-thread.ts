@@ -66,6 +66,11 @@ export class VcpuThread {
     return this.#mailbox.tid;
   }
 
+  /** What KVM copied of a vCPU that has parked. */
+  get page(): RunPage {
+    return this.#page;
+  }
+
   /** A worker gets each plan once. */
   run(mode: RunMode, plan: DebugPlan): void {
     this.#running = true;

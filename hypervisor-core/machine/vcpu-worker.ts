@@ -71,7 +71,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
-      debug.plan = newestPlan(port) ?? debug.plan;
+      debug.begin(order, newestPlan(port));
       exits.begin(clock.now());
       const report = loop.run(order);
       exits.parked();

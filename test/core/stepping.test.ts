@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import { INC_EAX, jumpBack, loop, NOP } from './run-control-kit.ts';
 import { CODE, imm32, withSession } from './tiny-guest.ts';
 
+const LOCAL_APIC = 0xfee0_0000n;
+
 describe('stepping', () => {
   test('goes instruction by instruction, off breakpoints and onto them', () =>
     withSession(loop, async (session) => {
@@ -33,6 +35,31 @@ describe('stepping', () => {
       assert.equal(session.register('rip'), CODE + 9n);
       assert.equal(session.register('rcx'), 0n);
     }));
+
+  test('goes on through a range in which KVM carries instructions out itself', () => {
+    // mov ebx, 1 GiB; mov ecx, 50; loop: mov eax, [rbx + 0x20]; dec ecx; jnz loop; nop
+    const code = [
+      0xbb,
+      ...imm32(1 << 30),
+      0xb9,
+      ...imm32(50),
+      0x8b,
+      0x43,
+      0x20,
+      0xff,
+      0xc9,
+      0x75,
+      0xf9,
+      NOP,
+      0xeb,
+      0xfe,
+    ];
+    return withSession({ code, at1GiB: LOCAL_APIC | 0x83n }, async (session) => {
+      assert.deepEqual(await session.go({ kind: 'range-step', start: CODE, end: CODE + 17n }), { kind: 'step' });
+      assert.equal(session.register('rip'), CODE + 17n);
+      assert.equal(session.register('rcx'), 0n);
+    });
+  });
 
   test('stops at a breakpoint inside a range', () =>
     withSession(loop, async (session) => {
