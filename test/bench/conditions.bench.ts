@@ -1,13 +1,14 @@
 /**
  * Evaluations a second of a breakpoint condition that does not hold. gdb runs one script over one boot sector on Ringside,
  * where the condition goes to the core, and on QEMU, whose stub leaves it to gdb: a stop, a register read and two steps of
- * the protocol for each. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
+ * the protocol for each. What no debugger can beat there is what KVM alone takes for a trap and the step off it. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { countingSector, withServer } from './guests.ts';
+import { kvmAlone } from './kvm-alone.ts';
 import { printTable, summary } from './table.ts';
 
 const TURNS = 3;
@@ -48,7 +49,9 @@ async function main(): Promise<void> {
     const image = countingSector(folder);
     const ringside: number[] = [];
     const qemu: number[] = [];
+    const alone: number[] = [];
     for (let turn = 0; turn < TURNS; turn++) {
+      alone.push(kvmAlone().stepsOff);
       const ours = join(folder, `ringside${turn}`);
       const core = join(__dirname, '../core.js');
       const run = [core, 'run', image, '--gdb', `unix:${ours}`, '--wait'];
@@ -62,6 +65,7 @@ async function main(): Promise<void> {
     printTable(`Evaluations of a condition a second, under gdb: median (least to most) of ${TURNS} runs`, [
       ['QEMU by TCG, in gdb', summary(qemu).text],
       ['Ringside, in the core', summary(ringside).text],
+      ['KVM alone, out at a trap and off it', summary(alone).text],
       ['Ringside / QEMU', ratio.text],
     ]);
   } finally {

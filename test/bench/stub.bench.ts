@@ -1,9 +1,8 @@
 /**
  * The stub as its clients feel it: memory read and single steps over the wire, with the same bare client and the same boot
  * sector on Ringside and on QEMU. QEMU's stub has no binary reads, so it is asked in hex, in packets as long as it takes.
- * What a step over the wire cannot beat is an answer from a process that does nothing but wake a thread, which wakes it: so do
- * client, stub and vCPU in turn, and where processors sleep in a virtual machine, that takes most of the time. A range step
- * takes its steps on the vCPU's own thread.
+ * What a step over the wire cannot beat is an answer from a process that does nothing but wake a thread, which wakes it, and
+ * then KVM's own step: so do client, stub and vCPU in turn. A range step takes its steps on the vCPU's own thread.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encodePacket } from '../../hypervisor-core/protocol/rsp.ts';
 import { countingSector, withServer } from './guests.ts';
+import { kvmAlone } from './kvm-alone.ts';
 import { printTable, summary, usable } from './table.ts';
 
 const TURNS = 5;
@@ -157,11 +157,13 @@ async function main(): Promise<void> {
     const ours: Rates[] = [];
     const echoes: number[] = [];
     const relays: number[] = [];
+    const alone: number[] = [];
     const accelerators = usable('/dev/kvm') ? ['kvm', 'tcg'] : ['tcg'];
     const theirs = new Map<string, Rates[]>(accelerators.map((name) => [name, []]));
     for (let turn = 0; turn < TURNS; turn++) {
       echoes.push(await answersPerSecond(idle.echo, join(folder, `echo${turn}`)));
       relays.push(await answersPerSecond(idle.relay, join(folder, `relay${turn}`)));
+      if (usable('/dev/kvm')) alone.push(kvmAlone().steps);
       const socket = join(folder, `ringside${turn}`);
       const run = [join(__dirname, '../core.js'), 'run', image, '--gdb', `unix:${socket}`, '--wait'];
       ours.push(await withServer(process.execPath, run, socket, () => rates(socket, 0xff00, 0xff00)));
@@ -187,6 +189,11 @@ async function main(): Promise<void> {
     printTable(`Single steps over RSP a second: median (least to most) of ${TURNS} times ${STEPS}`, [
       row('An echo instead of a stub', echoes),
       row('An echo by way of a thread', relays),
+      row('KVM without a stub', alone),
+      row(
+        'Both, one after the other',
+        alone.map((steps, turn) => 1 / (1 / steps + 1 / (relays[turn] ?? Number.NaN))),
+      ),
       row(
         'Ringside, one range step',
         ours.map(({ rangeSteps }) => rangeSteps ?? Number.NaN),

@@ -166,7 +166,7 @@ const makeSmallLinux = () => {
   return smallLinux;
 };
 
-const toUserspace = (source) => source.endsWith('/userspace.test.ts');
+const toUserspace = (source) => /\/(userspace|soak)\.test\.ts$/.test(source);
 
 /** The small Linux to userspace, which needs all of a KVM, or as far as any KVM takes it. */
 const smallLinuxTests = (userspace) =>

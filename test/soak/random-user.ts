@@ -13,8 +13,8 @@ export interface Playground {
   readonly expressions: readonly string[];
   /** Variables that it changes often. */
   readonly variables: readonly string[];
-  /** Keys that do it no harm. */
-  readonly keys: string;
+  /** What may be typed at its console without harm. */
+  readonly typed: readonly string[];
 }
 
 /** The longest that the guest runs without a stop, milliseconds. */
@@ -79,13 +79,13 @@ export class RandomUser {
   }
 
   async #whileRunning(): Promise<void> {
-    const key = this.#guest.keys[this.#chance.below(this.#guest.keys.length + 1)];
-    this.#note(`  meanwhile${key === undefined ? '' : ` types ${key}`}`);
+    const [typed] = this.#chance.some(this.#guest.typed, 1);
+    this.#note(`  meanwhile${typed === undefined ? '' : ` types ${typed.trim()}`}`);
     await this.#client.request('threads');
     await this.#client.request('ringside/exits');
     await this.#client.request('ringside/vcpus');
-    if (key !== undefined) {
-      await this.#client.request('ringside/consoleInput', { data: Buffer.from(key).toString('base64') });
+    if (typed !== undefined) {
+      await this.#client.request('ringside/consoleInput', { data: Buffer.from(typed).toString('base64') });
     }
   }
 
