@@ -93,7 +93,9 @@ export class Breakpoints {
     const plan: DebugPlan = {
       trap: strategy.trap,
       traps: new Map(traps.hidden),
-      trapAddresses: new Set(planted.keys()),
+      trapAddresses: new Map(
+        [...planted].map(([gva, [gpa, ...others]]) => [gva, others.length === 0 ? gpa : undefined]),
+      ),
       registers,
       watches: watches.map(({ start, end }) => ({ start, end })),
       delivering: delivery && (delivery.interrupt ? 'interrupt' : 'other'),

@@ -25,8 +25,11 @@ export interface DebugPlan {
   readonly trap: { readonly kind: TrapKind; readonly byte: number } | undefined;
   /** Guest-physical addresses of planted traps, with the bytes that they hide. */
   readonly traps: ReadonlyMap<number, number>;
-  /** Linear addresses that these are planted for: a trap there that is not among them was moved by the guest. */
-  readonly trapAddresses: ReadonlySet<bigint>;
+  /**
+   * Linear addresses that these are planted for, and where that was in physical memory, if at one place. A trap elsewhere was
+   * moved by the guest.
+   */
+  readonly trapAddresses: ReadonlyMap<bigint, number | undefined>;
   readonly registers: readonly DebugRegister[];
   readonly watches: readonly Watch[];
   /**
@@ -45,7 +48,7 @@ export interface DebugPlan {
 export const emptyPlan: DebugPlan = {
   trap: undefined,
   traps: new Map(),
-  trapAddresses: new Set(),
+  trapAddresses: new Map(),
   registers: [],
   watches: [],
   delivering: undefined,

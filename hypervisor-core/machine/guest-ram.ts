@@ -76,6 +76,12 @@ export class RamFile {
     return length === 1 && !readOnly ? offset : undefined;
   }
 
+  /** Where the byte at `gpa` lies in the file, RAM or ROM; undefined elsewhere. */
+  offset(gpa: number): number | undefined {
+    const { offset, length } = this.#clip(gpa, 1);
+    return length === 1 ? offset : undefined;
+  }
+
   /** Notes a write that went past {@link write}. */
   noteWritten(offset: number, length: number): void {
     this.#written?.addBytes(offset, length);

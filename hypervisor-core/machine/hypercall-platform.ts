@@ -6,7 +6,7 @@ import type { GuestClock } from './guest-clock.ts';
 import type { RamFile } from './guest-ram.ts';
 import type { InterruptLog } from './interrupt-log.ts';
 import { walkPages } from './page-runs.ts';
-import type { RamBits } from './ram-bits.ts';
+import type { RamAtomics } from './ram-atomics.ts';
 
 /** XMM0 to XMM5 in the FXSAVE image (Intel SDM vol. 1 10.5.1). */
 const XMM = { at: 160, bytes: 6 * 16 };
@@ -18,6 +18,7 @@ export interface PlatformParts {
   /** Whose address space virtual addresses are of. */
   readonly vcpu: KvmVcpu;
   readonly ram: RamFile;
+  readonly atomics: RamAtomics;
   readonly clock: GuestClock;
   /** What the convention keeps. */
   readonly state: DataView;
@@ -27,10 +28,7 @@ export interface PlatformParts {
 }
 
 /** Guest memory and interrupts as the calling vCPU has them. */
-export function platformOf(
-  { vcpu, ram, clock, state, vmFd, interrupts, cpus }: PlatformParts,
-  bits: RamBits,
-): Platform {
+export function platformOf({ vcpu, ram, atomics, clock, state, vmFd, interrupts, cpus }: PlatformParts): Platform {
   const translate = (gva: bigint) => vcpu.translate(gva);
   const place = (gpa: bigint) => (gpa < MOST_ADDRESS ? Number(gpa) : MOST_PLACE);
   return {
@@ -55,7 +53,7 @@ export function platformOf(
       },
       readPhysical: (gpa, length) => ram.read(place(gpa), length),
       writePhysical: (gpa, bytes) => ram.write(place(gpa), bytes),
-      changeBits: (gpa, mask, on) => bits.change(place(gpa), mask, on),
+      changeBits: (gpa, mask, on) => atomics.change(place(gpa), mask, on),
     },
     vcpu: vcpu.index,
     cpus,

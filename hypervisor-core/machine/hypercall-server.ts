@@ -9,7 +9,6 @@ import type { HypercallRing } from '../trace/hypercall-ring.ts';
 import type { ConsoleRing } from './console-ring.ts';
 import { injectException } from './guest-events.ts';
 import { type PlatformParts, platformOf } from './hypercall-platform.ts';
-import { RamBits } from './ram-bits.ts';
 import type { SharedLock } from './shared-lock.ts';
 
 /** `out imm8, al`: what a hypercall page calls us by. */
@@ -34,18 +33,11 @@ export class HypercallServer {
   readonly #parts: HypercallParts;
   readonly #convention: HypercallAbi | undefined;
   readonly #platform: Platform;
-  readonly #bits: RamBits;
 
   constructor(parts: HypercallParts) {
     this.#parts = parts;
     this.#convention = conventionOf(parts.personality);
-    this.#bits = new RamBits(parts.ram);
-    this.#platform = platformOf(parts, this.#bits);
-  }
-
-  /** To be called when the worker ends. */
-  close(): void {
-    this.#bits.close();
+    this.#platform = platformOf(parts);
   }
 
   /** Carries out the call of the port exit at hand, and gives it and those inside; undefined when this guest has no such calls. */

@@ -44,7 +44,7 @@ import { MachineVcpu } from './machine-vcpu.ts';
 import { MainDevices } from './main-devices.ts';
 import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
-import { RamBits } from './ram-bits.ts';
+import { RamAtomics } from './ram-atomics.ts';
 import { RunControl } from './run-control.ts';
 import { MachineSnapshots } from './snapshots.ts';
 import { StopsOnDemand } from './stops-on-demand.ts';
@@ -73,13 +73,13 @@ export class KvmMachine implements Machine {
   readonly #run: RunControl;
   readonly #stops: StopsOnDemand;
   readonly #printed = new Listeners<string>();
-  readonly #bits: RamBits;
+  readonly #atomics: RamAtomics;
   #closed: Promise<void> | undefined;
 
   /** Takes the disk over. */
   constructor(hardware: MachineHardware, image: BootImage, disk?: Disk) {
     this.#hardware = hardware;
-    this.#bits = new RamBits(hardware.ram);
+    this.#atomics = new RamAtomics(hardware.ram);
     this.#image = image;
     this.info = hardware.info;
     this.vcpus = hardware.vcpus.map((kvm) => {
@@ -111,8 +111,8 @@ export class KvmMachine implements Machine {
     this.variables = new AgentVariables(shared.variables);
     const { clock, interrupts } = this.#devices;
     const state = hypercallState(shared.hypercalls);
-    const parts = { ...shared, vcpu: first.kvm, ram: hardware.ram, clock, state, interrupts };
-    const platform = platformOf(parts, this.#bits);
+    const parts = { ...shared, vcpu: first.kvm, ram: hardware.ram, atomics: this.#atomics, clock, state, interrupts };
+    const platform = platformOf(parts);
     const xenConsole = this.info.personality === 'xen' ? new XenConsole(platform) : undefined;
     this.#main = new MainDevices({
       ...{ devices: this.#devices, memory, disk, xenConsole },
@@ -265,7 +265,7 @@ export class KvmMachine implements Machine {
   async #close(): Promise<void> {
     await Promise.all(this.vcpus.map(({ thread }) => thread.quit()));
     await this.#main.close();
-    this.#bits.close();
+    this.#atomics.close();
     this.snapshots.close();
     this.#hardware.close();
   }

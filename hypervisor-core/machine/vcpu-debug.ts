@@ -17,6 +17,7 @@ import { linearPc } from './linear-pc.ts';
 import type { RunMode } from './mailbox.ts';
 import { walkPages } from './page-runs.ts';
 import { hideTraps } from './planted-traps.ts';
+import type { RamAtomics } from './ram-atomics.ts';
 import { RegisterAccess } from './register-access.ts';
 import type { Rendezvous } from './rendezvous.ts';
 import type { SharedLock } from './shared-lock.ts';
@@ -27,6 +28,7 @@ export interface VcpuDebugParts {
   readonly vcpu: KvmVcpu;
   readonly page: RunPage;
   readonly ram: RamFile;
+  readonly atomics: RamAtomics;
   readonly strategy: DebugStrategy;
   readonly rendezvous: Rendezvous;
   readonly variables: AgentVariables;
@@ -45,8 +47,6 @@ export class VcpuDebug {
   #plan: DebugPlan = emptyPlan;
   /** What KVM was told last, to spare it the same again. */
   #told = '';
-  /** Where the trap lies that the vCPU has run into. */
-  #at: { readonly pc: bigint; readonly gpa: number } | undefined;
   readonly #hold = new InterruptHold();
 
   constructor(parts: VcpuDebugParts) {
@@ -115,39 +115,48 @@ export class VcpuDebug {
 
   /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */
   conditionalAt(report: VcpuReport): bigint | undefined {
-    this.#at = undefined;
     const pc = this.#breakpointOf(report);
     return pc !== undefined && this.#plan.conditional.has(pc) ? pc : undefined;
   }
 
   /** Whether the vCPU, which has run into the conditional breakpoint at `pc`, stops there. */
   decide(pc: bigint): Verdict {
-    const { vcpu, page, lock, strategy } = this.#parts;
-    if (strategy.emulatedSupervisor) dropQueuedUndefinedOpcode(vcpu, page.events);
+    this.#dropTrap();
     this.#registers.forget();
-    return lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
+    return this.#parts.lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
   }
 
   /** Runs `step`, which executes one instruction, as if there were no breakpoint at `pc`. */
   stepOff(pc: bigint, step: () => VcpuReport): VcpuReport {
-    const gpa = this.#at?.pc === pc ? this.#at.gpa : this.#place(pc);
-    const hidden = this.#plan.traps.get(gpa);
+    const planned = this.#plan.trapAddresses.get(pc);
     this.prepare({ kind: 'step' }, pc);
-    if (hidden === undefined) return step();
-    return this.#parts.rendezvous.alone(() => this.#uncovered(gpa, hidden, step));
+    const after = this.#uncovered(planned ?? this.#place(pc), step);
+    if (planned === undefined || this.#breakpointOf(after) !== pc) return after;
+    // The guest has moved its code since the plan was made, and the trap along with it.
+    this.#dropTrap();
+    return this.#uncovered(this.#place(pc), step);
   }
 
-  #uncovered(gpa: number, hidden: number, step: () => VcpuReport): VcpuReport {
-    const { ram } = this.#parts;
-    const trap = this.#plan.trap?.byte;
-    if (trap === undefined || ram.read(gpa, 1)[0] !== trap) return step();
-    ram.patch(gpa, Uint8Array.of(hidden));
-    try {
-      return step();
-    } finally {
-      // An instruction that has written over itself keeps what it wrote; the trap comes back when the plan is next made.
-      if (ram.read(gpa, 1)[0] === hidden) ram.patch(gpa, Uint8Array.of(trap));
-    }
+  #uncovered(gpa: number, step: () => VcpuReport): VcpuReport {
+    const { atomics, rendezvous } = this.#parts;
+    const { trap, traps } = this.#plan;
+    const hidden = traps.get(gpa);
+    if (trap === undefined || hidden === undefined) return step();
+    return rendezvous.alone(() => {
+      if (!atomics.exchange(gpa, trap.byte, hidden)) return step();
+      try {
+        return step();
+      } finally {
+        // An instruction that has written over itself keeps what it wrote; the trap comes back when the plan is next made.
+        atomics.exchange(gpa, hidden, trap.byte);
+      }
+    });
+  }
+
+  /** A KVM that interprets has queued an exception for the trap. */
+  #dropTrap(): void {
+    const { vcpu, page, strategy } = this.#parts;
+    if (strategy.emulatedSupervisor) dropQueuedUndefinedOpcode(vcpu, page.events);
   }
 
   /** Guest-physical address behind `pc`; -1 where nothing is mapped. */
@@ -161,8 +170,7 @@ export class VcpuDebug {
     if (report.kind === 'emulation-failure') {
       if (!strategy.emulatedSupervisor || this.#plan.conditional.size === 0) return undefined;
       const pc = linearPc(page.sregs, page.register('rip'));
-      this.#at = { pc, gpa: this.#place(pc) };
-      return this.#plan.traps.has(this.#at.gpa) ? pc : undefined;
+      return this.#plan.trapAddresses.has(pc) || this.#plan.traps.has(this.#place(pc)) ? pc : undefined;
     }
     if (report.kind !== 'debug') return undefined;
     const register = report.exception === BP_VECTOR ? undefined : reportedRegister(this.#plan, report.dr6);

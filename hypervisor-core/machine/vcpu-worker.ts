@@ -16,6 +16,7 @@ import { HypercallServer } from './hypercall-server.ts';
 import { hypercallRing, hypercallState } from './hypercall-trace.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
 import { Mailbox } from './mailbox.ts';
+import { RamAtomics } from './ram-atomics.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { mailboxOffset, runPageOffset, type WorkerSetup } from './shared.ts';
 import { VcpuDebug } from './vcpu-debug.ts';
@@ -35,6 +36,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
   try {
     const vcpu = new KvmVcpu(setup.vcpuFd, index);
     const ram = new RamFile(setup.ramFd, setup, setup.ramWritten);
+    const atomics = new RamAtomics(ram);
     const events = {
       transmitted: () => send({ type: 'console' }),
       work: () => send({ type: 'work' }),
@@ -43,7 +45,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     const { ports, consoles, clock, interrupts } = attachDevices(setup, events);
     const [console] = consoles;
     const hypercalls = new HypercallServer({
-      ...{ vcpu, page, ram, clock, console, events },
+      ...{ vcpu, page, ram, atomics, clock, console, events },
       personality: setup.personality,
       ring: hypercallRing(setup.hypercalls),
       state: hypercallState(setup.hypercalls),
@@ -56,7 +58,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     const bios = setup.bios ? new BiosServer({ vcpu, page, ram, clock, console, lock, events }) : undefined;
     const rendezvous = new Rendezvous(setup.rendezvous, () => kickOthers(setup));
     const debug = new VcpuDebug({
-      ...{ vcpu, page, ram, rendezvous, strategy: setup.strategy, lock: ports.lock },
+      ...{ vcpu, page, ram, atomics, rendezvous, strategy: setup.strategy, lock: ports.lock },
       variables: new AgentVariables(setup.variables),
       print: (text) => send({ type: 'printed', text }),
     });
@@ -77,7 +79,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       exits.parked();
       send({ type: 'parked', report });
     }
-    hypercalls.close();
+    atomics.close();
   } finally {
     mailbox.tid = 0;
     kicks.dispose();

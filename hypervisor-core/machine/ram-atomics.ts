@@ -1,6 +1,6 @@
 /**
- * Single bits of guest RAM that vCPUs change at the same time: the bytes' pages are mapped over shared memory, where an
- * atomic operation of ours and a locked instruction of the guest's see each other.
+ * Single bytes of guest RAM that vCPUs use at the same time, or that are changed often: their pages are mapped over shared
+ * memory, where an atomic operation of ours and a locked instruction of the guest's see each other.
  */
 import { addressOf, mapAnonymousAt, mapSharedAt } from '../kvm/libc.ts';
 import { allocateRunPages, RUN_PAGE_STRIDE } from '../kvm/run-page.ts';
@@ -9,7 +9,7 @@ import { PAGE } from './memory-slots.ts';
 
 const SLOTS = RUN_PAGE_STRIDE / PAGE;
 
-export class RamBits {
+export class RamAtomics {
   readonly #ram: RamFile;
   #bytes: Uint8Array | undefined;
   /** Page of the RAM file in each slot of the mapping, used in turn. */
@@ -24,10 +24,20 @@ export class RamBits {
   change(gpa: number, bits: number, on: boolean): number | undefined {
     const offset = this.#ram.place(gpa);
     if (offset === undefined) return undefined;
+    return this.#at(offset, (bytes, at) => (on ? Atomics.or(bytes, at, bits) : Atomics.and(bytes, at, ~bits)));
+  }
+
+  /** Replaces the byte at `gpa`, in ROM, too, if it is `expected`; false where it is not, or there is no memory. */
+  exchange(gpa: number, expected: number, replacement: number): boolean {
+    const offset = this.#ram.offset(gpa);
+    if (offset === undefined) return false;
+    return this.#at(offset, (bytes, at) => Atomics.compareExchange(bytes, at, expected, replacement)) === expected;
+  }
+
+  #at(offset: number, operation: (bytes: Uint8Array, at: number) => number): number {
     this.#bytes ??= new Uint8Array(allocateRunPages(1));
     const page = Math.floor(offset / PAGE);
-    const at = this.#slotOf(page, this.#bytes) * PAGE + (offset % PAGE);
-    const before = on ? Atomics.or(this.#bytes, at, bits) : Atomics.and(this.#bytes, at, ~bits);
+    const before = operation(this.#bytes, this.#slotOf(page, this.#bytes) * PAGE + (offset % PAGE));
     this.#ram.noteWritten(offset, 1);
     return before;
   }
