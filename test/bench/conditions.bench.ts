@@ -1,12 +1,14 @@
 /**
  * Evaluations a second of a breakpoint condition that does not hold. gdb runs one script over one boot sector on Ringside,
  * where the condition goes to the core, and on QEMU, whose stub leaves it to gdb: a stop, a register read and two steps of
- * the protocol for each. What no debugger can beat there is what KVM alone takes for a trap and the step off it. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
+ * the protocol for each. The adapter sets the same breakpoint as VS Code does.
+ * What no debugger can beat there is what KVM alone takes for a trap and the step off it. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { coreAdapter } from '../adapter/core-adapter.ts';
 import { countingSector, withServer } from './guests.ts';
 import { kvmAlone } from './kvm-alone.ts';
 import { printTable, summary } from './table.ts';
@@ -40,6 +42,31 @@ function seconds(socket: string, rounds: number): number {
   return Number(taken);
 }
 
+/** The same from the adapter's messages. */
+async function secondsByAdapter(program: string, rounds: number): Promise<number> {
+  const { client, close } = coreAdapter();
+  try {
+    await client.request('initialize', { adapterID: 'kvm' });
+    await client.request('launch', { program, memory: '16M', backend: 'kvm', stopOnEntry: true });
+    await client.event('initialized');
+    const breakpoint = { instructionReference: BREAK_AT, condition: `$rax == ${rounds}` };
+    await client.request('setInstructionBreakpoints', { breakpoints: [breakpoint] });
+    const entry = client.stopped();
+    await client.request('configurationDone');
+    await entry;
+    const start = performance.now();
+    const held = client.stopped();
+    await client.request('continue', { threadId: 1 });
+    await held;
+    const taken = (performance.now() - start) / 1000;
+    const { result } = await client.request('evaluate', { expression: '$rax,d', context: 'watch' });
+    if (Number(result) !== rounds) throw new Error(`the condition held at ${result}`);
+    return taken;
+  } finally {
+    await close();
+  }
+}
+
 const rate = (program: string, args: readonly string[], socket: string, rounds: number) =>
   withServer(program, args, socket, () => rounds / seconds(socket, rounds));
 
@@ -50,21 +77,24 @@ async function main(): Promise<void> {
     const ringside: number[] = [];
     const qemu: number[] = [];
     const alone: number[] = [];
+    const byAdapter: number[] = [];
     for (let turn = 0; turn < TURNS; turn++) {
       alone.push(kvmAlone().stepsOff);
       const ours = join(folder, `ringside${turn}`);
       const core = join(__dirname, '../core.js');
       const run = [core, 'run', image, '--gdb', `unix:${ours}`, '--wait'];
       ringside.push(await rate(process.execPath, run, ours, ROUNDS.ringside));
+      byAdapter.push(ROUNDS.ringside / (await secondsByAdapter(image, ROUNDS.ringside)));
       const theirs = join(folder, `qemu${turn}`);
       const machine = ['-accel', 'tcg', '-display', 'none', '-m', '16', '-drive', `format=raw,file=${image}`, '-S'];
       const server = ['-chardev', `socket,id=gdb,path=${theirs},server=on,wait=off`, '-gdb', 'chardev:gdb'];
       qemu.push(await rate('qemu-system-x86_64', [...machine, ...server], theirs, ROUNDS.qemu));
     }
     const ratio = summary(ringside.map((value, turn) => value / (qemu[turn] ?? Number.NaN)));
-    printTable(`Evaluations of a condition a second, under gdb: median (least to most) of ${TURNS} runs`, [
+    printTable(`Evaluations of a condition a second, median (least to most) of ${TURNS} runs`, [
       ['QEMU by TCG, in gdb', summary(qemu).text],
       ['Ringside, in the core', summary(ringside).text],
+      ['Ringside, set by the adapter', summary(byAdapter).text],
       ['KVM alone, out at a trap and off it', summary(alone).text],
       ['Ringside / QEMU', ratio.text],
     ]);
