@@ -1,10 +1,7 @@
 /** A random user on the small Linux, which is kept busy on two vCPUs. */
 import { test } from 'node:test';
-import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import type { RingsideEvents } from '../../debug-adapter/protocol/custom.ts';
 import { coreAdapter } from '../adapter/core-adapter.ts';
-import { withAdapter } from '../adapter/driving.ts';
+import { printed, withAdapter } from '../adapter/driving.ts';
 import { COMMAND_LINE, cpu, smallLinux } from '../linux/linux-guest.ts';
 import type { Playground } from '../soak/random-user.ts';
 import { SOAK_TIME, soak } from '../soak/soak.ts';
@@ -18,26 +15,10 @@ const linux: Playground = {
   typed: ['hello\n', '?\n'],
 };
 
-/** Resolves when the guest has printed `words`. */
-function printed(client: DapClient, words: string): Promise<void> {
-  let text = '';
-  return new Promise((resolve) => {
-    const before = client.onMessage;
-    client.onMessage = (message) => {
-      before(message);
-      const { event, body } = message as DebugProtocol.Event;
-      if (event !== 'ringside/console') return;
-      text += Buffer.from((body as RingsideEvents['ringside/console']).data, 'base64').toString('latin1');
-      if (text.includes(words)) resolve();
-    };
-  });
-}
-
 test('whatever a user does to a busy Linux, the session stays true', () =>
   withAdapter(
     () => coreAdapter({ longest: 150_000 + SOAK_TIME }),
     async (client, adapter) => {
-      const busy = printed(client, 'guest: is busy');
       await client.request('launch', {
         backend: 'kvm',
         program: smallLinux.pvh.kernel,
@@ -51,7 +32,7 @@ test('whatever a user does to a busy Linux, the session stays true', () =>
       await client.event('initialized');
       await client.request('setExceptionBreakpoints', { filters: ['triple-fault', 'linux-panic', 'linux-oops'] });
       await client.request('configurationDone');
-      await busy;
+      await printed(client, 'guest: is busy');
       await soak(adapter, linux, 60);
     },
   ));
