@@ -2,12 +2,13 @@
 import { commands, DebugConfigurationProviderTriggerKind, debug, type ExtensionContext, env, workspace } from 'vscode';
 import type { Hex } from '../debug-adapter/protocol/custom.ts';
 import { breakInTask } from './commands/break-in-task.ts';
-import { HostReport } from './commands/check-host.ts';
+import { checkHost } from './commands/check-host.ts';
 import { goToCode } from './commands/go-to-code.ts';
 import { injectInterrupt } from './commands/inject-interrupt.ts';
 import { showKernelLog, showWhatIs, writeVmcore } from './commands/linux.ts';
 import { MemoryDocuments } from './commands/memory-document.ts';
 import { openSample } from './commands/open-sample.ts';
+import { Reports } from './commands/reports.ts';
 import { SerialTerminals } from './console/serial-terminal.ts';
 import { adapterFactory } from './debug/adapter.ts';
 import { chooseKernel, KvmConfigurationProvider } from './debug/configuration.ts';
@@ -36,7 +37,7 @@ export function activate(context: ExtensionContext): void {
   const addressSpace = new AddressSpaceView(context, store);
   const memoryMap = memoryMapPanel(context, store);
   const memory = new MemoryDocuments(store);
-  const hostReport = new HostReport(context);
+  const reports = new Reports();
   const configurations = new KvmConfigurationProvider();
   const command = (name: string, run: (argument?: StateNode) => unknown) =>
     commands.registerCommand(`ringside.${name}`, run);
@@ -66,8 +67,8 @@ export function activate(context: ExtensionContext): void {
     memoryMap,
     tasksView(store),
     memory,
-    hostReport,
-    command('checkHost', () => hostReport.show()),
+    reports,
+    command('checkHost', () => checkHost(context, reports)),
     command('openSample', () => openSample(context)),
     command('pickKernel', () => chooseKernel(workspace.workspaceFolders?.[0])),
     commands.registerCommand('ringside.walk', (from?: StateNode | Hex) => pageTables.walk(from)),
@@ -83,7 +84,7 @@ export function activate(context: ExtensionContext): void {
     command('injectInterrupt', (node) => injectInterrupt(store, node?.vector)),
     command('breakInTask', (node) => node && breakInTask(node)),
     commands.registerCommand('ringside.whatIs', (from?: StateNode | VariableContext) => showWhatIs(store, named(from))),
-    command('showKernelLog', () => showKernelLog(store)),
+    command('showKernelLog', () => showKernelLog(store, reports)),
     command('writeVmcore', () => writeVmcore(store)),
     command('refresh', () => store.refresh()),
     commands.registerCommand('ringside.showMemory', (from?: StateNode | Hex) =>

@@ -3,6 +3,7 @@ import { ProgressLocation, Uri, window, workspace } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { size } from '../novsc/format.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import type { Reports } from './reports.ts';
 
 /** The session of a stopped guest; says what to do where there is none. */
 async function stoppedSession({ phase, session }: StopStore) {
@@ -15,13 +16,12 @@ const say = (what: string, error: unknown) =>
   window.showErrorMessage(`${what}: ${error instanceof Error ? error.message : String(error)}`);
 
 /** Opens what dmesg would print now. */
-export async function showKernelLog(store: StopStore): Promise<void> {
+export async function showKernelLog(store: StopStore, reports: Reports): Promise<void> {
   const session = await stoppedSession(store);
   if (!session) return;
   try {
     const { text, problem } = await request(session, 'ringside/kernelLog', {});
-    const content = problem === undefined ? text : `${text}\n${problem}\n`;
-    await window.showTextDocument(await workspace.openTextDocument({ content, language: 'log' }), { preview: true });
+    await reports.show('Kernel.log', problem === undefined ? text : `${text}\n${problem}\n`);
   } catch (error) {
     await say('The kernel log was not read', error);
   }

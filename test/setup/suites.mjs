@@ -225,40 +225,44 @@ echo ready for the debugger; [ "$crash" ] && echo "$crash" >/proc/sysrq-trigger;
 
 const artifacts = join(root, 'test/artifacts');
 
-/** The test that debugs a real guest; the others have an adapter with canned answers. */
-const isStory = (source) => source.endsWith('/debugging.test.ts');
+/** The tests that debug a real guest; the others have an adapter with canned answers. */
+const story = ['test/e2e/debugging.test.ts'];
+const treeStory = ['test/e2e/kernel-tree.test.ts'];
 
-const endToEndTests = (story) => findTests(['test/e2e']).filter((source) => isStory(source) === story);
+const cannedTests = () => findTests(['test/e2e']).filter((source) => ![...story, ...treeStory].includes(source));
 
+/** Runs tests in the real VS Code. `guest` gives what they need to know, as an environment. */
 const endToEndHere =
-  (story, environment = {}) =>
+  (sources, guest = () => ({})) =>
   async () => {
     mkdirSync(artifacts, { recursive: true });
-    const bundles = await bundleTests(endToEndTests(story));
     const places = { RINGSIDE_VSCODE_DIR: installVscode(), RINGSIDE_ARTIFACTS: artifacts };
-    return runBundles(root, bundles, 900, { ...places, ...environment });
+    return runBundles(root, await bundleTests(sources), 900, { ...places, ...(await guest()) });
   };
 
 /** VS Code's server, the tests and KVM are on the emulated host; the browser, which is the window, stays here. */
-async function storyOnAmd() {
-  mkdirSync(artifacts, { recursive: true });
-  const vscode = installVscode();
-  const bundles = await bundleTests(endToEndTests(true));
-  const browser = await serveBrowser();
-  try {
-    const port = await freePort();
-    const environment = {
-      RINGSIDE_VSCODE_DIR: vscode,
-      RINGSIDE_ARTIFACTS: artifacts,
-      RINGSIDE_BROWSER: browser.endpoint,
-      RINGSIDE_SERVER_PORT: port,
-    };
-    const command = withEnvironment(environment, nodeCommand(bundles));
-    return await emulated('svm', 2400, root, command, ['-m', '6144', '-w', artifacts, '-p', String(port)]);
-  } finally {
-    await browser.close();
-  }
-}
+const endToEndOnAmd =
+  (sources, guest = () => ({})) =>
+  async () => {
+    mkdirSync(artifacts, { recursive: true });
+    const vscode = installVscode();
+    const bundles = await bundleTests(sources);
+    const browser = await serveBrowser();
+    try {
+      const port = await freePort();
+      const environment = {
+        RINGSIDE_VSCODE_DIR: vscode,
+        RINGSIDE_ARTIFACTS: artifacts,
+        RINGSIDE_BROWSER: browser.endpoint,
+        RINGSIDE_SERVER_PORT: port,
+        ...(await guest()),
+      };
+      const command = withEnvironment(environment, nodeCommand(bundles));
+      return await emulated('svm', 2400, root, command, ['-m', '6144', '-w', artifacts, '-p', String(port)]);
+    } finally {
+      await browser.close();
+    }
+  };
 
 /** A suite that needs KVM: `here`, or on the emulated AMD host where there is an obstacle. */
 const onKvm = (name, purposes, here, amd, obstacle = noKvm) =>
@@ -305,12 +309,22 @@ export const suites = [
   onSmallLinux('small-start', () => smallLinuxTests(false), noKvm),
   onSmallLinux('guides', () => bundleTests(findTests(['test/guides'])), noKvm),
   { name: 'small-symbols', needs: ['linux', 'small', 'vmlinux'], run: smallSymbols, prepare: makeSmallLinux },
-  { name: 'e2e', needs: ['vscode'], run: endToEndHere(false), alone: true },
+  { name: 'e2e', needs: ['vscode'], run: endToEndHere(cannedTests()), alone: true },
   {
     name: 'story-qemu',
     needs: ['vscode', 'clients'],
-    run: endToEndHere(true, { RINGSIDE_BACKEND: 'qemu' }),
+    run: endToEndHere(story, () => ({ RINGSIDE_BACKEND: 'qemu' })),
     alone: true,
   },
-  { ...onKvm('story', ['vscode'], endToEndHere(true), storyOnAmd), alone: true },
+  { ...onKvm('story', ['vscode'], endToEndHere(story), endToEndOnAmd(story)), alone: true },
+  {
+    ...onKvm(
+      'story-linux',
+      ['vscode', 'linux', 'small'],
+      endToEndHere(treeStory, makeSmallLinux),
+      endToEndOnAmd(treeStory, makeSmallLinux),
+    ),
+    prepare: makeSmallLinux,
+    alone: true,
+  },
 ];

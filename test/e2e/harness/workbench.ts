@@ -1,4 +1,5 @@
 /** What a person does in VS Code's window, as methods. Each waits for what it says and never for a time. */
+import { basename } from 'node:path';
 import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
 import { patience } from '../../patience.ts';
 import options from '../../setup/chromium.json';
@@ -77,8 +78,9 @@ export class Workbench {
   async openFile(name: string): Promise<void> {
     const folder = new URL(this.page.url()).searchParams.get('folder');
     await this.press('Control+P');
-    await this.#pick(`${folder}/${name}`, name);
-    await this.page.locator(`.tab[data-resource-name="${name}"]`).waitFor();
+    const file = basename(name);
+    await this.#pick(`${folder}/${name}`, file);
+    await this.page.locator(`.tab[data-resource-name="${file}"]`).waitFor();
     await this.page.locator('.editor-instance .view-line').first().waitFor();
   }
 
