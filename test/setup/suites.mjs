@@ -173,19 +173,32 @@ const smallLinuxTests = (userspace) =>
   bundleTests(findTests(['test/small-linux']).filter((source) => toUserspace(source) === userspace));
 
 /** A suite with the small Linux, which is built while the suites before it run; `bundles` makes its tests. */
-const onSmallLinux = (name, bundles, obstacle) => ({
+const onSmallLinux = (name, bundles, obstacle, { seconds = 900, environment = {} } = {}) => ({
   ...onKvm(
     name,
     ['linux', 'clients', 'small'],
-    async () => runBundles(root, await bundles(), 900, await makeSmallLinux()),
+    async () => runBundles(root, await bundles(), seconds, { ...(await makeSmallLinux()), ...environment }),
     async () => {
-      const command = withEnvironment(await makeSmallLinux(), nodeCommand(await bundles()));
-      return emulated('svm', 1800, root, command, ['-m', '4096']);
+      const command = withEnvironment({ ...(await makeSmallLinux()), ...environment }, nodeCommand(await bundles()));
+      return emulated('svm', 2 * seconds, root, command, ['-m', '4096']);
     },
     obstacle,
   ),
   prepare: makeSmallLinux,
 });
+
+/** What `npm run soak` runs, by its guest: as a suite is. */
+export const soaks = {
+  sample: (seconds, environment) => ({
+    needs: [],
+    run: async () => runBundles(root, await bundleTests(['test/adapter/soak.test.ts']), seconds, environment),
+  }),
+  linux: (seconds, environment) =>
+    onSmallLinux('soak', () => bundleTests(['test/small-linux/soak.test.ts']), noDistribution, {
+      seconds,
+      environment,
+    }),
+};
 
 /** Names, addresses and lines of the small Linux, as of Debian's kernel. */
 async function smallSymbols() {
