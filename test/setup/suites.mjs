@@ -176,7 +176,7 @@ const smallLinuxTests = (userspace) =>
 const onSmallLinux = (name, bundles, obstacle, { seconds = 900, environment = {} } = {}) => ({
   ...onKvm(
     name,
-    ['linux', 'clients', 'small'],
+    ['linux', 'clients', 'small', 'vmlinux'],
     async () => runBundles(root, await bundles(), seconds, { ...(await makeSmallLinux()), ...environment }),
     async () => {
       const command = withEnvironment({ ...(await makeSmallLinux()), ...environment }, nodeCommand(await bundles()));
