@@ -5,6 +5,7 @@
  */
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { AgentError, parseProgram } from '../protocol/agent/program.ts';
+import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
 import { type DebugPlan, type DebugRegister, emptyPlan, isSamePlan, reportedRegister } from './debug-plan.ts';
@@ -40,6 +41,8 @@ export class Breakpoints {
   /** Guest-physical places of planted traps by their virtual address: several where it is bound to address spaces. */
   #planted: ReadonlyMap<bigint, readonly number[]> = new Map();
   readonly handlers: HandlerTraps;
+  /** What else was to be stopped on when everything was brought in place for whoever runs; undefined when it is not. */
+  #inPlaceFor: readonly StopOn[] | undefined;
   /** While a vCPU is to be interrupted: what is not watched meanwhile. */
   #unwatched: WatchedBytes | undefined;
 
@@ -51,11 +54,18 @@ export class Breakpoints {
   insert(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
     if (!this.#list.has(kind, gva, length)) this.#check({ kind, gva, length, claims: [] });
     checkExpressions(options);
+    this.#inPlaceFor = undefined;
     this.#list.insert(kind, gva, length, options);
   }
 
   remove(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
+    this.#inPlaceFor = undefined;
     this.#list.remove(kind, gva, length, options);
+  }
+
+  /** True since everything was brought in place for whoever runs, as far as others than the guest can change that. */
+  get inPlace(): boolean {
+    return this.#inPlaceFor === this.#parts.stops();
   }
 
   /** What the workers must know, as of the last {@link arm}; the same object for as long as nothing has changed. */
@@ -104,6 +114,8 @@ export class Breakpoints {
       idtBase: needsIdt ? this.#parts.idtBase() : undefined,
     };
     if (!isSamePlan(plan, this.#plan)) this.#plan = plan;
+    const forAll = skip === undefined && !stepping && delivery === undefined;
+    this.#inPlaceFor = forAll ? plan.stops : undefined;
   }
 
   /** A kernel that has copied itself elsewhere, as Xen does, took its traps along: they hide there what they hid. */
@@ -118,6 +130,7 @@ export class Breakpoints {
   disarm(): void {
     this.#parts.traps.set(new Set());
     this.#planted = new Map();
+    this.#inPlaceFor = undefined;
   }
 
   /** Virtual address of the first watched byte that was changed by the interrupt that a vCPU was let go for. */

@@ -162,7 +162,7 @@ export class RunControl {
   #start(): void {
     this.#notePause();
     this.#parts.clock.start();
-    this.#armForAll();
+    if (!this.#stepsAlone || !this.#parts.breakpoints.inPlace) this.#armForAll();
     this.#queue = [...this.#plan.keys()]
       .filter((vcpu) => this.#parts.breakpoints.blocks(vcpu.pc))
       .map((vcpu) => ({ vcpu }));
@@ -176,6 +176,11 @@ export class RunControl {
     if (now - this.#pauseNoted < PAUSE_NOTES) return;
     this.#pauseNoted = now;
     for (const { kvm } of this.#parts.vcpus) kvm.noteClockPaused();
+  }
+
+  /** One instruction, of each: it runs into no trap but the one that it stands on, and moves no code. */
+  get #stepsAlone(): boolean {
+    return [...this.#plan].every(([vcpu, mode]) => mode.kind === 'step' && !stepsUserCode(vcpu, mode));
   }
 
   #armForAll(): void {
@@ -262,7 +267,7 @@ export class RunControl {
       this.#letGo();
       return;
     }
-    this.#parts.breakpoints.follow();
+    if (!this.#stepsAlone) this.#parts.breakpoints.follow();
     this.#rest({ kind: 'stopped' });
     this.onStop.emit(stop);
   }

@@ -21,6 +21,7 @@ export interface StopsContext {
 export class StopsOnDemand {
   readonly #context: StopsContext;
   readonly #byOwner = new Map<object, readonly StopOn[]>();
+  #all: readonly StopOn[] | undefined;
 
   constructor(context: StopsContext) {
     this.#context = context;
@@ -31,22 +32,29 @@ export class StopsOnDemand {
     for (const stop of stops) this.#check(stop);
     const before = this.#msrs();
     const old = this.#byOwner.get(owner) ?? [];
-    this.#byOwner.set(owner, stops);
+    this.#put(owner, stops);
     const after = this.#msrs();
     if (after.length > MOST_MSRS) {
-      this.#byOwner.set(owner, old);
+      this.#put(owner, old);
       throw new BreakpointError(`The guest can be stopped on ${MOST_MSRS} MSRs at once.`);
     }
     if (before.join() !== after.join()) this.#context.filterMsrs(after);
+  }
+
+  #put(owner: object, stops: readonly StopOn[]): void {
     if (stops.length === 0) this.#byOwner.delete(owner);
+    else this.#byOwner.set(owner, stops);
+    this.#all = undefined;
   }
 
   of(owner: object): readonly StopOn[] {
     return this.#byOwner.get(owner) ?? [];
   }
 
+  /** What everybody asked for, the same object until somebody asks for something else. */
   get all(): readonly StopOn[] {
-    return [...this.#byOwner.values()].flat();
+    this.#all ??= [...this.#byOwner.values()].flat();
+    return this.#all;
   }
 
   #msrs(): number[] {
