@@ -12,6 +12,7 @@ const MOST_MODULES = 4096;
 /** Sections of one module that are read. */
 const MOST_SECTIONS = 512;
 const LONGEST_NAME = 128;
+const WORD = 8;
 /** `enum mod_mem_type`, include/linux/module.h: the kinds of memory of one module. */
 const MEMORY_KINDS = 7;
 
@@ -86,20 +87,29 @@ async function rangesOf(module: KernelObject): Promise<PlacedModule['ranges']> {
 
 /** As /sys/module/NAME/sections has them; where the kernel has no such, its code alone. */
 async function sectionsOf(module: KernelObject, base: bigint): Promise<ReadonlyMap<string, bigint>> {
-  const code = new Map([['.text', base]]);
+  const sections = new Map([['.text', base]]);
   const { kernel } = module;
   const attributes = module.has('sect_attrs') ? await module.object('sect_attrs') : undefined;
-  if (!attributes) return code;
-  const count = await attributes.number('nsections');
-  if (count > MOST_SECTIONS) throw new LinuxError('A module has too many sections: guest memory is damaged.');
-  const first = attributes.addressOf('attrs');
-  const { size } = kernel.structure('module_sect_attr');
-  for (let n = 0; n < count; n++) {
-    const section = kernel.object('module_sect_attr', first + BigInt(n * size));
-    const name = await section.integer('battr.attr.name');
-    const bytes = await kernel.available(name, LONGEST_NAME);
+  // A null pointer ends the group.
+  const files = attributes ? await attributes.integer('grp.bin_attrs') : 0n;
+  for (let n = 0; files !== 0n; n++) {
+    if (n > MOST_SECTIONS) throw new LinuxError('A module has too many sections: guest memory is damaged.');
+    const file = await kernel.word(files + BigInt(n * WORD));
+    if (file === 0n) break;
+    const attribute = kernel.object('bin_attribute', file);
+    const bytes = await kernel.available(await attribute.integer('attr.name'), LONGEST_NAME);
     const end = bytes.indexOf(0);
-    if (end > 0) code.set(Buffer.from(bytes.subarray(0, end)).toString('latin1'), await section.integer('address'));
+    if (end <= 0) continue;
+    const name = Buffer.from(bytes.subarray(0, end)).toString('latin1');
+    sections.set(name, await sectionAddress(attribute));
   }
-  return code;
+  return sections;
+}
+
+/** Until 6.13 the file of a section is in a structure that has the address, too; since then the file says it alone. */
+function sectionAddress(file: KernelObject): Promise<bigint> {
+  const { kernel } = file;
+  if (!kernel.symbols.typeNamed('module_sect_attr', 'struct')) return file.integer('private');
+  const offset = kernel.object('module_sect_attr', 0n).addressOf('battr');
+  return kernel.object('module_sect_attr', file.address - offset).integer('address');
 }
