@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { ElfFile } from '../symbols/elf.ts';
-import { openSymbols } from '../symbols/symbols.ts';
-import { Kernel } from './kernel.ts';
+import { test } from 'node:test';
+import { withKernel } from './built-kernel.ts';
 import { readPlacedModules } from './modules.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'ringside-modules-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What Linux 6.14 and later ones have of a module with two sections; `LINKS` are the elements of the group's array. */
 const source = `
-struct list_head { struct list_head *next, *prev; };
-struct task_struct { int pid; } init_task;
 struct attribute { const char *name; unsigned short mode; };
 struct bin_attribute { struct attribute attr; unsigned long size; void *private; };
 struct attribute_group {
@@ -38,27 +27,8 @@ struct module module = { 0, { &modules, &modules }, "sample", { { (void *)0xffff
 struct list_head modules = { &module.list, &module.list };
 `;
 
-/** The modules that a kernel with this data has. */
-async function modulesWith(links: string) {
-  const [text, image] = [join(folder, 'kernel.c'), join(folder, 'kernel')];
-  writeFileSync(text, source);
-  const address = ['-mcmodel=kernel', '-fno-pie', '-no-pie', '-Wl,-Ttext-segment=0xffffffff81000000', '-Wl,-e,0'];
-  execFileSync('gcc', ['-g', '-nostdlib', '-static', ...address, `-DLINKS=${links}`, '-o', image, text]);
-  const elf = ElfFile.open(image);
-  const symbols = await openSymbols(image);
-  const kernel = await Kernel.of(symbols, async (from, length) => {
-    const end = (section: { address: bigint; size: number }) => section.address + BigInt(section.size);
-    const section = elf.sections.find((each) => each.address !== 0n && each.address <= from && from < end(each));
-    const at = Number(from - (section?.address ?? 0n));
-    return elf.bytes(section).subarray(at, at + length);
-  });
-  try {
-    return await readPlacedModules(kernel, () => true);
-  } finally {
-    symbols.close();
-    elf.close();
-  }
-}
+const modulesWith = (links: string) =>
+  withKernel(source, (kernel) => readPlacedModules(kernel, () => true), { LINKS: links });
 
 test('sections of a module whose files have the addresses, up to the null pointer that ends them', async () => {
   const [module] = await modulesWith('&sections.attrs[0], &sections.attrs[1], 0, &sections.attrs[0]');
@@ -73,6 +43,6 @@ test('sections of a module whose files have the addresses, up to the null pointe
   );
 });
 
-test('sections without an end are none', async () => {
+test('a module with sections without end is none', async () => {
   assert.deepEqual(await modulesWith('[0 ... 999] = &sections.attrs[0]'), []);
 });

@@ -234,4 +234,21 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     await has('&per_cpu(runqueues, 1).curr', 'per-CPU variable runqueues+0x');
     assert.match((await whatIs('&per_cpu(runqueues, 1)')).join(), /^per-CPU variable runqueues of CPU 1/);
   });
+
+  test('what a process had is free once it has ended', async () => {
+    const { client } = adapter;
+    const sleeper = shown.tasks.find(({ comm }) => comm === 'sleep') ?? assert.fail();
+    const expression = `(unsigned long)((struct task_struct *)${sleeper.address})->files,x`;
+    const { result: files } = await client.request('evaluate', { expression });
+    const inCache = async () => (await whatIs(files)).filter((line) => line.includes('slab object files_cache+0x0'));
+    assert.match((await inCache()).join(), /^slab /);
+    await client.request('continue', { threadId: 1 });
+    // The shell does all of this itself: another process would take what is free.
+    const wait = `while [ -L /proc/${sleeper.pid}/fd/1 ]; do :; done`;
+    await type(client, `kill ${sleeper.pid}; ${wait}; echo "ended: all"`);
+    await saidOnConsole(client, /^ended: all/m);
+    await client.request('pause', { threadId: 1 });
+    await client.stopped();
+    assert.match((await inCache()).join(), /^free slab /);
+  });
 });

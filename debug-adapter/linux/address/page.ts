@@ -7,6 +7,8 @@ const PAGE_SHIFT = 12n;
 /** Where both are while KASLR leaves them. */
 const DIRECT_MAP = 0xffff_8880_0000_0000n;
 const PAGES = 0xffff_ea00_0000_0000n;
+/** Newer kernels may have a mask that makes the head's address of another page's, where there was a pointer to the head. */
+const LOWEST_MASK = 0xffff_ffff_0000_0000n;
 /** Of `page_type`, in kernels in which the type is a number: the byte at the top. */
 const TYPE_SHIFT = 24n;
 
@@ -34,10 +36,16 @@ export async function pageAt(kernel: Kernel, address: bigint): Promise<Page | un
   const pages = await moved(kernel, 'vmemmap_base', PAGES);
   const size = BigInt(kernel.structure('page').size);
   const page = kernel.object('page', pages + frame * size);
-  const compound = await page.integer('compound_head');
-  const head = compound & 1n ? kernel.object('page', compound - 1n) : page;
+  const head = kernel.object('page', await headOf(page));
   const base = direct + (((head.address - pages) / size) << PAGE_SHIFT);
   return { physical: frame << PAGE_SHIFT, head, base };
+}
+
+/** The address of the first of the pages that were allocated with this one: `compound_head`, include/linux/page-flags.h. */
+async function headOf(page: KernelObject): Promise<bigint> {
+  const info = await page.integer(page.either('compound_info', 'compound_head'));
+  if ((info & 1n) === 0n) return page.address;
+  return info >= LOWEST_MASK ? page.address & info : info - 1n;
 }
 
 /** Names of the flags that are set, as `enum pageflags` has them without `PG_`; of several for one bit the first. */
@@ -46,7 +54,7 @@ export async function pageFlags({ head }: Page): Promise<readonly string[]> {
   const names = kernel.symbols.typeNamed('pageflags', 'enum');
   const plain = names && strip(names);
   if (plain?.kind !== 'enum') return [];
-  const flags = await head.integer('flags');
+  const flags = await flagsOf(head);
   const count = plain.enumerators.find(({ name }) => name === '__NR_PAGEFLAGS')?.value ?? 0n;
   const byBit = new Map<bigint, string>();
   for (const { name, value } of plain.enumerators) {
@@ -55,11 +63,14 @@ export async function pageFlags({ head }: Page): Promise<readonly string[]> {
   return [...byBit.values()];
 }
 
+/** A number, or since 6.18 a structure of one. */
+const flagsOf = (page: KernelObject) => page.integer(page.has('flags.f') ? 'flags.f' : 'flags');
+
 /** The slab allocator has it. Until 6.10 a flag says so, since then a type. */
 export async function isSlab({ head }: Page): Promise<boolean> {
   const { symbols } = head.kernel;
   const flag = symbols.enumerator('PG_slab');
-  if (flag) return (((await head.integer('flags')) >> flag.value) & 1n) === 1n;
+  if (flag) return (((await flagsOf(head)) >> flag.value) & 1n) === 1n;
   const type = symbols.enumerator('PGTY_slab');
   return type !== undefined && BigInt.asUintN(32, await head.integer('page_type')) >> TYPE_SHIFT === type.value;
 }

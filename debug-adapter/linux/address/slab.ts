@@ -4,6 +4,7 @@ import type { KernelObject } from '../kernel-object.ts';
 import { LinuxError } from '../linux-error.ts';
 import { isSlab, type Page } from './page.ts';
 import { onlineCpus } from './per-cpu.ts';
+import { sheafObjects } from './sheaves.ts';
 
 /** Objects of one slab that are followed; a slab counts them in 15 bits. */
 const MOST_FREE = 1 << 15;
@@ -37,7 +38,7 @@ export async function slabObject(page: Page, address: bigint): Promise<SlabObjec
   };
 }
 
-/** Those of the slab's own list, and of those that CPUs keep for themselves. */
+/** Those of the slab's own list, of those that CPUs keep for themselves, and all that the cache has in sheaves. */
 async function freeObjects(kernel: Kernel, cache: KernelObject, slab: KernelObject): Promise<ReadonlySet<bigint>> {
   const free = new Set<bigint>();
   const offset = await cache.integer('offset');
@@ -52,6 +53,8 @@ async function freeObjects(kernel: Kernel, cache: KernelObject, slab: KernelObje
     }
   };
   await follow(await slab.integer('freelist'));
+  for (const object of await sheafObjects(cache)) free.add(object);
+  if (!cache.has('cpu_slab')) return free;
   const perCpu = await cache.integer('cpu_slab');
   for (const cpu of await onlineCpus(kernel)) {
     const own = kernel.object('kmem_cache_cpu', await kernel.perCpuAt(perCpu, cpu));
