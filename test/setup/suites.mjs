@@ -312,6 +312,7 @@ export const suites = [
   { name: 'in-linux-5.10', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.older) },
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
   onKvm('linux', ['linux', 'vmlinux'], linux.here, linux.onAmd, noDistribution),
+  onKvm('xen', ['xen'], xen.here, xen.onAmd, noDistribution),
   { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu' }) },
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
