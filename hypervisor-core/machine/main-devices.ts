@@ -64,9 +64,9 @@ export class MainDevices {
     this.setRunning(false);
   }
 
-  /** Passes on what the guest printed. */
+  /** The guest has printed. */
   drainConsoles(): void {
-    for (const console of [...this.serialPorts, this.firmwareLog]) console.drain();
+    for (const console of this.#consoles) console.drain();
   }
 
   /** A device has asked for the main thread. */
@@ -75,7 +75,9 @@ export class MainDevices {
     this.#rtc.look();
   }
 
+  /** What a guest printed before it stopped is passed on before that is said. */
   setRunning(running: boolean): void {
+    if (!running) for (const console of this.#consoles) console.flush();
     this.#blocks?.setRunning(running);
     this.#rtc.setRunning(running);
   }
@@ -94,6 +96,10 @@ export class MainDevices {
   async close(): Promise<void> {
     this.#rtc.setRunning(false);
     await this.#blocks?.close();
+  }
+
+  get #consoles(): readonly (SerialConsole | ConsoleOutput)[] {
+    return [...this.serialPorts, this.firmwareLog];
   }
 
   #virtio(name: string): VirtioPort | undefined {

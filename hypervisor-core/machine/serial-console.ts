@@ -38,8 +38,11 @@ export class SerialConsole implements Console {
     return this.#handler.listening;
   }
 
-  /** Passes on what was printed since the last time. */
   drain(): void {
     this.#output.drain();
+  }
+
+  flush(): void {
+    this.#output.flush();
   }
 }
