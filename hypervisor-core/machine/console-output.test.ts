@@ -45,3 +45,17 @@ test('what a guest has printed when it stops does not wait', (context) => {
   wait();
   assert.deepEqual(read, ['h', 'ello']);
 });
+
+test('who comes late gets what was passed on, and the rest once', (context) => {
+  const { output, read, print, wait } = console(context);
+  print('hello');
+  const late = [Buffer.from(output.history()).toString()];
+  output.onOutput((data) => late.push(Buffer.from(data).toString()));
+  wait();
+  assert.deepEqual(late, ['h', 'ello']);
+  wait();
+  print('!'.repeat(2 * CAPACITY));
+  wait();
+  assert.equal(Buffer.from(output.history()).toString(), '!'.repeat(CAPACITY));
+  assert.equal(read.join('').length, 'hello'.length + 1 + CAPACITY);
+});

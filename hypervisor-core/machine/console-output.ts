@@ -19,8 +19,9 @@ export class ConsoleOutput implements ConsoleLog {
     this.#ring = ring;
   }
 
+  /** What was passed on: the rest is still to come. */
   history(): Uint8Array {
-    return this.#ring.history();
+    return this.#ring.history(this.#printed);
   }
 
   onOutput(listener: (data: Uint8Array) => void): Disposable {

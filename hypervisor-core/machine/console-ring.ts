@@ -49,12 +49,8 @@ export class ConsoleRing {
     return Uint8Array.from({ length: count }, (_, index) => this.#bytes[(start + index) % this.capacity] ?? 0);
   }
 
-  /** Everything that is still there. */
-  history(): Uint8Array {
-    return this.since(this.#full() ? (this.written - this.capacity) >>> 0 : 0);
-  }
-
-  #full(): boolean {
-    return this.written >= this.capacity;
+  /** Those of the first `written` bytes that are still there. */
+  history(written = this.written): Uint8Array {
+    return this.since(written < this.capacity ? 0 : (written - this.capacity) >>> 0, written);
   }
 }
