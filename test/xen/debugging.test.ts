@@ -9,7 +9,7 @@ import { evaluate, move, runToStop, stack, type } from '../adapter/driving.ts';
 import { sharedLines } from '../linux/serial-log.ts';
 import { patience } from '../patience.ts';
 import { addresses, instructions, named } from './tools.ts';
-import { backend, files, SHARED, XenGuest, xenUnderQemu } from './xen-guest.ts';
+import { backend, files, LONGEST, SHARED, XenGuest, xenUnderQemu } from './xen-guest.ts';
 
 const symbols = addresses();
 const address = (name: string) => symbols.get(name) ?? assert.fail(`nm knows no ${name}`);
@@ -40,7 +40,7 @@ after(async () => {
   await guest.adapter.close();
 });
 
-describe('Debian’s Xen', { timeout: patience(120_000) }, () => {
+describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
   test('stops at a function of its own by name, though it moves itself before, with its callers and its code', async () => {
     await breakAt({ name: 'dom0_construct_pv' });
     await runToStop(client);

@@ -15,6 +15,9 @@ export const files = {
 /** The guest runs on KVM, or where that is asked for under a QEMU of the adapter's. */
 export const backend = process.env['RINGSIDE_BACKEND'] === 'qemu' ? 'qemu' : 'kvm';
 
+/** Milliseconds for all of it, by `patience`: on a busy emulated host it took nearly ten minutes. */
+export const LONGEST = 200_000;
+
 /** MiB. */
 const MEMORY = 768;
 
@@ -27,7 +30,7 @@ const XEN = 'console=com1 com1=115200 loglvl=all';
 const DOM0 = 'console=hvc0 nokaslr';
 
 export class XenGuest {
-  readonly adapter: CoreAdapter = coreAdapter({ longest: 120_000 });
+  readonly adapter: CoreAdapter = coreAdapter({ longest: LONGEST });
   #log = '';
 
   /** Launches Xen and leaves it before its first instruction. */
