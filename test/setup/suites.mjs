@@ -136,7 +136,7 @@ const kernels = {
 };
 
 /** Takes as long as all else that is asked of a kernel's symbols. */
-const isOfTypes = (source) => source.endsWith('/types.test.ts');
+const isOfBtf = (source) => source.endsWith('/btf.test.ts');
 
 /** Symbols of a kernel of Debian's, beside those of other readers of the same file. */
 const onVmlinux = ({ metaPackage, release }, isWanted = () => true) =>
@@ -305,8 +305,8 @@ export const suites = [
     run: here(['hypervisor-core', 'debug-adapter', 'extension'], 600),
   },
   { name: 'vmlinux', needs: ['vmlinux'], run: onVmlinux(kernels.release) },
-  { name: 'vmlinux-6.12', needs: ['vmlinux'], run: onVmlinux(kernels.newer, (source) => !isOfTypes(source)) },
-  { name: 'vmlinux-5.10', needs: ['vmlinux'], run: onVmlinux(kernels.older, (source) => !isOfTypes(source)) },
+  { name: 'vmlinux-6.12', needs: ['vmlinux'], run: onVmlinux(kernels.newer, (source) => !isOfBtf(source)) },
+  { name: 'vmlinux-5.10', needs: ['vmlinux'], run: onVmlinux(kernels.older, (source) => !isOfBtf(source)) },
   { name: 'in-linux', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.release) },
   { name: 'in-linux-6.12', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.newer) },
   { name: 'in-linux-5.10', needs: ['vmlinux', 'clients', 'svm', 'linux'], run: inLinux(kernels.older) },

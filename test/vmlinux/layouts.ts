@@ -43,3 +43,11 @@ export function layoutDifferences(ours: OpenSymbols, theirs: readonly string[]):
     return mine === other && String(type.size) === size ? [] : [`${kind} ${name}: ${mine} instead of ${other}`];
   });
 }
+
+/** Names for {@link drgnLayouts}: of structures that BTF has once, of which there is one in the whole image. @param btf as bpftool prints it */
+export function structuresOnce(btf: string): string[] {
+  const seen = new Map<string, number>();
+  for (const [, kind, name] of btf.matchAll(/^\[\d+\] (STRUCT|UNION) '(\w+)' size=/gm))
+    seen.set(`${kind?.toLowerCase()} ${name}`, (seen.get(`${kind?.toLowerCase()} ${name}`) ?? 0) + 1);
+  return [...seen].flatMap(([text, count]) => (count === 1 ? [text] : []));
+}
