@@ -24,22 +24,32 @@ export class RamAtomics {
   change(gpa: number, bits: number, on: boolean): number | undefined {
     const offset = this.#ram.place(gpa);
     if (offset === undefined) return undefined;
-    return this.#at(offset, (bytes, at) => (on ? Atomics.or(bytes, at, bits) : Atomics.and(bytes, at, ~bits)));
+    return this.#change(offset, (bytes, at) => (on ? Atomics.or(bytes, at, bits) : Atomics.and(bytes, at, ~bits)));
+  }
+
+  /** The byte at `gpa`, RAM or ROM; undefined elsewhere. */
+  load(gpa: number): number | undefined {
+    const offset = this.#ram.offset(gpa);
+    return offset === undefined ? undefined : Atomics.load(...this.#mapped(offset));
   }
 
   /** Replaces the byte at `gpa`, in ROM, too, if it is `expected`; false where it is not, or there is no memory. */
   exchange(gpa: number, expected: number, replacement: number): boolean {
     const offset = this.#ram.offset(gpa);
     if (offset === undefined) return false;
-    return this.#at(offset, (bytes, at) => Atomics.compareExchange(bytes, at, expected, replacement)) === expected;
+    return this.#change(offset, (bytes, at) => Atomics.compareExchange(bytes, at, expected, replacement)) === expected;
   }
 
-  #at(offset: number, operation: (bytes: Uint8Array, at: number) => number): number {
-    this.#bytes ??= new Uint8Array(allocateRunPages(1));
-    const page = Math.floor(offset / PAGE);
-    const before = operation(this.#bytes, this.#slotOf(page, this.#bytes) * PAGE + (offset % PAGE));
+  #change(offset: number, operation: (bytes: Uint8Array, at: number) => number): number {
+    const before = operation(...this.#mapped(offset));
     this.#ram.noteWritten(offset, 1);
     return before;
+  }
+
+  /** Where the byte at `offset` of the RAM file can be got at. */
+  #mapped(offset: number): [Uint8Array, number] {
+    this.#bytes ??= new Uint8Array(allocateRunPages(1));
+    return [this.#bytes, this.#slotOf(Math.floor(offset / PAGE), this.#bytes) * PAGE + (offset % PAGE)];
   }
 
   /** Puts ordinary memory back in the place of guest RAM. */

@@ -68,9 +68,8 @@ export class VcpuDebug {
   begin(mode: RunMode, plan = this.#plan): void {
     if (plan !== this.#plan && plan.delivering === 'interrupt') this.#hold.begin();
     this.#plan = plan;
-    // Where each trap or stop needs them, and a call into KVM for them would take longer than the copy.
-    const atTraps = this.#parts.strategy.emulatedSupervisor && plan.conditional.size > 0;
-    this.#parts.page.sync(mode.kind === 'step' || atTraps);
+    // Where most stops need them: a call into KVM for them takes longer than the copy.
+    this.#parts.page.sync(mode.kind !== 'continue' || this.#parts.strategy.emulatedSupervisor);
   }
 
   /** Tells KVM how the vCPU is to run; `without` is an address whose debug registers are left out. */

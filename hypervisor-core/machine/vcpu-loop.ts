@@ -15,6 +15,7 @@ import type { BiosServer } from './bios-server.ts';
 import { isWatched, reportedRegister } from './debug-plan.ts';
 import type { ExitRecorder } from './exit-recorder.ts';
 import type { RamFile } from './guest-ram.ts';
+import type { Halts } from './halts.ts';
 import type { HypercallServer } from './hypercall-server.ts';
 import type { Interpreter } from './interpreter/interpreter.ts';
 import { linearPc } from './linear-pc.ts';
@@ -46,6 +47,8 @@ export interface LoopParts {
   readonly bios: BiosServer | undefined;
   /** Where KVM interprets supervisor code: for what it lacks. */
   readonly interpreter: Interpreter | undefined;
+  /** There, too. */
+  readonly halts: Halts | undefined;
   readonly ram: RamFile;
   readonly debug: VcpuDebug;
   readonly rendezvous: Rendezvous;
@@ -84,13 +87,16 @@ export class VcpuLoop {
 
   /** Runs the vCPU until there is something to say. `registers` are the general ones where they are known already. */
   #enter(mode: RunMode, registers?: DataView): VcpuReport {
-    const { vcpu, page, mailbox, kicks, rendezvous, exits, debug, interpreter } = this.#parts;
-    const before = mode.kind === 'step' && !interpreter ? (registers ?? vcpu.get('regs')) : undefined;
+    const { vcpu, page, mailbox, kicks, rendezvous, exits, debug, halts } = this.#parts;
+    const before = mode.kind === 'continue' ? undefined : (registers ?? vcpu.get('regs'));
+    // A debugger may have changed it since the last exit.
+    if (before) page.noteRegister('rip', before.getBigUint64(OFFSET.kvm_regs.rip, true));
     const enterGuest = () => runVcpu(vcpu.fd);
     let idleSteps = 0;
     /** What to say when the current exit is completed. */
     let finish: VcpuReport | undefined;
     for (;;) {
+      if (before && !finish && halts?.step() && !this.#inRange(mode)) return { kind: 'stepped' };
       exits.entering();
       const result = rendezvous.inGuest(enterGuest);
       exits.left(result);
@@ -110,7 +116,14 @@ export class VcpuLoop {
       if (report && isDoneNext(report)) finish = report;
       else if (report?.kind === 'debug' && finish) return this.#settle(finish);
       else if (report?.kind === 'debug' && this.#onlyStepped(report) && this.#inRange(mode)) debug.prepare(mode);
-      else if (report?.kind === 'debug' && before && this.#stoodStill(before) && idleSteps++ < IDLE_STEPS) continue;
+      else if (
+        report?.kind === 'debug' &&
+        before &&
+        mode.kind === 'step' &&
+        this.#stoodStill(before) &&
+        idleSteps++ < IDLE_STEPS
+      )
+        continue;
       else if (report) return this.#settle(report);
       else if (mode.kind !== 'continue') finish ??= { kind: 'stepped' };
       if (finish) page.immediateExit = true;
@@ -149,7 +162,7 @@ export class VcpuLoop {
   /** True when a range step is to go on from where the vCPU stands. */
   #inRange(mode: RunMode): boolean {
     if (mode.kind !== 'range-step') return false;
-    const pc = linearPc(this.#parts.vcpu.get('sregs'), this.#parts.page.register('rip'));
+    const pc = linearPc(this.#parts.page.sregs, this.#parts.page.register('rip'));
     return pc >= mode.start && pc < mode.end;
   }
 

@@ -12,6 +12,7 @@ import type { DebugPlan } from './debug-plan.ts';
 import { ExitMemory } from './exit-memory.ts';
 import { ExitRecorder } from './exit-recorder.ts';
 import { RamFile } from './guest-ram.ts';
+import { Halts } from './halts.ts';
 import { HypercallServer } from './hypercall-server.ts';
 import { hypercallRing, hypercallState } from './hypercall-trace.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
@@ -67,8 +68,10 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       new ExitMemory(setup.exits, index),
     );
     const alone = (body: () => void) => rendezvous.alone(body);
-    const interpreter = setup.strategy.emulatedSupervisor ? new Interpreter({ vcpu, page, ram, alone }) : undefined;
-    const servers = { ports, hypercalls, bios, interpreter };
+    const { emulatedSupervisor } = setup.strategy;
+    const interpreter = emulatedSupervisor ? new Interpreter({ vcpu, page, ram, alone }) : undefined;
+    const halts = emulatedSupervisor ? new Halts({ vcpu, page, atomics }) : undefined;
+    const servers = { ports, hypercalls, bios, interpreter, halts };
     const loop = new VcpuLoop({ vcpu, page, mailbox, kicks, ...servers, ram, debug, rendezvous, exits });
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });

@@ -27,6 +27,17 @@ describe('stepping', () => {
       assert.equal(session.register('rax'), 1n);
     }));
 
+  test('halts behind a HLT that is stepped over, and no later', () =>
+    // hlt; inc eax; jmp back, with interrupts off
+    withSession({ code: [0xf4, ...INC_EAX, ...jumpBack(3)] }, async (session) => {
+      assert.deepEqual(await session.go({ kind: 'step' }), { kind: 'step' });
+      assert.equal(session.register('rip'), CODE + 1n);
+      setTimeout(() => session.machine.interrupt(), 50);
+      assert.deepEqual(await session.go(), { kind: 'pause' });
+      assert.equal(session.register('rip'), CODE + 1n);
+      assert.equal(session.register('rax'), 0n);
+    }));
+
   test('goes on through a range until RIP leaves it', () =>
     // mov ecx, 50; loop: dec ecx; jnz loop; nop
     withSession({ code: [0xb9, ...imm32(50), 0xff, 0xc9, 0x75, 0xfc, NOP, 0xeb, 0xfe] }, async (session) => {
