@@ -33,6 +33,6 @@ test('whatever a user does to a busy Linux, the session stays true', () =>
       await client.request('setExceptionBreakpoints', { filters: ['triple-fault', 'linux-panic', 'linux-oops'] });
       await client.request('configurationDone');
       await printed(client, 'guest: is busy');
-      await soak(adapter, linux, 60);
+      await soak(adapter, linux, 40);
     },
   ));
