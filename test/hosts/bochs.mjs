@@ -1,8 +1,18 @@
 // Bochs as a test host: boots the kernel from a CD image by GRUB, writes its serial port into a file.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, copyFileSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { ReadStream } from 'node:tty';
 
 function makeBootImage({ scratch, kernel, initramfs, kernelParameters }) {
   const grub = join(scratch, 'iso/boot/grub');
@@ -56,6 +66,16 @@ async function* follow(path, isOver) {
   }
 }
 
+/** Reads the screen, as Bochs's log names it, and throws it away: without a reader Bochs stands still when some 10 KB are on it. */
+function emptyScreen(log) {
+  const [, screen] = /^Bochs connected to screen "(.+)"/m.exec(readFileSync(log, 'latin1')) ?? [];
+  if (!screen) throw new Error('Bochs does not say which terminal its screen is');
+  const flags = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK;
+  const stream = new ReadStream(openSync(screen, flags));
+  // It ends with Bochs.
+  stream.on('error', () => undefined).resume();
+}
+
 /**
  * Milliseconds between two times that the debugger of Bochs is told to go on: it stops when a guest of the machine's goes
  * down. When it has not stopped, the machine has a key pressed, which nobody there waits for.
@@ -71,7 +91,8 @@ export function startBochs(options) {
   writeFileSync(join(scratch, 'go'), 'c\n');
   writeFileSync(serial, '');
   const command = `bochs -q -f '${join(scratch, 'bochsrc')}' -rc '${join(scratch, 'go')}'`;
-  const terminal = openSync(join(scratch, 'log'), 'w');
+  const log = join(scratch, 'log');
+  const terminal = openSync(log, 'w');
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     stdio: ['pipe', terminal, terminal],
     detached: true,
@@ -91,7 +112,10 @@ export function startBochs(options) {
   /** Once the kernel runs, and no boot menu can take it for an answer. */
   async function* output() {
     for await (const chunk of follow(serial, () => over)) {
-      keys ??= setInterval(() => child.stdin.write('c\n'), BETWEEN_KEYS);
+      if (!keys) {
+        emptyScreen(log);
+        keys = setInterval(() => child.stdin.write('c\n'), BETWEEN_KEYS);
+      }
       yield chunk;
     }
   }
