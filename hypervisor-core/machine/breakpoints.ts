@@ -8,7 +8,14 @@ import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
-import { type DebugPlan, type DebugRegister, emptyPlan, isSamePlan, reportedRegister } from './debug-plan.ts';
+import {
+  type DebugPlan,
+  type DebugRegister,
+  emptyPlan,
+  type IdtContents,
+  isSamePlan,
+  reportedRegister,
+} from './debug-plan.ts';
 import { type Delivery, type HandlerTrapParts, HandlerTraps } from './handler-traps.ts';
 import { type MemorySlots, PAGE } from './memory-slots.ts';
 import type { PlantedTraps } from './planted-traps.ts';
@@ -30,7 +37,7 @@ export interface BreakpointParts extends HandlerTrapParts {
   readonly slots: MemorySlots;
   /** Guest-physical address behind a virtual one as far as it can be known now, in an address space if one is named. */
   readonly locate: (gva: bigint, cr3?: bigint) => number | undefined;
-  readonly idtBase: () => bigint;
+  readonly idt: () => IdtContents;
 }
 
 export class Breakpoints {
@@ -111,7 +118,7 @@ export class Breakpoints {
       delivering: delivery && (delivery.interrupt ? 'interrupt' : 'other'),
       conditional: this.#list.conditional(),
       stops: this.#parts.stops(),
-      idtBase: needsIdt ? this.#parts.idtBase() : undefined,
+      idt: needsIdt ? this.#parts.idt() : undefined,
     };
     if (!isSamePlan(plan, this.#plan)) this.#plan = plan;
     const forAll = skip === undefined && !stepping && delivery === undefined;

@@ -20,6 +20,15 @@ export interface Watch {
   readonly end: number;
 }
 
+/** Bytes of an IDT that are looked at: the exceptions' gates, which have 16 at most. */
+export const IDT_BYTES = 32 * 16;
+
+/** Where an IDT is, and what its first {@link IDT_BYTES} hold, as hexadecimal digits; fewer where it is not mapped. */
+export interface IdtContents {
+  readonly base: bigint;
+  readonly gates: string;
+}
+
 export interface DebugPlan {
   /** The trap byte that is planted; undefined where none leaves the guest. */
   readonly trap: { readonly kind: TrapKind; readonly byte: number } | undefined;
@@ -41,8 +50,8 @@ export interface DebugPlan {
   readonly conditional: ReadonlyMap<bigint, readonly BreakpointOptions[]>;
   /** What else the guest is to be stopped on. */
   readonly stops: readonly StopOn[];
-  /** The first vCPU comes back when its IDT is no longer at this address; undefined when nobody cares. */
-  readonly idtBase: bigint | undefined;
+  /** The first vCPU comes back when its IDT is another, or has other gates; undefined when nobody cares. */
+  readonly idt: IdtContents | undefined;
 }
 
 export const emptyPlan: DebugPlan = {
@@ -54,7 +63,7 @@ export const emptyPlan: DebugPlan = {
   delivering: undefined,
   conditional: new Map(),
   stops: [],
-  idtBase: undefined,
+  idt: undefined,
 };
 
 /** True for plans that say the same. Made for each step: most of a plan is empty, which is seen without a deep comparison. */

@@ -17,6 +17,7 @@ import type {
   MemoryMap,
   MsixVector,
 } from '../protocol/inspect.ts';
+import { bytesToHex } from '../protocol/rsp.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { type AgentSource, AgentVariables, agentContext } from './agent-context.ts';
 import type {
@@ -33,6 +34,7 @@ import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { judge } from './conditions.ts';
+import { IDT_BYTES } from './debug-plan.ts';
 import { handlerOf } from './exception-frame.ts';
 import { ExitTrace } from './exit-trace.ts';
 import { platformOf } from './hypercall-platform.ts';
@@ -136,7 +138,10 @@ export class KvmMachine implements Machine {
       strategy: hardware.strategy,
       locate: (gva, cr3) => this.#locate(gva, cr3) ?? images.locate(gva),
       handlerOf: (vector) => handlerOf(first, this.#virtual, vector),
-      idtBase: () => first.registers.get('idtr_base'),
+      idt: () => {
+        const base = first.registers.get('idtr_base');
+        return { base, gates: bytesToHex(this.#virtual.read(first, base, IDT_BYTES)) };
+      },
       stops: () => this.#stops.all,
     });
     this.#run = new RunControl({

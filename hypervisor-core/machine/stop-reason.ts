@@ -50,7 +50,7 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
     case 'interrupted':
     case 'end':
       return undefined;
-    case 'idt-moved':
+    case 'idt-changed':
       return 'arm';
     case 'undelivered':
       return { kind: 'deliver', vector: report.vector };

@@ -6,9 +6,10 @@
 import { OFFSET } from '../kvm/abi.ts';
 import type { RunPage, SyncRegister } from '../kvm/run-page.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
+import { bytesToHex } from '../protocol/rsp.ts';
 import { type AgentVariables, agentContext } from './agent-context.ts';
 import { type ConditionContext, judge, type Verdict } from './conditions.ts';
-import { type DebugPlan, emptyPlan, reportedRegister } from './debug-plan.ts';
+import { type DebugPlan, emptyPlan, IDT_BYTES, reportedRegister } from './debug-plan.ts';
 import { guestDebug } from './guest-debug.ts';
 import { dropQueuedUndefinedOpcode, inDelivery, nmiWaits } from './guest-events.ts';
 import type { RamFile } from './guest-ram.ts';
@@ -38,6 +39,7 @@ export interface VcpuDebugParts {
 }
 
 const BP_VECTOR = 3;
+const IDT_BASE = OFFSET.kvm_sregs.idt + OFFSET.kvm_dtable.base;
 const INTERRUPT_FLAG = 1n << 9n;
 
 export class VcpuDebug {
@@ -110,6 +112,14 @@ export class VcpuDebug {
     const { watches, delivering } = this.#plan;
     if (this.#parts.strategy.emulatedSupervisor) return watches.length > 0;
     return this.#hold.active && (watches.length > 0 || delivering !== undefined);
+  }
+
+  /** True when the guest has another IDT than traps were placed by, or other gates in it. */
+  get idtHasChanged(): boolean {
+    const { idt } = this.#plan;
+    if (!idt) return false;
+    const base = this.#parts.vcpu.get('sregs').getBigUint64(IDT_BASE, true);
+    return base !== idt.base || bytesToHex(this.#memory(base, IDT_BYTES)) !== idt.gates;
   }
 
   /** The address of the conditional breakpoint that this report is about; undefined when it is about something else. */

@@ -133,10 +133,9 @@ export class VcpuLoop {
   /** What the main thread must know of a vCPU that has come out only because of the heartbeat, or a kick. */
   #lookAround(): VcpuReport | undefined {
     const { vcpu, debug } = this.#parts;
-    const { idtBase } = debug.plan;
     const delivery = debug.delivery();
     if (delivery) return delivery;
-    return vcpu.index === 0 && idtBase !== undefined && idtBase !== idtOf(vcpu) ? { kind: 'idt-moved' } : undefined;
+    return vcpu.index === 0 && debug.idtHasChanged ? { kind: 'idt-changed' } : undefined;
   }
 
   /** A stop that KVM reported by itself leaves nothing to complete at the next entry. */
@@ -304,8 +303,6 @@ export class VcpuLoop {
 
 /** Reports about an instruction that KVM completes at the next entry. */
 const isDoneNext = ({ kind }: VcpuReport): boolean => kind === 'written' || kind === 'end' || kind === 'event';
-
-const idtOf = (vcpu: KvmVcpu) => vcpu.get('sregs').getBigUint64(OFFSET.kvm_sregs.idt + OFFSET.kvm_dtable.base, true);
 
 function systemEvent(type: number): GuestEnd {
   if (type === KVM.SYSTEM_EVENT_SHUTDOWN) {

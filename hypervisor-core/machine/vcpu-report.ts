@@ -5,8 +5,8 @@ import type { GuestEnd } from '../protocol/inspect.ts';
 export type VcpuReport =
   /** It was asked to stop. */
   | { readonly kind: 'interrupted' }
-  /** The guest has loaded another IDT, and traps depend on it. */
-  | { readonly kind: 'idt-moved' }
+  /** The guest has loaded another IDT, or changed its gates, and traps depend on it. */
+  | { readonly kind: 'idt-changed' }
   /** It cannot be interrupted with this vector, because the frame would go to a page that is watched for writes. */
   | { readonly kind: 'undelivered'; readonly vector: number }
   /** It could be interrupted, but interrupts are held off, because KVM would lose those whose frame it may not write. */
