@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { singleEntryPage } from '../../hypervisor-core/hypercalls/hypercall-page.ts';
 import { BreakpointError } from '../../hypervisor-core/machine/api.ts';
 import { parseStopOn } from '../../hypervisor-core/protocol/stop-on.ts';
 import { ARGUMENTS, callCode, type GuestCall, HYPERCALL_PAGE, writeMsr } from './call-guest.ts';
 import { INC_EAX, INC_EBX, jumpBack, lacks } from './run-control-kit.ts';
-import { CODE, HANDLER, imm32, type Session, withSession } from './tiny-guest.ts';
+import { CODE, DATA, HANDLER, imm32, type Session, withSession } from './tiny-guest.ts';
 
 /** Sets the stops, lets the guest go, and gives what it says when it stops. */
 async function message(session: Session): Promise<string> {
@@ -212,4 +213,25 @@ describe('stops on demand', () => {
       ])
         assert.equal(parseStopOn(line), undefined, line);
     }));
+
+  test('on an exception whose gate the guest fills after it has loaded its IDT', () => {
+    const PRESENT_BYTE = 0x9000n + 16n * 6n + 5n;
+    // Until there is a 1 at RDI: cmp dword [rdi], 0; je; then mov byte [rsi], 0x8e; until it goes: cmp dword [rdi], 1; je; ud2
+    const code = [0x83, 0x3f, 0, 0x74, 0xfb, 0xc6, 0x06, 0x8e, 0x83, 0x3f, 1, 0x74, 0xfb, 0x0f, 0x0b];
+    return withSession({ code, vectors: [6] }, async (session) => {
+      const { memory } = session.machine;
+      session.setRegister('rdi', DATA);
+      session.setRegister('rsi', PRESENT_BYTE);
+      memory.write(PRESENT_BYTE, Uint8Array.of(0));
+      stopOn(session, 'exception 6');
+      const told = message(session);
+      for (const value of [1, 2]) {
+        // Long enough for a look at the gates.
+        await delay(300);
+        memory.write(DATA, Uint8Array.of(value));
+      }
+      assert.match(await told, /^The guest takes #UD/);
+      assert.equal(session.register('rip'), HANDLER);
+    });
+  });
 });
