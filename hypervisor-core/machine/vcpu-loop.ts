@@ -32,8 +32,7 @@ const DR6_SINGLE_STEP = 1n << 14n;
 const DEBUG_EXCEPTION = 1;
 /**
  * How often a step that changed nothing is tried again. Some processors report the step when its instruction could not
- * even be fetched yet, because the hypervisor had not mapped a page of it; a jump to itself is only slower for this. A KVM
- * that interprets does not.
+ * even be fetched yet, because the hypervisor had not mapped a page of it; a jump to itself is only slower for this.
  */
 const IDLE_STEPS = 8;
 

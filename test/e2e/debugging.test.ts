@@ -7,14 +7,12 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Browser } from 'playwright-core';
 import { pictured, screenshot } from './harness/artifacts.ts';
-import { type Packaged, packageExtension } from './harness/package.ts';
+import { Installed } from './harness/installed.ts';
 import { runningFrom } from './harness/processes.ts';
 import { copySample, markedLine, symbolAddress } from './harness/sample.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
-import { VsCodeServer } from './harness/vscode-server.ts';
-import { startBrowser, Workbench } from './harness/workbench.ts';
+import type { Workbench } from './harness/workbench.ts';
 
 const views = ['vCPU Registers', 'Page Tables', 'Interrupts', 'Hypercalls', 'Memory Map'];
 const visit = markedLine('showcase.c', 'showcase-visit');
@@ -38,9 +36,7 @@ function writeLaunchFile(folder: string): void {
 describe(`debugging the sample guest on ${backend}`, () => {
   let base: string;
   let temporary: string;
-  let packaged: Packaged;
-  let server: VsCodeServer;
-  let browser: Browser;
+  let installed: Installed;
   let ui: Workbench;
 
   /** The story is told on more than one backend. */
@@ -63,20 +59,15 @@ describe(`debugging the sample guest on ${backend}`, () => {
     const folder = join(base, 'sample');
     copySample(folder);
     if (backend !== 'kvm') writeLaunchFile(folder);
-    packaged = packageExtension();
-    server = await VsCodeServer.start({
-      vsix: packaged.vsix,
+    installed = await Installed.open(folder, {
       environment: { TMPDIR: temporary },
       settings: { 'workbench.colorTheme': 'Dark Modern' },
     });
-    browser = await startBrowser();
-    ui = await Workbench.open(browser, server.page(folder));
+    ui = installed.ui;
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.stop();
-    packaged?.remove();
+    await installed?.close();
     rmSync(base, { recursive: true, force: true });
   });
 
@@ -296,7 +287,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
       .waitFor();
     // Greyed.
     await ui.row(registers, 'rip').locator('[class*="monaco-decoration-itemColor"]').first().waitFor();
-    const extensions = join(server.base, 'extensions');
+    const extensions = join(installed.server.base, 'extensions');
     const left = () => runningFrom(extensions, /\/dist\/(ringside|core|adapter)\.js$/);
     await ui.until(
       () => left().length === 0,

@@ -4,11 +4,9 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Browser } from 'playwright-core';
 import { pictured, screenshot } from './harness/artifacts.ts';
-import { type Packaged, packageExtension } from './harness/package.ts';
-import { VsCodeServer } from './harness/vscode-server.ts';
-import { startBrowser, Workbench } from './harness/workbench.ts';
+import { Installed } from './harness/installed.ts';
+import type { Workbench } from './harness/workbench.ts';
 
 const vmlinux = process.env['RINGSIDE_SMALL_VMLINUX'] ?? '';
 const sources = process.env['RINGSIDE_SMALL_SOURCES'] ?? '';
@@ -23,25 +21,19 @@ const lineOf = (file: string, code: string): number =>
 
 describe('a Linux tree', () => {
   let folder: string;
-  let packaged: Packaged;
-  let server: VsCodeServer;
-  let browser: Browser;
+  let installed: Installed;
   let ui: Workbench;
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'ringside-tree-'));
     cpSync(sources, folder, { recursive: true });
     for (const file of ['vmlinux', '.config']) symlinkSync(join(dirname(vmlinux), file), join(folder, file));
-    packaged = packageExtension();
-    server = await VsCodeServer.start({ vsix: packaged.vsix });
-    browser = await startBrowser();
-    ui = await Workbench.open(browser, server.page(folder));
+    installed = await Installed.open(folder);
+    ui = installed.ui;
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.stop();
-    packaged?.remove();
+    await installed?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -116,22 +116,19 @@ const onIntel = (pattern, seconds) =>
     }
   };
 
+const ownKernel = {
+  metaPackage: 'linux-image-cloud-amd64',
+  loaded: ['irqbypass', 'kvm'],
+  underDisk: ['virtio_ring', 'virtio'],
+};
+
 /**
  * Debian's kernels that are looked into: this release's own, a newer one, and one of an older release. `loaded`: modules that
  * are loaded at the start; `underDisk`: those that virtio_blk needs, in order, where they are not built in.
  */
 const kernels = {
-  older: {
-    metaPackage: 'linux-image-cloud-amd64',
-    release: 'bullseye',
-    loaded: ['irqbypass', 'kvm'],
-    underDisk: ['virtio_ring', 'virtio'],
-  },
-  release: {
-    metaPackage: 'linux-image-cloud-amd64',
-    loaded: ['irqbypass', 'kvm'],
-    underDisk: ['virtio_ring', 'virtio'],
-  },
+  older: { ...ownKernel, release: 'bullseye' },
+  release: ownKernel,
   newer: { metaPackage: 'linux-image-6.12-cloud-amd64', loaded: ['irqbypass', 'kvm'], underDisk: [] },
 };
 
