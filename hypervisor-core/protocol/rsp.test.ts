@@ -88,6 +88,19 @@ describe('packets on the wire', () => {
     );
   });
 
+  test('the checksum is the sum of what is between $ and #, and specials do not stand there', () => {
+    const specials = fc.constantFrom(...Buffer.from('$#*}'));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.integer({ min: 0, max: 255 }), specials), { maxLength: 2000 }), (payload) => {
+        const wire = Buffer.from(encodePacket(Uint8Array.from(payload)));
+        const body = wire.subarray(1, -3);
+        const sum = body.reduce((total, byte) => total + byte, 0) % 256;
+        assert.equal(wire.subarray(-3).toString(), `#${sum.toString(16).padStart(2, '0')}`);
+        assert.equal(/[$#*]/.test(body.toString('latin1')), false);
+      }),
+    );
+  });
+
   test('any bytes are survived, and a good packet after them is found', () => {
     const noise = fc.array(fc.oneof(fc.nat(255), fc.constantFrom(...latin1('$#}*%+-\x03'))), { maxLength: 300 });
     fc.assert(

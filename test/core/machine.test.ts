@@ -96,6 +96,37 @@ test('a guest has RAM above 4 GiB', () => {
   );
 });
 
+test('memory is read and written across pages of both sizes, up to the first hole', () =>
+  withSession(
+    counter,
+    async ({ machine }) => {
+      const [PAGE, MIB, DIRECTORY, TABLE, HOLE] = [0x1000, 1 << 20, 0x3000n, 0x30_0000n, 511];
+      const entries = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer);
+      // From 2 MiB small pages, each second one exchanged with the one behind it, from 4 MiB a large one, then none.
+      const small = Array.from({ length: 512 }, (_, at) => (at === HOLE ? 0n : BigInt(4 * MIB + (at ^ 1) * PAGE) | 3n));
+      machine.memory.write(DIRECTORY + 8n, entries(TABLE | 3n, BigInt(6 * MIB) | 0x83n, 0n));
+      machine.memory.write(TABLE, entries(...small));
+      for (let at = 4 * MIB; at < 8 * MIB; at += PAGE) {
+        machine.memory.write(BigInt(at), new Uint8Array(PAGE).fill(at / PAGE));
+      }
+      const pages = (gva: number, length: number) => {
+        const bytes = machine.readVirtual(0, BigInt(gva), length);
+        return Array.from({ length: Math.ceil(bytes.length / PAGE) }, (_, at) => bytes[at * PAGE + 1]);
+      };
+      const number = (gpa: number) => (gpa / PAGE) & 0xff;
+      const [first, second, large] = [number(4 * MIB), number(4 * MIB + PAGE), number(6 * MIB)];
+      assert.deepEqual(pages(2 * MIB, 2 * PAGE), [second, first]);
+      assert.deepEqual(pages(2 * MIB - PAGE, 3 * PAGE).slice(1), [second, first]);
+      assert.equal(pages(4 * MIB - 5 * PAGE, 16 * PAGE).length, 4, 'up to the hole');
+      assert.deepEqual(pages(4 * MIB, 3 * PAGE), [large, large + 1, large + 2]);
+      assert.equal(pages(6 * MIB - 3 * PAGE, 16 * PAGE).length, 3, 'up to the end of the large page');
+      assert.equal(machine.writeVirtual(0, BigInt(2 * MIB - 2 * PAGE), new Uint8Array(4 * PAGE).fill(1)), 4 * PAGE);
+      assert.deepEqual(pages(2 * MIB - 2 * PAGE, 5 * PAGE), [1, 1, 1, 1, number(4 * MIB + 3 * PAGE)]);
+      assert.equal(machine.memory.read(BigInt(4 * MIB + PAGE), 1)[0], 1);
+    },
+    { memory: 8 << 20 },
+  ));
+
 describe('two vCPUs', () => {
   /**
    * Vector 0 starts the second one by INIT and SIPI through the local APIC at 0xfee00300, waits for its mark, and both
