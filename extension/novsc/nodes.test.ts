@@ -42,7 +42,7 @@ describe('registers', () => {
     const flags = { name: 'eflags', bits: 32, value: '0x246', writable: true } as const;
     const vector = { name: 'xmm0', bits: 128, value: '0x10', writable: false } as const;
     const shown = (format: NumberFormat) =>
-      outline(registersNodes([{ name: 'G', registers: [flags, vector] }], { format, pinned: [] }))
+      outline(registersNodes([{ name: 'G', registers: [flags, vector] }], { format, pinned: [], stops: [] }))
         .filter((row) => /^ {2}\w/.test(row))
         .map((row) => row.trim());
     assert.deepEqual(shown('hexadecimal'), ['eflags: 0x246', 'xmm0: 0x10']);
@@ -58,7 +58,7 @@ describe('registers', () => {
   });
 
   test('that are pinned come first, in that order, and stay in their groups; unknown names are left out', () => {
-    const nodes = registersNodes(registers(1), { format: 'hexadecimal', pinned: ['rip', 'none', 'rax'] });
+    const nodes = registersNodes(registers(1), { format: 'hexadecimal', pinned: ['rip', 'none', 'rax'], stops: [] });
     assert.equal(nodes[0]?.label, 'Pinned');
     assert.deepEqual(valuesOf([...nodes]).has('registers/General/rax'), true);
     assert.deepEqual(
@@ -67,6 +67,15 @@ describe('registers', () => {
     );
     const pinned = ['Pinned/rax', 'General/rax', 'General/rbx'].map((id) => find(nodes, `registers/${id}`).pinned);
     assert.deepEqual(pinned, [true, true, false]);
+  });
+
+  test('that control the processor can be stopped on, and say that they are', () => {
+    const named = (name: string) => ({ name, bits: 64, value: '0x1', writable: true }) as const;
+    const group = { name: 'Control', registers: ['cr2', 'cr3', 'cr4'].map(named) };
+    const nodes = registersNodes([group], { format: 'hexadecimal', pinned: [], stops: ['cr3', 'exit io'] });
+    const stopOn = ['cr2', 'cr3', 'cr4'].map((name) => find(nodes, `registers/Control/${name}`).stopOn);
+    assert.deepEqual(stopOn, [undefined, { line: 'cr3', asked: true }, { line: 'cr4', asked: false }]);
+    assert.deepEqual(outline(nodes).slice(2), ['  cr3: 0x1  stops before it is written', '  cr4: 0x1']);
   });
 
   test('of more than 64 bits show their lanes, those of the x87 their number', () => {

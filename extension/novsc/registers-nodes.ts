@@ -8,9 +8,12 @@ interface Display {
   readonly format: NumberFormat;
   /** Names of the registers that are shown first. */
   readonly pinned: readonly string[];
+  /** What the guest stops on, as lines of `monitor stop-on`: a control register's is its name. */
+  readonly stops: readonly string[];
 }
 
-const plain: Display = { format: 'hexadecimal', pinned: [] };
+const plain: Display = { format: 'hexadecimal', pinned: [], stops: [] };
+const STOPPABLE = /^cr[0348]$/;
 
 export function registersNodes(groups: readonly RegisterGroup[], display: Display = plain): StateNode[] {
   const all = new Map(groups.flatMap(({ registers }) => registers).map((register) => [register.name, register]));
@@ -40,12 +43,18 @@ function groupNode({ name, registers, lost = [] }: RegisterGroup, display: Displ
   };
 }
 
-function registerNode(parent: string, register: RegisterValue, { format, pinned }: Display): StateNode {
+function registerNode(parent: string, register: RegisterValue, { format, pinned, stops }: Display): StateNode {
   const id = `${parent}/${register.name}`;
   const fields = register.fields ?? [];
   const words = fields.map(fieldWord).filter((word) => word !== undefined);
   const number = register.bits === 80 ? x87Number(BigInt(register.value)) : undefined;
-  const remarks = [register.symbol, number, words.length > 0 ? words.join(' ') : undefined].filter((remark) => remark);
+  const asked = stops.includes(register.name);
+  const remarks = [
+    asked ? 'stops before it is written' : undefined,
+    register.symbol,
+    number,
+    words.length > 0 ? words.join(' ') : undefined,
+  ].filter((remark) => remark);
   const shown = registerNumber(register.value, register.bits, format);
   return {
     id,
@@ -56,6 +65,7 @@ function registerNode(parent: string, register: RegisterValue, { format, pinned 
     value: register.value,
     copy: shown,
     pinned: pinned.includes(register.name),
+    ...(STOPPABLE.test(register.name) ? { stopOn: { line: register.name, asked } } : {}),
     ...(register.writable ? { register: register.name } : {}),
     ...(register.symbol
       ? { address: register.value, code: true }

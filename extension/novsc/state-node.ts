@@ -28,6 +28,8 @@ export interface StateNode {
   readonly code?: boolean;
   /** Set when the row is a register that can be set. */
   readonly register?: string;
+  /** Set for what the guest can be stopped before it writes it: a line of `monitor stop-on`, and whether it was asked for. */
+  readonly stopOn?: { readonly line: string; readonly asked: boolean };
   /** Set for what can be pinned to the top: whether it is. */
   readonly pinned?: boolean;
   readonly walk?: boolean;

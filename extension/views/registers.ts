@@ -5,18 +5,21 @@ import { registersNodes } from '../novsc/registers-nodes.ts';
 import type { StateNode } from '../novsc/state-node.ts';
 import type { RegisterDisplay } from '../state/register-display.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import type { StopsOn } from '../state/stops-on.ts';
 import { StateTree } from './state-tree.ts';
 
-export function registersView(store: StopStore, display: RegisterDisplay): Disposable {
+export function registersView(store: StopStore, display: RegisterDisplay, stops: StopsOn): Disposable {
   const tree = new StateTree(store, {
     view: 'ringside.registers',
     part: 'registers',
-    build: (groups) => registersNodes(groups, display),
+    build: (groups) =>
+      registersNodes(groups, { format: display.format, pinned: display.pinned, stops: stops.of(store.session) }),
     describe: () => `vCPU ${store.threadId - 1}${store.inCaller ? ', selected frame' : ''}`,
   });
   return Disposable.from(
     tree,
     display.onDidChange(() => tree.update(true)),
+    stops.onDidChange(() => tree.update(true)),
   );
 }
 

@@ -143,6 +143,7 @@ function contextWords(node: StateNode): string {
     node.vector !== undefined && 'vector',
     node.task !== undefined && 'task',
     node.register !== undefined && 'writable',
+    node.stopOn && (node.stopOn.asked ? 'asked' : 'unasked'),
     node.pinned === false && 'unpinned',
     node.pinned && 'pinned',
     node.walk && 'walk',

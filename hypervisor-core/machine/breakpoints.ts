@@ -8,6 +8,7 @@ import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
 import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
+import { type ControlTrapParts, ControlTraps } from './control-traps.ts';
 import {
   type DebugPlan,
   type DebugRegister,
@@ -32,7 +33,7 @@ export interface Arming {
   readonly delivery?: Delivery;
 }
 
-export interface BreakpointParts extends HandlerTrapParts {
+export interface BreakpointParts extends HandlerTrapParts, Pick<ControlTrapParts, 'controlWrites'> {
   readonly traps: PlantedTraps;
   readonly slots: MemorySlots;
   /** Guest-physical address behind a virtual one as far as it can be known now, in an address space if one is named. */
@@ -48,6 +49,7 @@ export class Breakpoints {
   /** Guest-physical places of planted traps by their virtual address: several where it is bound to address spaces. */
   #planted: ReadonlyMap<bigint, readonly number[]> = new Map();
   readonly handlers: HandlerTraps;
+  readonly controls: ControlTraps;
   /** What else was to be stopped on when everything was brought in place for whoever runs; undefined when it is not. */
   #inPlaceFor: readonly StopOn[] | undefined;
   /** While a vCPU is to be interrupted: what is not watched meanwhile. */
@@ -56,6 +58,8 @@ export class Breakpoints {
   constructor(parts: BreakpointParts) {
     this.#parts = parts;
     this.handlers = new HandlerTraps(parts);
+    const { controlWrites, traps } = parts;
+    this.controls = new ControlTraps({ controlWrites, read: (gpa, length) => traps.read(gpa, length) });
   }
 
   insert(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
@@ -102,6 +106,7 @@ export class Breakpoints {
     const watches = delivery ? [] : this.#watches;
     const circumstances = { skip, stepping, delivery, holdsPages: watches.length > 0 };
     const needsIdt = this.handlers.place(planted, circumstances);
+    this.controls.place(planted, skip);
     this.#planted = planted;
     const skipped = skip === undefined ? undefined : this.#parts.locate(skip);
     traps.set(new Set([...planted.values()].flat().filter((gpa) => gpa !== skipped)));

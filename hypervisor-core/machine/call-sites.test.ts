@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { boot } from '../boot/boot.ts';
+import { compiledKernel, disassembled, imageOf } from '../../test/core/compiled-kernel.ts';
 import { callSites, openCallSites } from './call-sites.ts';
 
 /** VMCALL and VMMCALL among code, as the operand of other instructions, and in data. */
@@ -19,57 +15,20 @@ const unsigned char data[] = { 0x0f, 0x01, 0xc1, 0x0f, 0x01, 0xd9 };
 void _start(void) { work(data[0]); call_intel(1); call_amd(2); operand(); wide(); }
 `;
 
-function kernel(): Buffer {
-  const folder = mkdtempSync(join(tmpdir(), 'ringside-sites-'));
-  try {
-    const [input, output] = [join(folder, 'k.c'), join(folder, 'k.elf')];
-    writeFileSync(input, source);
-    const flags = [
-      '-O1',
-      '-fcf-protection=none',
-      '-ffreestanding',
-      '-fno-pic',
-      '-nostdlib',
-      '-static',
-      '-no-pie',
-      '-w',
-    ];
-    execFileSync('gcc', [...flags, '-Wl,--build-id=none,-Ttext=0x100000', input, '-o', output]);
-    return readFileSync(output);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-const image = (file: Buffer) =>
-  boot({ name: 'k', file, commandLine: '', protocol: 'elf64', ram: [{ start: 0n, end: 64n << 20n }] });
-
-/** Addresses of the instructions that objdump names so. */
-function disassembled(file: Buffer): bigint[] {
-  const folder = mkdtempSync(join(tmpdir(), 'ringside-sites-'));
-  try {
-    writeFileSync(join(folder, 'k'), file);
-    const text = execFileSync('objdump', ['-d', join(folder, 'k')], { encoding: 'utf8' });
-    return [...text.matchAll(/^ +([0-9a-f]+):.*\tvmm?call/gm)].map((match) => BigInt(`0x${match[1]}`));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 test('the call sites of a kernel are the instructions that objdump sees', () => {
-  const file = kernel();
-  const { segments } = image(file);
+  const file = compiledKernel(source);
+  const { segments } = imageOf(file);
   const found = segments.flatMap((segment) => callSites(segment).map((at) => segment.gpa + BigInt(at)));
   assert.ok(found.length >= 2);
-  assert.deepEqual(found, disassembled(file));
+  assert.deepEqual(found, disassembled(file, /^vmm?call/));
 });
 
 test('opened sites are OUT and NOP, the file stays as it was, and nothing else changes', () => {
-  const file = kernel();
+  const file = compiledKernel(source);
   const before = Buffer.from(file);
-  const original = image(file);
+  const original = imageOf(file);
   const { image: opened, sites } = openCallSites(original);
-  assert.equal(sites, disassembled(file).length);
+  assert.equal(sites, disassembled(file, /^vmm?call/).length);
   assert.deepEqual(file, before);
   opened.segments.forEach(({ bytes }, index) => {
     const old = original.segments[index]!;

@@ -34,9 +34,11 @@ import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { judge } from './conditions.ts';
+import { controlWrites } from './control-writes.ts';
 import { IDT_BYTES } from './debug-plan.ts';
 import { handlerOf } from './exception-frame.ts';
 import { ExitTrace } from './exit-trace.ts';
+import { guestCode } from './guest-code.ts';
 import { platformOf } from './hypercall-platform.ts';
 import { hypercallReader, hypercallState } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
@@ -130,6 +132,11 @@ export class KvmMachine implements Machine {
           : undefined,
       memoryMap: () => this.memoryMap(),
       filterMsrs: (indices) => hardware.filterMsrs(indices),
+      controlWrites: (registers) =>
+        controlWrites(
+          guestCode(image, this.vcpus, (gpa, length) => traps.read(gpa, length)),
+          registers,
+        ),
     });
     this.#virtual = new VirtualMemory(traps);
     this.#breakpoints = new Breakpoints({
@@ -143,6 +150,7 @@ export class KvmMachine implements Machine {
         return { base, gates: bytesToHex(this.#virtual.read(first, base, IDT_BYTES)) };
       },
       stops: () => this.#stops.all,
+      controlWrites: () => this.#stops.controlWrites,
     });
     this.#run = new RunControl({
       vcpus: this.vcpus,
@@ -309,8 +317,7 @@ export class KvmMachine implements Machine {
   }
 
   #translateIn({ registers }: MachineVcpu, cr3: bigint, gva: bigint): bigint | undefined {
-    const [cr0, cr4, efer] = ['cr0', 'cr4', 'efer'].map((name) => registers.get(name)) as [bigint, bigint, bigint];
-    return withReads(translate({ cr0, cr3, cr4, efer }, gva), (gpa, length) => this.memory.read(gpa, length));
+    return withReads(translate({ ...registers.paging, cr3 }, gva), (gpa, length) => this.memory.read(gpa, length));
   }
 
   #agentSource(vcpu: MachineVcpu): AgentSource {

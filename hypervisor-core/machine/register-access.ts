@@ -5,6 +5,7 @@
 import { OFFSET } from '../kvm/abi.ts';
 import type { RunPage } from '../kvm/run-page.ts';
 import type { KvmVcpu, StateName } from '../kvm/vcpu.ts';
+import type { PagingState } from '../paging/paging-mode.ts';
 import { registersByName } from '../protocol/target-description.ts';
 import type { VcpuRegisters } from './api.ts';
 import {
@@ -69,6 +70,11 @@ export class RegisterAccess implements VcpuRegisters {
   /** Value of a register as an unsigned number. */
   get(name: string): bigint {
     return field(name).get(this);
+  }
+
+  /** What paging depends on. */
+  get paging(): PagingState {
+    return { cr0: this.get('cr0'), cr3: this.get('cr3'), cr4: this.get('cr4'), efer: this.get('efer') };
   }
 
   put(name: string, value: bigint): void {

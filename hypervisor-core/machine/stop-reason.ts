@@ -117,6 +117,8 @@ function atTrap(vcpu: MachineVcpu, pc: bigint, context: StopContext): Finding {
   if (landing && !breakpoints.wants(pc)) return exceptionAt(vcpu, pc, context) ?? afterStep(breakpoints);
   const exception = breakpoints.wants(pc) ? undefined : exceptionAt(vcpu, pc, context);
   if (exception) return exception;
+  const control = breakpoints.wants(pc) ? undefined : breakpoints.controls.message(vcpu);
+  if (control !== undefined) return { kind: 'event', message: control };
   if (breakpoints.isPlanted(pc)) return { kind: 'breakpoint', address: pc, hardware: false };
   return breakpoints.isAlias(pc, vcpu.translate(pc)) ? 'step-off' : undefined;
 }

@@ -5,6 +5,7 @@ import type { HypercallAbiName } from '../protocol/hypercall-event.ts';
 import type { MemoryMap } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError } from './api.ts';
+import type { ControlWrite } from './control-writes.ts';
 
 /** KVM takes 16 ranges, one of which may be the hypercall MSRs'. */
 const MOST_MSRS = 15;
@@ -14,12 +15,15 @@ export interface StopsContext {
   /** The convention of this guest's hypercalls, where they come out of the kernel. */
   readonly hypercalls: HypercallAbiName | undefined;
   readonly memoryMap: () => MemoryMap;
+  /** The instructions by which the guest writes one of these control registers, as far as its code can be known now. */
+  readonly controlWrites: (registers: ReadonlySet<string>) => readonly ControlWrite[];
   /** Has the guest's reads and writes of these MSRs come here. */
   readonly filterMsrs: (indices: readonly number[]) => void;
 }
 
 export class StopsOnDemand {
   readonly #context: StopsContext;
+  #controlWrites: readonly ControlWrite[] = [];
   readonly #byOwner = new Map<object, readonly StopOn[]>();
   #all: readonly StopOn[] | undefined;
 
@@ -30,6 +34,7 @@ export class StopsOnDemand {
   /** Replaces what `owner` asked for; all of it or, with a {@link BreakpointError}, nothing. */
   set(owner: object, stops: readonly StopOn[]): void {
     for (const stop of stops) this.#check(stop);
+    const controlWrites = this.#findControlWrites(owner, stops);
     const before = this.#msrs();
     const old = this.#byOwner.get(owner) ?? [];
     this.#put(owner, stops);
@@ -39,6 +44,7 @@ export class StopsOnDemand {
       throw new BreakpointError(`The guest can be stopped on ${MOST_MSRS} MSRs at once.`);
     }
     if (before.join() !== after.join()) this.#context.filterMsrs(after);
+    this.#controlWrites = controlWrites;
   }
 
   #put(owner: object, stops: readonly StopOn[]): void {
@@ -57,6 +63,26 @@ export class StopsOnDemand {
     return this.#all;
   }
 
+  /** The instructions that write control registers whose writes anybody asked for. */
+  get controlWrites(): readonly ControlWrite[] {
+    return this.#controlWrites;
+  }
+
+  /** Code that was not there yet when somebody asked for the same before is looked at, too. */
+  #findControlWrites(owner: object, stops: readonly StopOn[]): readonly ControlWrite[] {
+    const asked = controlRegisters(stops);
+    const others = [...this.#byOwner].flatMap(([other, theirs]) => (other === owner ? [] : theirs));
+    const registers = new Set([...asked, ...controlRegisters(others)]);
+    // The guest may run while somebody leaves, and then its code cannot be looked at.
+    if (asked.size === 0) return this.#controlWrites.filter(({ register }) => registers.has(register));
+    const found = this.#context.controlWrites(registers);
+    const lacking = [...asked].find((name) => !found.some(({ register }) => register === name));
+    if (lacking === undefined) return found;
+    throw new BreakpointError(
+      `No instruction that writes ${lacking} is known: there is none in the code sections of the kernel's file, and none where its page tables let it execute but not write. Break where the guest writes it.`,
+    );
+  }
+
   #msrs(): number[] {
     return [...new Set(this.all.flatMap((stop) => (stop.kind === 'msr' ? [stop.index] : [])))].sort((a, b) => a - b);
   }
@@ -68,8 +94,6 @@ export class StopsOnDemand {
 
   #refusal(stop: StopOn): string | undefined {
     switch (stop.kind) {
-      case 'control-register':
-        return `KVM tells nobody of writes to ${stop.name}; break where the guest writes it, or on a condition such as $cr3 == 0x1000.`;
       case 'hypercall':
         if (!this.#context.hypercalls)
           return 'KVM answers the hypercalls of this guest itself; they come here with personality xen or hyperv.';
@@ -106,3 +130,6 @@ export class StopsOnDemand {
 
 /** Chips whose registers KVM answers for. */
 const IN_KERNEL = /^(PIC|PIT|I\/O APIC|local APIC|KVM)/;
+
+const controlRegisters = (stops: readonly StopOn[]) =>
+  new Set(stops.flatMap((stop) => (stop.kind === 'control-register' ? [stop.name] : [])));

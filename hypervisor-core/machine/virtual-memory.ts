@@ -45,15 +45,7 @@ export class VirtualMemory {
   }
 
   #largePage({ registers }: MachineVcpu, gva: bigint): { start: bigint; end: bigint; gpa: bigint } | undefined {
-    const [cr0, cr3, cr4, efer] = [
-      registers.get('cr0'),
-      registers.get('cr3'),
-      registers.get('cr4'),
-      registers.get('efer'),
-    ];
-    const { result } = withReads(walk({ cr0, cr3, cr4, efer }, gva), (gpa, length) =>
-      this.#traps.read(Number(gpa), length),
-    );
+    const { result } = withReads(walk(registers.paging, gva), (gpa, length) => this.#traps.read(Number(gpa), length));
     if (result.kind === 'fault' || result.size <= PAGE) return undefined;
     const start = gva & -result.size;
     return { start, end: start + result.size, gpa: result.physical & -result.size };

@@ -6,7 +6,7 @@
  *     cr0|cr3|cr4|cr8
  *
  * A stop comes after the access, with RIP behind its instruction, as a watchpoint's does; an exception's stop is before the
- * first instruction of the guest's handler.
+ * first instruction of the guest's handler, one for a control register before the instruction that writes it.
  */
 import { type Hex, hex } from './hex.ts';
 import { HYPERCALL_ABIS, type HypercallAbiName } from './hypercall-event.ts';
@@ -25,7 +25,7 @@ export type StopOn =
   | { readonly kind: 'exit'; readonly reason: ExitReason }
   /** Always stops; asking for it is no error. */
   | { readonly kind: 'triple-fault' }
-  /** KVM gives no user space this; asked for, it is refused with the reason. */
+  /** Before an instruction that writes `cr0`, `cr3`, `cr4` or `cr8`, in code that is known by then. */
   | { readonly kind: 'control-register'; readonly name: string };
 
 const EXIT_REASONS = ['io', 'mmio', 'rdmsr', 'wrmsr'] as const;

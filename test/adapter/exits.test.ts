@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ExitsPart, VcpusPart } from '../../debug-adapter/protocol/custom.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
-import { clearAt, stopAt, topFrame, type, withAdapter } from './driving.ts';
+import { clearAt, evaluate, launch, runToStop, stopAt, topFrame, type, withAdapter } from './driving.ts';
 
 const COM1_WRITE = 'port 0x3f8 write';
 
@@ -41,6 +41,29 @@ describe('exits and vCPUs', { skip: noKvm }, () => {
       // A guest that has printed all accesses no more ports, until a key is pressed.
       await type(client, '?');
       await client.stopped();
+    }));
+
+  test('the guest stops before it writes CR3, as the kernel does when it starts, and then writes what was said', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client, { stopOnEntry: true });
+      await runToStop(client);
+      await client.request('ringside/stopOn', { stops: ['cr3'] });
+      const symbols: string[] = [];
+      for (let stop = 0; stop < 2; stop++) {
+        await client.request('continue', { threadId: 1 });
+        const { description = '', text = '' } = await client.stopped();
+        const [, value] = /about to write (0x[0-9a-f]+) to cr3, which holds/.exec(`${description} ${text}`) ?? [];
+        assert.ok(value, `${description} ${text}`);
+        const { name, instructionPointerReference: memoryReference = '' } = await topFrame(client);
+        symbols.push(name);
+        const { instructions = [] } =
+          (await client.request('disassemble', { memoryReference, instructionCount: 1 })) ?? {};
+        assert.match(instructions[0]?.instruction ?? '', /^mov +cr3,/);
+        await client.request('stepIn', { threadId: 1, granularity: 'instruction' });
+        await client.stopped();
+        assert.equal(BigInt(await evaluate(client, '$cr3')), BigInt(value));
+      }
+      assert.equal(new Set(symbols).size, 2, symbols.join());
     }));
 
   test('each vCPU says what it does; alone, only one moves', () =>

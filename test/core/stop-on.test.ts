@@ -131,6 +131,72 @@ describe('stops on demand', () => {
       assert.equal(session.register('cr2'), 0x3000_0000n);
     }));
 
+  describe('on a control register, before the instruction that writes it', () => {
+    // mov rax, cr3; mov r8, rax
+    const readCr3 = [0x0f, 0x20, 0xd8, 0x49, 0x89, 0xc0];
+    const writeCr3 = [0x41, 0x0f, 0x22, 0xd8];
+    const CLTS = [0x0f, 0x06];
+    const code = [...readCr3, ...writeCr3, ...INC_EBX, ...CLTS, ...jumpBack(14)];
+    const [MOV, AFTER] = [CODE + 6n, CODE + 12n];
+
+    test('in a code section of its file', () =>
+      withSession({ code, codeSections: true }, async (session) => {
+        stopOn(session, 'cr3');
+        for (const turn of [0n, 1n]) {
+          assert.equal(
+            await message(session),
+            'The guest is about to write 0x1000 to cr3, which holds 0x1000, by `mov cr3,r8`.',
+          );
+          assert.equal(session.register('rip'), MOV);
+          assert.equal(session.register('rbx'), turn);
+        }
+        assert.deepEqual([...session.machine.readVirtual(0, CODE, code.length)], code);
+        stopOn(session, 'cr3', 'cr0');
+        assert.match(await message(session), /^The guest is about to change cr0, which holds 0x8.*, by `clts`\.$/);
+        assert.equal(session.register('rip'), AFTER);
+        assert.throws(() => stopOn(session, 'cr4'), /No instruction that writes cr4 is known/);
+        assert.equal((await session.go({ kind: 'step' })).kind, 'step');
+        stopOn(session);
+        session.machine.insertBreakpoint('software', AFTER, 1);
+        assert.equal((await session.go()).kind, 'breakpoint', 'nothing stops at what nobody asks for any more');
+      }));
+
+    test('for whoever still asks, when another leaves while the guest runs', () =>
+      withSession({ code: [0x83, 0x3f, 0, 0x74, 0xfb, ...code], codeSections: true }, async (session) => {
+        const other = {};
+        stopOn(session, 'cr3');
+        session.machine.stopOn(other, [{ kind: 'control-register', name: 'cr0' }]);
+        const told = message(session);
+        session.machine.stopOn(other, []);
+        session.machine.memory.write(DATA, Uint8Array.of(1));
+        assert.match(await told, /to cr3/);
+        assert.match(await message(session), /to cr3/);
+      }));
+
+    test("of somebody's breakpoint that is there, only the breakpoint is told", () =>
+      withSession({ code, codeSections: true }, async (session) => {
+        stopOn(session, 'cr3');
+        session.machine.insertBreakpoint('software', MOV, 1);
+        assert.equal((await session.go()).kind, 'breakpoint');
+        session.machine.removeBreakpoint('software', MOV, 1);
+        assert.match(await message(session), /^The guest is about to write/);
+        assert.equal(session.register('rbx'), 1n);
+      }));
+
+    test('in what the page tables let it execute but not write, where its file says nothing', () =>
+      // The code goes on at 1 GiB, which is physical 0 without a right to write: mov eax, CODE + 1 GiB + 7; jmp rax
+      withSession(
+        { code: [0xb8, ...imm32(CODE + 0x4000_0007n), 0xff, 0xe0, ...code], at1GiB: 0x81n },
+        async (session) => {
+          stopOn(session, 'cr3');
+          assert.match(await message(session), /by `mov cr3,r8`\.$/);
+          assert.equal(session.register('rip'), MOV + 0x4000_0007n);
+          assert.match(await message(session), /by `mov cr3,r8`\.$/);
+          assert.equal(session.register('rbx'), 1n);
+        },
+      ));
+  });
+
   test('on a hypercall of one number, also inside of a multicall, after it has been answered', () => {
     const call = (number: number, registers: GuestCall['registers']): GuestCall => ({ entry: 32 * number, registers });
     const version = call(17, { rdi: 0n });
@@ -183,7 +249,7 @@ describe('stops on demand', () => {
   test('are refused with the reason where this machine cannot', () =>
     withSession(ports, async (session) => {
       for (const [line, words] of [
-        ['cr3', /KVM tells nobody of writes to cr3/],
+        ['cr3', /No instruction that writes cr3 is known/],
         ['hypercall', /KVM answers the hypercalls/],
         ['msr 0x800', /x2APIC/],
         ['port 0x20', /PIC master/],

@@ -30,6 +30,8 @@ function table(entries: Readonly<Record<number, bigint>>): Uint8Array {
 export interface TinyGuest {
   /** Machine code at {@link CODE}. */
   readonly code: readonly number[];
+  /** The file says that it is code, as one with section headers does. */
+  readonly codeSections?: boolean;
   /** Code at {@link HANDLER}, which the IDT names for these vectors. */
   readonly handler?: readonly number[];
   readonly vectors?: readonly number[];
@@ -45,6 +47,7 @@ export interface TinyGuest {
 
 export function tinyImage({
   code,
+  codeSections = false,
   handler = [0xf4],
   vectors = [],
   more = [],
@@ -68,7 +71,10 @@ export function tinyImage({
     description: 'a test guest',
     zeroed: [],
     segments: [
-      segment(CODE, Uint8Array.from(code)),
+      {
+        ...segment(CODE, Uint8Array.from(code)),
+        ...(codeSections && { code: { bits: 64, ranges: [{ start: 0, end: code.length }] } }),
+      },
       segment(HANDLER, Uint8Array.from(handler)),
       segment(TABLES, table({ 0: (TABLES + 0x1000n) | WRITABLE, 511: (TABLES + 0x4000n) | WRITABLE })),
       segment(

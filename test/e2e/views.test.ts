@@ -102,6 +102,21 @@ describe('views', () => {
     await workbench.row(registers, 'Pinned').waitFor({ state: 'detached' });
   });
 
+  test('the guest is asked to stop before it writes a control register, and no more', async () => {
+    const registers = await workbench.view('vCPU Registers');
+    // Rows that are not in sight do not exist.
+    await workbench.row(registers, 'General').click();
+    await workbench.unfold(workbench.row(registers, 'Control'), workbench.row(registers, 'cr3'));
+    const asked = registers.locator('.monaco-list-row[aria-label*="cr3"][aria-label*="stops before it is written"]');
+    await workbench.chooseFromMenu(workbench.row(registers, 'cr3'), 'Stop Before It Is Written');
+    await asked.waitFor();
+    await screenshot(workbench, 'stop-before-write');
+    await workbench.chooseFromMenu(workbench.row(registers, 'cr3'), 'Stop No More');
+    await asked.waitFor({ state: 'detached' });
+    await workbench.row(registers, 'Control').click();
+    await workbench.unfold(workbench.row(registers, 'General'), workbench.row(registers, 'rax'));
+  });
+
   test('registers are those of the selected frame, for which nothing else is asked', async () => {
     const before = requests('ringside/snapshot').length;
     const calls = await workbench.view('Call Stack');

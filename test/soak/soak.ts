@@ -51,7 +51,8 @@ export async function soak({ client, process: { pid = 0 } }: CoreAdapter, guest:
       if (action === actions / 2) warm = processes.map(holdings);
     }
   } catch (error) {
-    throw new Error(`seed ${SEED}, after\n${user.done.slice(-30).join('\n')}`, { cause: error });
+    // Reporters show the message alone.
+    throw new Error(`${error}\nseed ${SEED}, after\n${user.done.slice(-30).join('\n')}`, { cause: error });
   }
   for (const [index, { descriptors, memory }] of processes.map(holdings).entries()) {
     const name = ['the adapter', 'the core'][index];

@@ -7,6 +7,7 @@ const USAGE = `stop-on port FIRST[-LAST] [read|write]
 stop-on mmio START[-LAST] [read|write]
 stop-on msr INDEX [read|write]
 stop-on exception VECTOR
+stop-on cr0|cr3|cr4|cr8       before it is written
 stop-on hypercall [kvm|xen|hyperv] [NUMBER]
 stop-on exit io|mmio|rdmsr|wrmsr
 stop-on                     what is asked for
@@ -16,7 +17,7 @@ stop-on clear               nothing any more
 export const stopOn: MonitorCommand = {
   name: 'stop-on',
   parameters: '[WHAT|clear]',
-  help: 'stop on port, mmio, msr, exception, hypercall, exit',
+  help: 'stop on port, mmio, msr, exception, control register, hypercall, exit',
   run({ machine, breakpoints: owner }, argument) {
     const now = machine.stopsOf(owner);
     if (argument === '') return now.length === 0 ? USAGE : now.map((stop) => `${formatStopOn(stop)}\n`).join('');
