@@ -1,6 +1,5 @@
 /** Calls that are still to come on the line where a vCPU stands, for "Step Into Target". */
 import type { LineRange, SymbolIndex } from '../symbols/api.ts';
-import { codeSize } from './disassembly.ts';
 import { decoderFor } from './instruction-decoder.ts';
 import { symbolName } from './state/symbol-name.ts';
 import type { StopState } from './stop-state.ts';
@@ -20,7 +19,8 @@ export async function upcomingCalls(state: StopState, thread: number): Promise<r
   if (!state.symbols || !line) return [];
   const length = Math.min(Number(endOfLine(state.symbols, line) - pc), LONGEST);
   const code = await state.read(thread, pc, length);
-  const decoder = await decoderFor(code, pc, await codeSize(state, thread), 'intel', 0n);
+  const { base, bits } = await state.codeSegment(thread);
+  const decoder = await decoderFor(code, pc, bits, 'intel', base);
   const name = (address: bigint) => symbolName(state.symbols, address);
   const calls: UpcomingCall[] = [];
   try {

@@ -12,9 +12,6 @@ import type { StopState } from './stop-state.ts';
 
 const MOST_INSTRUCTIONS = 20_000;
 const FARTHEST = Number.MAX_SAFE_INTEGER;
-/** CS.L and CS.D/B in the layout of `cs_attr`. */
-const LONG = 1n << 13n;
-const DEFAULT_32 = 1n << 14n;
 
 export const disassembly: Area = {
   capabilities: { supportsDisassembleRequest: true },
@@ -24,6 +21,7 @@ export const disassembly: Area = {
       const { thread } = state.stop;
       const reference = address('memoryReference', args.memoryReference);
       const offset = optionalInteger('offset', args.offset, -FARTHEST, FARTHEST, 0);
+      const { base: segment, bits } = await state.codeSegment(thread);
       const request = {
         base: BigInt.asUintN(64, reference + BigInt(offset)),
         instructionOffset: optionalInteger(
@@ -34,7 +32,7 @@ export const disassembly: Area = {
           0,
         ),
         count: integer('instructionCount', args.instructionCount, 0, MOST_INSTRUCTIONS),
-        bits: await codeSize(state, thread),
+        ...{ bits, segment },
         syntax: 'intel' as const,
       };
       const rows = await disassemble(request, {
@@ -63,15 +61,6 @@ export const disassembly: Area = {
     },
   },
 };
-
-/** Of the code that a vCPU runs. */
-export async function codeSize(state: StopState, thread: number): Promise<16 | 32 | 64> {
-  const values = await state.values(thread);
-  const attributes = values.get('cs_attr');
-  // A stub without hidden segment parts (QEMU) is taken to run 64-bit code.
-  if (attributes === undefined || attributes & LONG) return 64;
-  return attributes & DEFAULT_32 ? 32 : 16;
-}
 
 /** The source line of each first instruction of a run. */
 function sourceLines(session: Session, state: StopState) {

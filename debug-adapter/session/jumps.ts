@@ -38,7 +38,8 @@ export const jumps: Area = {
       const { state, thread } = await session.stoppedThread(args.threadId);
       const address = session.offered.get(args.targetId);
       if (address === undefined) throw staleReference('target of a jump');
-      await state.writeRegister(thread, 'rip', toLittleEndian(address, 8));
+      const { base } = await state.codeSegment(thread);
+      await state.writeRegister(thread, 'rip', toLittleEndian(address - base, 8));
       session.standsElsewhere(thread);
     },
   },

@@ -6,6 +6,7 @@ import type { EvaluationContext } from '../expressions/api.ts';
 import type { Frame, ReadMemory, SymbolIndex } from '../symbols/api.ts';
 import { backtrace } from '../symbols/unwinder.ts';
 import type { Target, TargetStop } from '../target/target.ts';
+import { type CodeSegment, codeSegmentOf, tellsSegment } from './code-segment.ts';
 import { noSuchRegister, notWritable } from './errors.ts';
 
 const PAGE = 4096;
@@ -41,8 +42,17 @@ export class StopState {
     return new Map([...(await this.target.systemRegisters(thread)), ...(await this.values(thread))]);
   }
 
+  /** A stub that keeps the hidden part of CS to itself (QEMU) is asked by its monitor, where that can matter. */
+  async codeSegment(thread: number): Promise<CodeSegment> {
+    const values = await this.values(thread);
+    return codeSegmentOf(tellsSegment(values) ? values : await this.systemValues(thread));
+  }
+
+  /** Linear address of the next instruction. */
   async pc(thread: number): Promise<bigint> {
-    return (await this.values(thread)).get('rip') ?? 0n;
+    const offset = (await this.values(thread)).get('rip') ?? 0n;
+    const { base } = await this.codeSegment(thread);
+    return base === 0n ? offset : BigInt.asUintN(32, base + offset);
   }
 
   /** Reads guest-virtual memory through the page cache; short where a page is not mapped. */
@@ -74,6 +84,7 @@ export class StopState {
     return backtrace({
       symbols: this.symbols,
       registers: await this.values(thread),
+      codeBase: (await this.codeSegment(thread)).base,
       read: this.reader(thread),
       limit,
     });

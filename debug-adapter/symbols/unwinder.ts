@@ -12,6 +12,8 @@ export interface BacktraceOptions {
   /** The innermost frame's, by GDB's names; those wider than 64 bits left out. */
   readonly registers: Registers;
   readonly read: ReadMemory;
+  /** Linear address of offset 0 in the code segment. Callers are looked for only where it is 0: compilers know no other code. */
+  readonly codeBase?: bigint;
   /** Index of the first frame wanted; 0 is the innermost. */
   readonly start?: number;
   /** At most so many frames. */
@@ -49,10 +51,15 @@ export async function backtrace(options: BacktraceOptions): Promise<Frame[]> {
 }
 
 async function* walk(options: BacktraceOptions): AsyncGenerator<{ physical: Physical; cfa: bigint | undefined }> {
-  const { symbols, registers, read } = options;
+  const { symbols, registers, read, codeBase = 0n } = options;
   const model = RegisterModel.for(symbols?.machine ?? (registers.has('rip') ? 'x86-64' : 'i386'), registers);
   const pc = registers.get(model.programCounterName);
   if (pc === undefined) return;
+  if (codeBase !== 0n) {
+    const address = BigInt.asUintN(32, codeBase + pc);
+    yield { physical: { address, pc: address, registers, found: 'registers', read }, cfa: undefined };
+    return;
+  }
   let physical: Physical | undefined = { address: pc, pc, registers, found: 'registers', read };
   const seen = new Set<string>();
   for (let count = 0; physical && count < maximumFrames; count++) {

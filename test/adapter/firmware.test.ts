@@ -58,9 +58,13 @@ for (const [where, adapter, skip] of [
       const { program, disk, firmware } = guest();
       await launch(client, { program, disk, firmware, stopOnEntry: true });
       await runToStop(client);
-      // Of the address at reset, frames have the offset in CS.
-      assert.equal(await instruction(client), 0xfff0n);
+      assert.equal(await instruction(client), 0xffff_fff0n);
+      assert.equal(BigInt(await evaluate(client, '$rip')), 0xfff0n);
       assert.equal(BigInt(await evaluate(client, '$cs')), 0xf000n);
+      const { instructions = [] } =
+        (await client.request('disassemble', { memoryReference: '0xfffffff0', instructionCount: 1 })) ?? {};
+      // IBM's entry of the power-on self-test, f000:e05b.
+      assert.equal(instructions[0]?.instruction, 'jmp far 0xe05b, 0xf000');
       await client.request('setFunctionBreakpoints', { breakpoints: [{ name: '_start' }, { name: 'after' }] });
       await move(client, 'continue');
       assert.equal((await topFrame(client)).name, '_start');
