@@ -1,9 +1,11 @@
 // Builds dist/, which runs by itself: bundles, and beside them the packages that cannot be bundled whole (koffi's native
 // library, the wasm of iced-x86 and gecko-profiler-demangle). `node esbuild.mjs` builds once; `--watch` keeps building; `--minify` is for releases.
+// With RINGSIDE_CORE=none in the environment it is without our own core, for machines that have no KVM.
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 
+const withCore = process.env.RINGSIDE_CORE !== 'none';
 const flags = new Set(process.argv.slice(2));
 const root = fileURLToPath(new URL('.', import.meta.url));
 
@@ -39,8 +41,7 @@ const common = {
 
 /** Output file: source. The command line loads core.js and adapter.js from beside it when it needs them. */
 const programs = {
-  core: 'hypervisor-core/cli/core.ts',
-  vcpu: 'hypervisor-core/machine/vcpu-worker.ts',
+  ...(withCore && { core: 'hypervisor-core/cli/core.ts', vcpu: 'hypervisor-core/machine/vcpu-worker.ts' }),
   adapter: 'debug-adapter/cli/adapter.ts',
   'symbol-index': 'debug-adapter/symbols/index/worker.ts',
   ringside: 'debug-adapter/cli/ringside.ts',
@@ -71,12 +72,20 @@ const webviews = {
   jsxImportSource: 'preact',
 };
 
-function copyBeside() {
-  mkdirSync(`${root}dist`, { recursive: true });
-  const copy = (from, to) => cpSync(`${root}node_modules/${from}`, `${root}dist/${to}`, { recursive: true });
+/** What only our own core needs. */
+const CORE_FILES = ['core.js', 'core.js.map', 'vcpu.js', 'vcpu.js.map', 'koffi', '@koromix'];
+
+function copyKoffi(copy) {
   for (const file of ['package.json', 'LICENSE.txt', 'src/koffi/indirect.cjs']) copy(`koffi/${file}`, `koffi/${file}`);
   copy('@koromix/koffi-linux-x64', '@koromix/koffi-linux-x64');
   rmSync(`${root}dist/@koromix/koffi-linux-x64/musl_x64`, { recursive: true, force: true });
+}
+
+function copyBeside() {
+  mkdirSync(`${root}dist`, { recursive: true });
+  const copy = (from, to) => cpSync(`${root}node_modules/${from}`, `${root}dist/${to}`, { recursive: true });
+  if (withCore) copyKoffi(copy);
+  else for (const name of CORE_FILES) rmSync(`${root}dist/${name}`, { recursive: true, force: true });
   for (const file of ['package.json', 'LICENSE.txt', 'iced_x86.js', 'iced_x86_bg.wasm']) {
     copy(`iced-x86/${file}`, `iced-x86/${file}`);
   }

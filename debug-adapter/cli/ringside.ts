@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line, `ringside COMMAND`. Each command's program is loaded only when it is asked for. */
 import { join } from 'node:path';
+import { CORE_PROGRAM, whyNoCore } from '../target/own-core.ts';
 
 const USAGE = `Usage: ringside COMMAND
 
@@ -26,7 +27,9 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     case 'run':
     case 'doctor':
     case 'snapshot': {
-      const core: CoreProgram = require(join(__dirname, 'core.js'));
+      const coreless = whyNoCore();
+      if (coreless) throw new Error(coreless);
+      const core: CoreProgram = require(CORE_PROGRAM);
       return core.main([command, ...rest]);
     }
     case 'dap': {

@@ -1,5 +1,6 @@
 /** Tells the client how far a large image is read: DAP's progress events, for clients that show them. */
 import { randomUUID } from 'node:crypto';
+import * as l10n from '@vscode/l10n';
 import type { Session } from './session.ts';
 
 /** Percent; smaller steps are not worth an event. */
@@ -18,7 +19,7 @@ export class IndexProgress {
     if (this.shown === undefined)
       this.session.send.event('progressStart', {
         progressId,
-        title: 'Reading symbols',
+        title: l10n.t('Reading symbols'),
         percentage,
         cancellable: false,
       });

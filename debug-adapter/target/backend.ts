@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { arch, platform } from 'node:os';
-import { join } from 'node:path';
 import type { HostReport } from '../../hypervisor-core/protocol/inspect.ts';
 import { type CoreOptions, startCore } from './core-target.ts';
+import { CORE_PROGRAM, whyNoCore } from './own-core.ts';
 import { QEMU } from './qemu-process.ts';
 import { startQemu } from './qemu-target.ts';
 import { type Target, TargetError } from './target.ts';
@@ -20,12 +20,15 @@ const INSTALL = 'install it (Debian, Ubuntu: sudo apt install qemu-system-x86)';
 
 /** `auto`: KVM where it can be used, else QEMU where it is installed. `say` tells the user what was chosen and why. */
 export async function startBackend(options: LaunchOptions, say: (text: string) => void): Promise<Target> {
+  const coreless = whyNoCore();
+  if (options.backend === 'kvm' && coreless) throw new TargetError(`"backend": ${coreless}`);
   if (options.backend === 'kvm' || (options.backend === 'auto' && kvmIsThere())) return startCore(options);
   const without = whyNoQemu();
   if (options.backend === 'qemu') {
     if (without) throw new TargetError(`"backend": ${without}; ${INSTALL}, or set "backend": "kvm"`);
     return startQemu(options);
   }
+  if (without && coreless) throw new TargetError(`${coreless} Here the guest runs under QEMU: ${without}; ${INSTALL}.`);
   // The core's own refusal says what is wrong with KVM and what to do.
   if (without) {
     return startCore(options).catch((error: Error) => {
@@ -39,6 +42,7 @@ export async function startBackend(options: LaunchOptions, say: (text: string) =
 }
 
 function kvmIsThere(): boolean {
+  if (whyNoCore()) return false;
   if (platform() !== 'linux' || arch() !== 'x64') return false;
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
@@ -50,7 +54,9 @@ function kvmIsThere(): boolean {
 
 /** What the core's host probe says, with its remedy. */
 function whyNoKvm(): string {
-  const doctor = spawnSync(process.execPath, [join(__dirname, 'core.js'), 'doctor', '--json'], {
+  const coreless = whyNoCore();
+  if (coreless) return coreless;
+  const doctor = spawnSync(process.execPath, [CORE_PROGRAM, 'doctor', '--json'], {
     encoding: 'utf8',
     env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
   });

@@ -17,6 +17,7 @@ import {
 } from 'vscode-jsonrpc/node';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import { inspect, type Personality } from '../../hypervisor-core/protocol/inspect.ts';
+import { CORE_PROGRAM } from './own-core.ts';
 import { RspTarget, type StubHost } from './rsp-target.ts';
 import { type Target, TargetError } from './target.ts';
 
@@ -88,7 +89,7 @@ class CoreProcess {
   private tail = '';
 
   constructor(options: CoreOptions, folder: string) {
-    this.child = spawn(process.execPath, [join(__dirname, 'core.js'), 'run', ...coreArguments(options, folder)], {
+    this.child = spawn(process.execPath, [CORE_PROGRAM, 'run', ...coreArguments(options, folder)], {
       stdio: ['pipe', 'ignore', 'pipe'],
       env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
     });

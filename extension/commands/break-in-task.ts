@@ -1,5 +1,5 @@
 /** `Set Breakpoint for This Task...` of the Tasks view: a function breakpoint that stops in one process alone. */
-import { debug, FunctionBreakpoint, type QuickPickItem, window } from 'vscode';
+import { debug, FunctionBreakpoint, l10n, type QuickPickItem, window } from 'vscode';
 import { activeSession } from '../debug/ringside-session.ts';
 import type { StateNode } from '../novsc/state-node.ts';
 import { type Completion, conditionForTask, symbolsAmong } from '../novsc/task-breakpoint.ts';
@@ -13,7 +13,7 @@ interface Choice extends QuickPickItem {
 /** Asks for a function, proposing the breakpoints that there are and the symbols that begin as typed. */
 export async function breakInTask({ task, label }: StateNode): Promise<void> {
   if (task === undefined) return;
-  const choice = await chooseFunction(`Set Breakpoint for ${label} (${task})`);
+  const choice = await chooseFunction(l10n.t('Set Breakpoint for {0} ({1})', label, task));
   if (!choice) return;
   const { name, existing } = choice;
   if (existing) debug.removeBreakpoints([existing]);
@@ -34,7 +34,7 @@ function chooseFunction(title: string): Promise<Choice | undefined> {
     }));
   const pick = window.createQuickPick<Choice>();
   pick.title = title;
-  pick.placeholder = 'The name of a function, such as do_exit';
+  pick.placeholder = l10n.t('The name of a function, such as do_exit');
   pick.items = there;
   return new Promise((resolve) => {
     pick.onDidChangeValue(async (text) => {

@@ -1,6 +1,6 @@
 /** `Ringside: Check Host`: the report of `ringside doctor`, made where the extension runs, as a read-only document. */
 import { execFile } from 'node:child_process';
-import { type ExtensionContext, ProgressLocation, window } from 'vscode';
+import { type ExtensionContext, l10n, ProgressLocation, window } from 'vscode';
 import { ringsideProgram, runtime } from '../debug/adapter.ts';
 import type { Reports } from './reports.ts';
 
@@ -9,7 +9,7 @@ const TIMEOUT_MS = 60_000;
 /** Asks, and opens what is answered. */
 export async function checkHost(context: ExtensionContext, reports: Reports): Promise<void> {
   const report = await window.withProgress(
-    { location: ProgressLocation.Notification, title: 'Ringside: asking KVM what it can do' },
+    { location: ProgressLocation.Notification, title: l10n.t('Ringside: asking KVM what it can do') },
     () => doctor(ringsideProgram(context)),
   );
   await reports.show('Ringside host report', report);

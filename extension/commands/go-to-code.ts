@@ -1,5 +1,5 @@
 /** `Ringside: Go to Code at Address`: the source line of an address, or the disassembly where there is none. */
-import { commands, Position, Range, Uri, window } from 'vscode';
+import { commands, l10n, Position, Range, Uri, window } from 'vscode';
 import type { Hex } from '../../debug-adapter/protocol/custom.ts';
 import { activeSession } from '../debug/ringside-session.ts';
 
@@ -12,7 +12,8 @@ interface Instruction {
 export async function goToCode(given?: Hex): Promise<void> {
   const session = activeSession();
   if (!session) return;
-  const memoryReference = given ?? (await window.showInputBox({ title: 'Go to Code', prompt: 'An address, 0x...' }));
+  const memoryReference =
+    given ?? (await window.showInputBox({ title: l10n.t('Go to Code'), prompt: l10n.t('An address, 0x...') }));
   if (!memoryReference) return;
   try {
     const body: { instructions: readonly Instruction[] } = await session.customRequest('disassemble', {

@@ -1,5 +1,5 @@
 /** `Ringside: Inject Interrupt`: sends the vCPU that is looked at an interrupt or an NMI. */
-import { window } from 'vscode';
+import { l10n, window } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { byte } from '../novsc/format.ts';
 import { NMI, parseVector } from '../novsc/vector.ts';
@@ -9,12 +9,15 @@ import type { StopStore } from '../state/stop-store.ts';
 export async function injectInterrupt(store: StopStore, given?: number): Promise<void> {
   const { session, threadId } = store;
   if (!session || store.phase !== 'stopped') {
-    await window.showInformationMessage('Pause the guest to inject an interrupt.');
+    await window.showInformationMessage(l10n.t('Pause the guest to inject an interrupt.'));
     return;
   }
   const answer = await window.showInputBox({
-    title: `Inject an Interrupt into vCPU ${threadId - 1}`,
-    prompt: `A vector from 16 to 255, such as 0x20, or ${NMI}. The local APIC requests it; it is delivered when the guest runs`,
+    title: l10n.t('Inject an Interrupt into vCPU {0}', threadId - 1),
+    prompt: l10n.t(
+      'A vector from 16 to 255, such as 0x20, or {0}. The local APIC requests it; it is delivered when the guest runs',
+      NMI,
+    ),
     value: given === undefined ? '' : byte(given),
     validateInput: (text) =>
       text === '' || parseVector(text) !== undefined ? undefined : `Write a number from 16 to 255, or ${NMI}.`,

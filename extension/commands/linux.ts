@@ -1,5 +1,5 @@
 /** Commands for Linux guests: the kernel's log as a document, and the guest as a vmcore. */
-import { ProgressLocation, Uri, window, workspace } from 'vscode';
+import { l10n, ProgressLocation, Uri, window, workspace } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { size } from '../novsc/format.ts';
 import type { StopStore } from '../state/stop-store.ts';
@@ -8,7 +8,7 @@ import type { Reports } from './reports.ts';
 /** The session of a stopped guest; says what to do where there is none. */
 async function stoppedSession({ phase, session }: StopStore) {
   if (session && phase === 'stopped') return session;
-  await window.showInformationMessage('Pause the guest to look into its kernel.');
+  await window.showInformationMessage(l10n.t('Pause the guest to look into its kernel.'));
   return undefined;
 }
 
@@ -23,7 +23,7 @@ export async function showKernelLog(store: StopStore, reports: Reports): Promise
     const { text, problem } = await request(session, 'ringside/kernelLog', {});
     await reports.show('Kernel.log', problem === undefined ? text : `${text}\n${problem}\n`);
   } catch (error) {
-    await say('The kernel log was not read', error);
+    await say(l10n.t('The kernel log was not read'), error);
   }
 }
 
@@ -31,18 +31,18 @@ export async function showKernelLog(store: StopStore, reports: Reports): Promise
 export async function showWhatIs(store: StopStore, given?: string): Promise<void> {
   const session = await stoppedSession(store);
   if (!session) return;
-  const prompt = 'An address as a C expression: p, &x->list, $rsp, 0xffff888003a51234';
-  const expression = given ?? (await window.showInputBox({ title: 'What Is at This Address?', prompt }));
+  const prompt = l10n.t('An address as a C expression: p, &x->list, $rsp, 0xffff888003a51234');
+  const expression = given ?? (await window.showInputBox({ title: l10n.t('What Is at This Address?'), prompt }));
   if (!expression) return;
   try {
     const { address, lines } = await request(session, 'ringside/whatIs', {
       threadId: store.threadId,
       address: expression,
     });
-    const known = lines.length > 0 ? lines : ['Nothing is known about it.'];
+    const known = lines.length > 0 ? lines : [l10n.t('Nothing is known about it.')];
     await window.showQuickPick(known, { title: expression === address ? address : `${expression} is ${address}` });
   } catch (error) {
-    await say('The address was not looked up', error);
+    await say(l10n.t('The address was not looked up'), error);
   }
 }
 
@@ -52,17 +52,17 @@ export async function writeVmcore(store: StopStore): Promise<void> {
   if (!session) return;
   const folder = workspace.workspaceFolders?.[0]?.uri;
   const uri = await window.showSaveDialog({
-    title: 'Write vmcore',
+    title: l10n.t('Write vmcore'),
     ...(folder ? { defaultUri: Uri.joinPath(folder, 'vmcore') } : {}),
   });
   if (!uri) return;
   try {
     const written = await window.withProgress(
-      { location: ProgressLocation.Notification, title: `Writing ${uri.fsPath}` },
+      { location: ProgressLocation.Notification, title: l10n.t('Writing {0}', uri.fsPath) },
       () => request(session, 'ringside/writeVmcore', { path: uri.fsPath }),
     );
-    await window.showInformationMessage(`${uri.fsPath} holds the guest, ${size(BigInt(written.size))}.`);
+    await window.showInformationMessage(l10n.t('{0} holds the guest, {1}.', uri.fsPath, size(BigInt(written.size))));
   } catch (error) {
-    await say('The vmcore was not written', error);
+    await say(l10n.t('The vmcore was not written'), error);
   }
 }

@@ -8,6 +8,7 @@ import {
   Disposable,
   EventEmitter,
   extensions,
+  l10n,
   type TextDocumentContentProvider,
   Uri,
   ViewColumn,
@@ -82,8 +83,11 @@ export class MemoryDocuments implements TextDocumentContentProvider, Disposable 
 
   async #ask(space: MemorySpace): Promise<Hex | undefined> {
     const expression = await window.showInputBox({
-      title: space === 'physical' ? 'Show Physical Memory' : 'Show Memory',
-      prompt: `A guest-${space} address: a number or a C expression, such as $rsp or &buffer`,
+      title: space === 'physical' ? l10n.t('Show Physical Memory') : l10n.t('Show Memory'),
+      prompt:
+        space === 'physical'
+          ? l10n.t('A guest-physical address: a number or a C expression, such as $cr3')
+          : l10n.t('A guest-virtual address: a number or a C expression, such as $rsp or &buffer'),
       value: space === 'physical' ? '0x0' : '$rsp',
     });
     const { session } = this.store;

@@ -1,12 +1,12 @@
 /** `Ringside: Open Sample Guest`: puts the prebuilt sample guest and its sources into a folder and opens it. */
 import { homedir } from 'node:os';
-import { commands, type ExtensionContext, FileType, Uri, window, workspace } from 'vscode';
+import { commands, type ExtensionContext, FileType, l10n, Uri, window, workspace } from 'vscode';
 
 const FOLDER = 'ringside-sample';
 
 export async function openSample(context: ExtensionContext): Promise<void> {
   const picked = await window.showOpenDialog({
-    title: `Where to put the folder ${FOLDER}`,
+    title: l10n.t('Where to put the folder {0}', FOLDER),
     openLabel: 'Put the Sample Guest Here',
     canSelectFiles: false,
     canSelectFolders: true,

@@ -1,5 +1,5 @@
 /** How the debug adapter and `ringside doctor` are started: with VS Code's own runtime, as users may have no node. */
-import { type DebugAdapterDescriptorFactory, DebugAdapterExecutable, type ExtensionContext, Uri } from 'vscode';
+import { type DebugAdapterDescriptorFactory, DebugAdapterExecutable, type ExtensionContext, l10n, Uri } from 'vscode';
 
 export const runtime = { command: process.execPath, env: { ELECTRON_RUN_AS_NODE: '1' } } as const;
 
@@ -11,6 +11,8 @@ export function ringsideProgram(context: ExtensionContext): string {
 export function adapterFactory(context: ExtensionContext): DebugAdapterDescriptorFactory {
   return {
     createDebugAdapterDescriptor: () =>
-      new DebugAdapterExecutable(runtime.command, [ringsideProgram(context), 'dap'], { env: { ...runtime.env } }),
+      new DebugAdapterExecutable(runtime.command, [ringsideProgram(context), 'dap'], {
+        env: { ...runtime.env, ...(l10n.uri && { RINGSIDE_L10N: l10n.uri.fsPath }) },
+      }),
   };
 }

@@ -6,6 +6,7 @@ import {
   commands,
   type DebugConfiguration,
   type DebugConfigurationProvider,
+  l10n,
   type WorkspaceFolder,
   window,
   workspace,
@@ -47,7 +48,7 @@ export class KvmConfigurationProvider implements DebugConfigurationProvider {
     configuration: DebugConfiguration,
   ): Promise<DebugConfiguration | undefined | null> {
     if (!workspace.isTrusted) {
-      await window.showErrorMessage('Ringside starts guests only in a trusted workspace.', { modal: true });
+      await window.showErrorMessage(l10n.t('Ringside starts guests only in a trusted workspace.'), { modal: true });
       return undefined;
     }
     const folders = (workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
@@ -104,19 +105,19 @@ export async function chooseKernel(
   if (kernels.length === 1) return kernels[0];
   const picked = await window.showQuickPick(
     kernels.map((kernel) => ({ label: basename(kernel), description: workspace.asRelativePath(kernel), kernel })),
-    { title: 'Boot Which Kernel on KVM?', matchOnDescription: true },
+    { title: l10n.t('Boot Which Kernel on KVM?'), matchOnDescription: true },
     token,
   );
   return picked?.kernel;
 }
 
 async function offerSample(folder: WorkspaceFolder | undefined): Promise<void> {
-  const where = folder ? `in ${folder.name}` : 'because no folder is open';
-  const sample = 'Open Sample Guest';
-  const answer = await window.showInformationMessage(
-    `Ringside found no x86 kernel (an ELF executable) ${where}. Build one, name it in launch.json, or try the sample guest.`,
-    sample,
-  );
+  const sample = l10n.t('Open Sample Guest');
+  const next = l10n.t('Build one, name it in launch.json, or try the sample guest.');
+  const none = folder
+    ? l10n.t('Ringside found no x86 kernel (an ELF executable) in {0}.', folder.name)
+    : l10n.t('Ringside found no x86 kernel (an ELF executable), because no folder is open.');
+  const answer = await window.showInformationMessage(`${none} ${next}`, sample);
   if (answer === sample) await commands.executeCommand('ringside.openSample');
 }
 
@@ -129,15 +130,19 @@ async function whyUnreadable(path: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') return 'there is no such file. Build the kernel first, or correct the path';
-    if (code === 'EACCES') return 'you may not read this file';
+    if (code === 'ENOENT') return l10n.t('there is no such file. Build the kernel first, or correct the path');
+    if (code === 'EACCES') return l10n.t('you may not read this file');
     return String(code ?? error);
   }
 }
 
 /** `null` makes VS Code open launch.json, which is where the mistake is. */
 async function refuse(attribute: string, message: string): Promise<undefined | null> {
-  const open = 'Open launch.json';
-  const answer = await window.showErrorMessage(`launch.json, "${attribute}": ${message}.`, { modal: true }, open);
+  const open = l10n.t('Open launch.json');
+  const answer = await window.showErrorMessage(
+    l10n.t('launch.json, "{0}": {1}.', attribute, message),
+    { modal: true },
+    open,
+  );
   return answer === open ? null : undefined;
 }

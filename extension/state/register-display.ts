@@ -1,5 +1,5 @@
 /** How registers are shown in this workspace: in which numbers, and which of them at the top. */
-import { type Disposable, EventEmitter, type Memento, window } from 'vscode';
+import { type Disposable, EventEmitter, l10n, type Memento, window } from 'vscode';
 import { NUMBER_FORMATS, type NumberFormat } from '../novsc/register-numbers.ts';
 
 const FORMAT = 'ringside.registers.format';
@@ -34,7 +34,7 @@ export class RegisterDisplay implements Disposable {
       ...(format === this.format && { description: 'shown now' }),
       format,
     }));
-    const chosen = await window.showQuickPick(items, { title: 'Show Registers In' });
+    const chosen = await window.showQuickPick(items, { title: l10n.t('Show Registers In') });
     if (!chosen) return;
     await this.memory.update(FORMAT, chosen.format);
     this.#changed.fire();

@@ -1,5 +1,5 @@
 /** What the guest of each session stops on besides breakpoints, as the user asked in the views. */
-import { type DebugSession, Disposable, EventEmitter, window } from 'vscode';
+import { type DebugSession, Disposable, EventEmitter, l10n, window } from 'vscode';
 import { onRingsideEvent, request } from '../debug/ringside-session.ts';
 
 export class StopsOn implements Disposable {
@@ -25,7 +25,7 @@ export class StopsOn implements Disposable {
   /** Adds or takes away a line; says so when it is refused. */
   async set(session: DebugSession | undefined, line: string, on: boolean): Promise<void> {
     if (!session) {
-      await window.showInformationMessage('Start debugging a guest first.');
+      await window.showInformationMessage(l10n.t('Start debugging a guest first.'));
       return;
     }
     const others = this.of(session).filter((one) => one !== line);

@@ -1,5 +1,5 @@
 /** The Address Space editor: everything that one CR3 maps. */
-import { type Disposable, type ExtensionContext, window } from 'vscode';
+import { type Disposable, type ExtensionContext, l10n, window } from 'vscode';
 import { evaluateAddress } from '../debug/evaluate.ts';
 import { request } from '../debug/ringside-session.ts';
 import type { Found, FromAddressSpace, ToAddressSpace } from '../novsc/address-space-messages.ts';
@@ -15,7 +15,7 @@ export class AddressSpaceView implements Disposable {
   ) {
     this.#panel = new StatePanel(context, store, {
       page: 'address-space',
-      title: 'Address Space',
+      title: l10n.t('Address Space'),
       part: 'addressSpace',
       message: ({ value, ...rest }) => ({ kind: 'state', space: value, ...rest }),
       receive: (message) => this.#receive(message),
@@ -52,12 +52,14 @@ export class AddressSpaceView implements Disposable {
 export async function chooseCr3(store: StopStore): Promise<void> {
   const { session } = store;
   if (!session || store.phase !== 'stopped') {
-    await window.showInformationMessage('Pause the guest to look at its page tables.');
+    await window.showInformationMessage(l10n.t('Pause the guest to look at its page tables.'));
     return;
   }
   const expression = await window.showInputBox({
-    title: 'Look at Another CR3',
-    prompt: 'Guest-physical address of a top paging structure: a number or a C expression. Empty for that of the vCPU',
+    title: l10n.t('Look at Another CR3'),
+    prompt: l10n.t(
+      'Guest-physical address of a top paging structure: a number or a C expression. Empty for that of the vCPU',
+    ),
     value: store.pages.cr3 ?? '',
   });
   if (expression === undefined) return;

@@ -1,5 +1,5 @@
 /** Exits and I/O: what makes vCPUs leave the guest, counted always, and written down while the user wants it. */
-import { commands, type DebugSession, Disposable, type ExtensionContext } from 'vscode';
+import { commands, type DebugSession, Disposable, type ExtensionContext, l10n } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { ExitCounts } from '../novsc/exit-counts.ts';
 import type { FromExitsPage, ToExitsPage } from '../novsc/exit-messages.ts';
@@ -44,8 +44,8 @@ export class ExitsView implements Disposable {
       note: () => (this.#tracing ? 'No exits since the trace began.' : 'Press Trace to have every exit written down.'),
       facts: exitFacts,
       actions: ({ item }) => [
-        { name: 'code', title: 'Go to Code' },
-        ...(stopLine(item) === undefined ? [] : [{ name: 'stop', title: 'Stop on This' }]),
+        { name: 'code', title: l10n.t('Go to Code') },
+        ...(stopLine(item) === undefined ? [] : [{ name: 'stop', title: l10n.t('Stop on This') }]),
       ],
       act: (action, { item }) => {
         if (action === 'code') void commands.executeCommand('ringside.goToCode', item.rip);
@@ -56,7 +56,7 @@ export class ExitsView implements Disposable {
     });
     this.#live = new LiveView(context, store, {
       part: 'exits',
-      title: 'Exits and I/O',
+      title: l10n.t('Exits and I/O'),
       pause: PAUSE,
       take: (part) => {
         this.#counts.add(part);

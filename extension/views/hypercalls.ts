@@ -1,5 +1,5 @@
 /** Hypercalls: a live log in a webview. */
-import { commands, type DebugSession, Disposable, type ExtensionContext, env } from 'vscode';
+import { commands, type DebugSession, Disposable, type ExtensionContext, env, l10n } from 'vscode';
 import type { HypercallsPart } from '../../debug-adapter/protocol/custom.ts';
 import { request } from '../debug/ringside-session.ts';
 import { count, rate } from '../novsc/format.ts';
@@ -35,11 +35,16 @@ export class HypercallsView implements Disposable {
       note: () => this.#note(),
       facts: callFacts,
       actions: ({ item }) => [
-        { name: 'code', title: 'Go to Code' },
+        { name: 'code', title: l10n.t('Go to Code') },
         ...(store.phase === 'ended'
           ? []
-          : [{ name: 'stop', title: this.#stopped(callStopLine(item)) ? 'Stop No More' : 'Stop on This' }]),
-        { name: 'copy', title: 'Copy' },
+          : [
+              {
+                name: 'stop',
+                title: this.#stopped(callStopLine(item)) ? l10n.t('Stop No More') : l10n.t('Stop on This'),
+              },
+            ]),
+        { name: 'copy', title: l10n.t('Copy') },
       ],
       act: (action, run) => {
         if (action === 'code') void commands.executeCommand('ringside.goToCode', callAddress(run.item));
@@ -58,7 +63,7 @@ export class HypercallsView implements Disposable {
     });
     this.#live = new LiveView(context, store, {
       part: 'hypercalls',
-      title: 'Hypercalls',
+      title: l10n.t('Hypercalls'),
       take: (batch) => this.#take(batch),
       fetch: (session) => this.#fetch(session),
       behind: () => this.#log.next < this.#log.total,

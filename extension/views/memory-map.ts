@@ -1,5 +1,6 @@
 /** Memory Map: guest-physical regions and I/O ports, as a tree in the side bar, and to scale in an editor. */
 import type { Disposable, ExtensionContext } from 'vscode';
+import { l10n } from 'vscode';
 import type { ToMemoryMap } from '../novsc/memory-map-messages.ts';
 import { memoryMapNodes } from '../novsc/memory-map-nodes.ts';
 import type { StopStore } from '../state/stop-store.ts';
@@ -17,7 +18,7 @@ export function memoryMapPanel(
 ): StatePanel<'memoryMap', never, ToMemoryMap> {
   return new StatePanel(context, store, {
     page: 'memory-map',
-    title: 'Memory Map',
+    title: l10n.t('Memory Map'),
     part: 'memoryMap',
     message: ({ value, ...rest }) => ({ kind: 'state', map: value, ...rest }),
   });

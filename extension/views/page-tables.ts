@@ -1,5 +1,5 @@
 /** Page Tables: the tree of the current CR3, read as it is expanded, and walks of single addresses above it. */
-import { type Disposable, window } from 'vscode';
+import { type Disposable, l10n, window } from 'vscode';
 import type { Hex, PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
 import { request } from '../debug/ringside-session.ts';
 import { pageTablesNodes, walkNode } from '../novsc/page-tables-nodes.ts';
@@ -29,14 +29,14 @@ export class PageTablesView implements Disposable {
   /** Walks one address, asked for unless a row was given, and shows the steps above the tree. */
   async walk(from?: StateNode | Hex): Promise<void> {
     if (this.store.phase !== 'stopped') {
-      await window.showInformationMessage('Pause the guest to walk its page tables.');
+      await window.showInformationMessage(l10n.t('Pause the guest to walk its page tables.'));
       return;
     }
     const expression =
       (typeof from === 'string' ? from : from?.address) ??
       (await window.showInputBox({
-        title: 'Walk Page Tables',
-        prompt: 'A guest-virtual address: a number or a C expression, such as $rip or &buffer',
+        title: l10n.t('Walk Page Tables'),
+        prompt: l10n.t('A guest-virtual address: a number or a C expression, such as $rip or &buffer'),
         value: '$rip',
       }));
     if (!expression?.trim()) return;

@@ -1,5 +1,5 @@
 /** vCPU Registers: groups, registers, decoded bits; a value is set in place. */
-import { Disposable, window } from 'vscode';
+import { Disposable, l10n, window } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { registersNodes } from '../novsc/registers-nodes.ts';
 import type { StateNode } from '../novsc/state-node.ts';
@@ -27,20 +27,24 @@ export function registersView(store: StopStore, display: RegisterDisplay, stops:
 export async function setRegister(store: StopStore, node?: StateNode): Promise<void> {
   const { session, threadId } = store;
   if (!session || store.phase !== 'stopped') {
-    await window.showInformationMessage('Pause the guest to set a register.');
+    await window.showInformationMessage(l10n.t('Pause the guest to set a register.'));
     return;
   }
-  const name = node?.register ?? (await window.showInputBox({ title: 'Set Register', prompt: 'Name, such as rax' }));
+  const name =
+    node?.register ??
+    (await window.showInputBox({ title: l10n.t('Set Register'), prompt: l10n.t('Name, such as rax') }));
   if (!name) return;
   const value = await window.showInputBox({
-    title: `Set ${name}`,
-    prompt: 'A number or a C expression, such as 0x1000, $rsp + 8 or &buffer',
+    title: l10n.t('Set {0}', name),
+    prompt: l10n.t('A number or a C expression, such as 0x1000, $rsp + 8 or &buffer'),
     ...(node?.value ? { value: node.value } : {}),
   });
   if (value === undefined || value.trim() === '') return;
   try {
     await request(session, 'ringside/setRegister', { threadId, name, value: value.trim() });
   } catch (error) {
-    await window.showErrorMessage(`${name} was not set: ${error instanceof Error ? error.message : String(error)}`);
+    await window.showErrorMessage(
+      l10n.t('{0} was not set: {1}', name, error instanceof Error ? error.message : String(error)),
+    );
   }
 }

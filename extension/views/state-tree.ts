@@ -2,6 +2,7 @@
 import {
   Disposable,
   EventEmitter,
+  l10n,
   ThemeColor,
   ThemeIcon,
   type TreeDataProvider,
@@ -124,7 +125,7 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     if (!kept) return '';
     if (this.store.phase === 'ended') return this.store.endMessage ?? '';
     if ('error' in kept.value) return kept.value.error;
-    return this.store.runningShown ? 'The guest is running. This is the state of its last stop.' : '';
+    return this.store.runningShown ? l10n.t('The guest is running. This is the state of its last stop.') : '';
   }
 }
 
@@ -152,5 +153,5 @@ function contextWords(node: StateNode): string {
 }
 
 function noteNode(parent: string): StateNode {
-  return { id: `${parent}/note`, label: 'Pause the guest to read this table', icon: 'debug-pause' };
+  return { id: `${parent}/note`, label: l10n.t('Pause the guest to read this table'), icon: 'debug-pause' };
 }

@@ -1,5 +1,6 @@
 /** vCPUs: what each of them does, where its time goes, and each by itself. */
 import type { DebugSession, Disposable, ExtensionContext } from 'vscode';
+import { l10n } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { VcpuLoads } from '../novsc/vcpu-loads.ts';
 import type { FromVcpusPage, ToVcpusPage } from '../novsc/vcpu-messages.ts';
@@ -19,7 +20,7 @@ export class VcpusView implements Disposable {
   ) {
     this.#live = new LiveView(context, store, {
       part: 'vcpus',
-      title: 'vCPUs',
+      title: l10n.t('vCPUs'),
       pause: PAUSE,
       take: (part) => this.#loads.add(part),
       fetch: (session) => this.#fetch(session),

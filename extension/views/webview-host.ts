@@ -1,5 +1,5 @@
 /** One page of ours in a view or an editor: what it asks for that any page may, and messages only while it listens. */
-import { commands, type Disposable, env, Uri, type Webview, window, workspace } from 'vscode';
+import { commands, type Disposable, env, l10n, Uri, type Webview, window, workspace } from 'vscode';
 import type { FromAnyPage } from '../novsc/page-messages.ts';
 import { webviewPage } from './webview-page.ts';
 
@@ -60,13 +60,15 @@ export class WebviewHost<In extends { readonly kind: string }, Out> implements D
 export async function saveFile(name: string, text: string): Promise<void> {
   const folder = workspace.workspaceFolders?.[0]?.uri;
   const uri = await window.showSaveDialog({
-    title: `Export ${name}`,
+    title: l10n.t('Export {0}', name),
     ...(folder ? { defaultUri: Uri.joinPath(folder, name) } : {}),
   });
   if (!uri) return;
   try {
     await workspace.fs.writeFile(uri, Buffer.from(text));
   } catch (error) {
-    await window.showErrorMessage(`${name} was not saved: ${error instanceof Error ? error.message : String(error)}`);
+    await window.showErrorMessage(
+      l10n.t('{0} was not saved: {1}', name, error instanceof Error ? error.message : String(error)),
+    );
   }
 }

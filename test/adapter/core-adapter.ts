@@ -29,6 +29,8 @@ export interface CoreAdapter extends Adapter {
 export interface CoreAdapterOptions {
   /** A command that runs the adapter under other circumstances, e.g. as another user. */
   readonly before?: readonly string[];
+  /** Another build's command-line program. */
+  readonly program?: string;
   /** Milliseconds after which the session is given up, by {@link patience}. */
   readonly longest?: number;
 }
@@ -37,8 +39,12 @@ export interface CoreAdapterOptions {
  * A session that hangs is given up: whatever its test waits for fails, and the adapter is killed, which takes the guest with
  * it. So a test that hangs keeps no other from running.
  */
-export function coreAdapter({ before = [], longest = 60_000 }: CoreAdapterOptions = {}): CoreAdapter {
-  const [program = '', ...args] = [...before, process.execPath, '--enable-source-maps', RINGSIDE, 'dap'];
+export function coreAdapter({
+  before = [],
+  program: ringside = RINGSIDE,
+  longest = 60_000,
+}: CoreAdapterOptions = {}): CoreAdapter {
+  const [program = '', ...args] = [...before, process.execPath, '--enable-source-maps', ringside, 'dap'];
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

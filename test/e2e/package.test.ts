@@ -6,13 +6,16 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { HostReport } from '../../hypervisor-core/protocol/inspect.ts';
+import { coreAdapter } from '../adapter/core-adapter.ts';
+import { launch, runToStop, topFrame, withAdapter } from '../adapter/driving.ts';
+import { noQemu } from '../stubs/qemu.ts';
 import { type Packaged, packageExtension } from './harness/package.ts';
 import { root } from './harness/staged-extension.ts';
 
 const MAX_BYTES = 6 * 1024 * 1024;
 
 const expected = [
-  /^(package\.json|readme\.md|LICENSE\.txt|changelog\.md)$/i,
+  /^(package\.json|package\.nls\.json|readme\.md|LICENSE\.txt|changelog\.md)$/i,
   /^dist\/(core|vcpu|adapter|ringside|extension|symbol-index)\.js$/,
   /^dist\/webviews\/[a-z-]+\.(js|css)$/,
   /^dist\/(koffi|iced-x86|gecko-profiler-demangle|@koromix\/koffi-linux-x64)\/[^.][^ ]*$/,
@@ -30,12 +33,8 @@ describe('the vsix', () => {
 
   before(() => {
     packaged = packageExtension();
-    unpacked = mkdtempSync(join(tmpdir(), 'ringside-vsix-'));
-    const unzip = spawnSync('python3', ['-m', 'zipfile', '-e', packaged.vsix, unpacked], { encoding: 'utf8' });
-    assert.equal(unzip.status, 0, unzip.stderr);
-    files = readdirSync(join(unpacked, 'extension'), { recursive: true, encoding: 'utf8' }).filter((file) =>
-      statSync(join(unpacked, 'extension', file)).isFile(),
-    );
+    unpacked = unpack(packaged);
+    files = filesOf(unpacked);
   });
 
   after(() => {
@@ -102,4 +101,70 @@ describe('the vsix', () => {
     if (report.ok) assert.equal(report.apiVersion, 12);
     else assert.equal(report.problem?.id, 'no-device');
   });
+
+  test('is for Linux on x86-64', () => {
+    assert.match(readFileSync(join(unpacked, 'extension.vsixmanifest'), 'utf8'), /TargetPlatform="linux-x64"/);
+  });
 });
+
+describe('the vsix for machines without KVM', () => {
+  let packaged: Packaged;
+  let unpacked: string;
+
+  before(() => {
+    packaged = packageExtension('universal');
+    unpacked = unpack(packaged);
+  });
+
+  after(() => {
+    packaged?.remove();
+    if (unpacked) rmSync(unpacked, { recursive: true, force: true });
+  });
+
+  test('has neither a native library nor our core, and is for every platform', () => {
+    const files = filesOf(unpacked);
+    assert.deepEqual(
+      files.filter((file) => /koffi|^dist\/(core|vcpu)/.test(file)),
+      [],
+    );
+    assert.ok(files.includes('dist/adapter.js'));
+    assert.doesNotMatch(readFileSync(join(unpacked, 'extension.vsixmanifest'), 'utf8'), /TargetPlatform/);
+  });
+
+  test('says what it lacks', () => {
+    const program = join(unpacked, 'extension/dist/ringside.js');
+    const { status, stderr } = spawnSync(process.execPath, [program, 'doctor'], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stderr, /^ringside: This package of Ringside has no hypervisor of its own: install the one for Linux/);
+  });
+
+  test('runs the sample guest under QEMU', { skip: noQemu }, () =>
+    withAdapter(
+      () => coreAdapter({ program: join(unpacked, 'extension/dist/ringside.js') }),
+      async (client) => {
+        await assert.rejects(
+          launch(client, { backend: 'kvm' }),
+          /"backend": This package of Ringside has no hypervisor/,
+        );
+        await launch(client, { backend: 'auto' });
+        await client.request('setFunctionBreakpoints', { breakpoints: [{ name: 'kernel_main' }] });
+        assert.equal((await runToStop(client)).reason, 'function breakpoint');
+        assert.equal((await topFrame(client)).name, 'kernel_main');
+      },
+    ),
+  );
+});
+
+function unpack({ vsix }: Packaged): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ringside-vsix-'));
+  const unzip = spawnSync('python3', ['-m', 'zipfile', '-e', vsix, folder], { encoding: 'utf8' });
+  assert.equal(unzip.status, 0, unzip.stderr);
+  return folder;
+}
+
+/** Of the extension alone. */
+function filesOf(unpacked: string): string[] {
+  const folder = join(unpacked, 'extension');
+  const all = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return all.filter((file) => statSync(join(folder, file)).isFile());
+}

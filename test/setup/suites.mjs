@@ -320,7 +320,7 @@ export const suites = [
   onSmallLinux('small-start', () => smallLinuxTests(false), noKvm),
   onSmallLinux('guides', () => bundleTests(findTests(['test/guides'])), noKvm),
   { name: 'small-symbols', needs: ['linux', 'small', 'vmlinux'], run: smallSymbols, prepare: makeSmallLinux },
-  { name: 'e2e', needs: ['vscode'], run: endToEndHere(cannedTests()), alone: true },
+  { name: 'e2e', needs: ['vscode', 'clients'], run: endToEndHere(cannedTests()), alone: true },
   {
     name: 'story-qemu',
     needs: ['vscode', 'clients'],

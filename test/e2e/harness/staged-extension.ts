@@ -47,7 +47,7 @@ export function stageExtension(): StagedExtension {
   const [folder, workspace] = [join(base, 'extension'), join(base, 'workspace')];
   mkdirSync(join(folder, 'test/guests'), { recursive: true });
   mkdirSync(workspace);
-  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+  for (const file of ['package.json', 'package.nls.json']) cpSync(join(root, file), join(folder, file));
   symlinkSync(join(root, 'media'), join(folder, 'media'));
   symlinkSync(join(root, 'test/guests/sample'), join(folder, 'test/guests/sample'));
   const common = { absWorkingDir: root, bundle: true, logLevel: 'warning' } as const;
