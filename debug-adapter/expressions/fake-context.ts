@@ -74,6 +74,7 @@ function fakeSymbols({ variables = {}, types = {}, symbols = [], enumerators = {
     sections: [{ name: '.text', address: 0xffffffff80001000n, size: 0x1000n }],
     machine: machine ?? 'x86-64',
     indexed: Promise.resolve(),
+    stopIndexing: () => undefined,
     symbolAt: (address) =>
       symbols.find((each) => address >= each.address && address < each.address + (each.size || 1n)),
     symbolsNamed: (name) => symbols.filter((each) => each.name === name),

@@ -20,6 +20,7 @@ interface StandardRequests {
   restart: Request<DebugProtocol.RestartArguments, DebugProtocol.RestartResponse>;
   disconnect: Request<DebugProtocol.DisconnectArguments, DebugProtocol.DisconnectResponse>;
   terminate: Request<DebugProtocol.TerminateArguments, DebugProtocol.TerminateResponse>;
+  cancel: Request<DebugProtocol.CancelArguments, DebugProtocol.CancelResponse>;
   setBreakpoints: Request<DebugProtocol.SetBreakpointsArguments, DebugProtocol.SetBreakpointsResponse>;
   setFunctionBreakpoints: Request<
     DebugProtocol.SetFunctionBreakpointsArguments,

@@ -17,6 +17,7 @@ export const lifecycle: Area = {
     supportsTerminateRequest: true,
     supportsRestartRequest: true,
     supportTerminateDebuggee: true,
+    supportsCancelRequest: true,
   },
   handlers: {
     initialize: (session, args) => {
@@ -29,6 +30,9 @@ export const lifecycle: Area = {
     attach: async (session, args) => start(session, () => readAttachArguments(args)),
 
     configurationDone: (session) => begin(session),
+
+    // Of requests, none takes long enough to be given up.
+    cancel: (session, args) => void session.cancels.get(args.progressId ?? '')?.(),
 
     restart: async (session, args) => {
       const given: unknown = args.arguments;
@@ -78,6 +82,7 @@ async function boot(session: Session, args: StartArguments): Promise<void> {
     (text) => session.print(text, 'important'),
     (fraction) => progress.report(fraction),
   );
+  progress.stop = () => guest.symbols?.stopIndexing();
   void guest.symbols?.indexed.then(() => progress.end());
   try {
     await session.adopt(guest);

@@ -58,6 +58,8 @@ export class Session {
   readonly exceptions = new ExceptionFilters(this.expressions, this.stopRequests);
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
+  /** How to end what takes long, by the id of its progress. */
+  readonly cancels = new Map<string, () => void>();
   /** Addresses that the client was offered at this stop: lines to jump to, calls to step into. */
   readonly offered = new Handles<bigint>();
   readonly last = new LastState();

@@ -133,6 +133,8 @@ export interface SymbolIndex {
    * of a source file, type, enumerator or variable finds nothing. Never rejects.
    */
   readonly indexed: Promise<void>;
+  /** Ends that reading: {@link indexed} resolves, and what is only found when it is done stays unknown. */
+  stopIndexing(): void;
 
   /** The symbol that covers `address`, or the nearest one below it in the same section. */
   symbolAt(address: bigint): ImageSymbol | undefined;

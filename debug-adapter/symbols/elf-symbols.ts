@@ -116,8 +116,12 @@ export class ElfSymbols implements OpenSymbols {
     return this.names.ready;
   }
 
+  stopIndexing(): void {
+    void this.names.stop();
+  }
+
   close(): void {
-    void this.names.close();
+    this.stopIndexing();
     this.info.close();
   }
 

@@ -35,6 +35,7 @@ export async function openMap(path: string): Promise<OpenSymbols | undefined> {
 class MapSymbols implements OpenSymbols {
   readonly machine: 'x86-64' | 'i386';
   readonly indexed = Promise.resolve();
+  readonly stopIndexing = (): void => undefined;
   readonly problems = [];
   readonly triedDebugFiles = [];
 

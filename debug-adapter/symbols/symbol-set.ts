@@ -67,6 +67,10 @@ export class SymbolSet implements OpenSymbols {
   get indexed(): Promise<void> {
     return this.main.indexed;
   }
+
+  stopIndexing(): void {
+    this.main.stopIndexing();
+  }
   get triedDebugFiles(): readonly string[] {
     return this.main.triedDebugFiles;
   }

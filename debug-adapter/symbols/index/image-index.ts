@@ -43,7 +43,7 @@ export class ImageIndex {
   private readonly unitTables = new Map<Unit, NameTable>();
   private readonly isLarge: boolean;
   private worker: Worker | undefined;
-  private closed = false;
+  private stopped = false;
 
   constructor(
     private readonly info: DebugInfo,
@@ -91,8 +91,9 @@ export class ImageIndex {
     return [...numbers].flatMap((number) => this.info.units[number] ?? []);
   }
 
-  async close(): Promise<void> {
-    this.closed = true;
+  /** Reads no further: what is not known by now is looked for only where hints say. */
+  async stop(): Promise<void> {
+    this.stopped = true;
     await this.worker?.terminate();
   }
 
@@ -118,10 +119,10 @@ export class ImageIndex {
     const { cache } = this.options;
     const file = cache === undefined ? undefined : cacheFile(cache, this.info);
     const cached = file === undefined ? undefined : await readCached(file, this.info);
-    this.columns = cached ?? (this.closed ? undefined : await this.build(file));
+    this.columns = cached ?? (this.stopped ? undefined : await this.build(file));
   }
 
-  /** Undefined when it was closed meanwhile, or when the thread failed, which is noted. */
+  /** Undefined when it was stopped meanwhile, or when the thread failed, which is noted. */
   private build(file: string | undefined): Promise<ImageColumns | undefined> {
     return new Promise((resolve) => {
       const order = { kind: 'image', path: this.info.dwarf.path, ...(file === undefined ? {} : { file }) } as const;
