@@ -9,6 +9,7 @@ import {
 import type { VcpuActivity, VcpuClock, VcpuState, VcpusPart } from '../../protocol/custom.ts';
 import { taskName, tasksByThread } from '../named-threads.ts';
 import type { Session } from '../session.ts';
+import type { StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
 const ACTIVITIES: Readonly<Record<PendingEvents['mpState'], VcpuActivity>> = {
@@ -29,12 +30,14 @@ export async function vcpusPart(session: Session): Promise<VcpusPart> {
     core?.sendRequest(inspect.exitCounters).catch(() => undefined),
     tasksByThread(session, threads),
   ]);
+  // Undefined also while a stop is on its way to the client.
+  const state = session.presentStop;
   const states = threads.map(async ({ id }): Promise<VcpuState> => {
     const own = times?.[id - 1];
     const task = tasks.get(id);
     return {
       thread: id,
-      ...(guest.runner.running ? { activity: runningActivity(own) } : await standing(session, id)),
+      ...(state ? await standing(state, id) : { activity: runningActivity(own) }),
       ...(task && { task: taskName(task) }),
       ...(own && { clock: clock(own), hostThread: own.threadId, statistics: own.statistics }),
       ...(counters && { exits: exitsOf(counters, id - 1) }),
@@ -48,9 +51,8 @@ function runningActivity(times: VcpuTimes | undefined): VcpuActivity {
   return times && !times.entered ? 'in user space' : 'in the guest';
 }
 
-async function standing(session: Session, thread: number): Promise<Pick<VcpuState, 'activity' | 'rip' | 'symbol'>> {
-  const { target, symbols } = session.guest;
-  const state = session.stopped;
+async function standing(state: StopState, thread: number): Promise<Pick<VcpuState, 'activity' | 'rip' | 'symbol'>> {
+  const { target, symbols } = state;
   const [pending, rip] = await Promise.all([
     target.inspect?.sendRequest(inspect.interrupts, { vcpu: thread - 1 }).then(
       (interrupts) => interrupts.pending,
