@@ -87,7 +87,7 @@ const PRINTERS: Readonly<Record<StatePart, (snapshot: MachineSnapshot) => void>>
           call.abi,
           call.name,
           call.arguments.map(({ name, value, text }) => `${name}=${text ?? value}`).join(' '),
-          `→ ${call.resultText ?? call.result}`,
+          `→ ${call.resultText ?? call.result ?? ''}`,
           hypercalls.symbols[call.caller ?? call.rip] ?? '',
         ]),
       [dim, cyan, bold, undefined, green, dim],

@@ -512,6 +512,11 @@ export interface RingsideRequests {
   };
   /** Calls with `sequence >= from`, oldest first, running or not. */
   'ringside/hypercalls': { arguments: { from: number; limit: number }; body: HypercallsPart };
+  /**
+   * Has calls to a hypervisor in the guest traced like others, or no more, where its symbols say that there is one. Running or
+   * not; `on` tells whether there are such calls to trace.
+   */
+  'ringside/recordCalls': { arguments: { on: boolean }; body: { on: boolean } };
   /** What values can be shown of beside the source of a frame. */
   'ringside/inlineScope': { arguments: { frameId: number }; body: InlineScope };
   /** Exits as they are counted, running or not. */

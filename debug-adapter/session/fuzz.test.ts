@@ -84,6 +84,7 @@ const whole: Readonly<Record<string, object>> = {
   'ringside/hypercalls': { from: 0, limit: 10 },
   'ringside/exitTrace': { from: 0, limit: 10 },
   'ringside/traceExits': { on: true },
+  'ringside/recordCalls': { on: true },
   'ringside/runAlone': { threadId: 1, how: 'step' },
   'ringside/stopOn': { kind: 'port', from: '0x60' },
   'ringside/taskStack': { address: '0x1000' },

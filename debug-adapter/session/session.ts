@@ -15,6 +15,7 @@ import { crashReport } from './crash-report.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
 import { ExceptionFilters } from './exception-filters.ts';
 import type { Guest, StartArguments, StartTarget } from './guest.ts';
+import { GuestCalls } from './guest-calls.ts';
 import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
 import { MODULE_TRAPS, ModuleSymbols } from './module-symbols.ts';
@@ -55,6 +56,7 @@ export class Session {
   readonly expressions = createExpressions();
   readonly breakpoints = new BreakpointTable(this.expressions);
   readonly stopRequests = new StopRequests();
+  readonly guestCalls = new GuestCalls();
   readonly exceptions = new ExceptionFilters(this.expressions, this.stopRequests);
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
@@ -145,6 +147,7 @@ export class Session {
     this.ended = false;
     // Views ask anew when a guest has started.
     this.stopRequests.forget('views');
+    this.guestCalls.forget();
     await this.standsAtEntry(guest);
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));

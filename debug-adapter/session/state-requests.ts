@@ -79,6 +79,10 @@ export const stateRequests: Area = {
         integer('limit', args.limit, 1, MOST_RECORDS),
       ),
 
+    'ringside/recordCalls': async (session, args) => ({
+      on: await session.guestCalls.want(session.guest, args.on === true),
+    }),
+
     'ringside/exits': (session) => exitsPart(session.guest),
 
     'ringside/traceExits': (session, args) => traceExits(session.guest, args.on === true),
@@ -92,10 +96,11 @@ export const stateRequests: Area = {
 
     'ringside/vcpus': (session) => vcpusPart(session),
 
-    'ringside/stopOn': async ({ guest, stopRequests }, args) => {
+    'ringside/stopOn': async ({ guest, stopRequests, guestCalls }, args) => {
       if (!Array.isArray(args.stops) || args.stops.length > MOST_STOPS) throw badArgument('stops', 'must be a list');
       const stops = args.stops.map((one) => text('stops', one, 128));
       if (!guest.target.inspect) throw onlyOurCore('What else the guest stops on');
+      await guestCalls.needFor(guest, stops);
       await guest.runner.whileStopped(() =>
         stopRequests.replace(guest.target, 'views', stops).catch((error: Error) => {
           throw targetRefused(error.message);

@@ -59,6 +59,21 @@ describe('HypercallLog', () => {
     assert.match(callFacts(run).join('\n'), /from,say_hello\+0x34 \(0xffffffff80001234\)/);
   });
 
+  test('a call that did not return has neither result nor duration', () => {
+    const [first] = hypercalls(0, 1).records;
+    assert.ok(first);
+    const { result: _, duration: __, ...call } = first;
+    const log = new HypercallLog();
+    const [item] = log.add({ ...hypercalls(0, 1), records: [call] });
+    assert.ok(item && log.counts[0]?.time === 0);
+    const run = { item, last: item, count: 1, at: 0, lastAt: 0 };
+    const texts = Object.fromEntries(callColumns.map(({ key, text }) => [key, text(run)]));
+    assert.deepEqual([texts['result'], texts['took']], ['', '']);
+    const facts = new Map(callFacts(run));
+    assert.equal(facts.get('result'), 'none');
+    assert.match(facts.get('time') ?? '', /took unknown$/);
+  });
+
   test('what to stop on is a line that the core reads', () => {
     const lines = hypercalls(0, 1).records.map(callStopLine);
     assert.deepEqual(lines, ['hypercall xen 0x12']);

@@ -81,7 +81,7 @@ export class HypercallLog {
     const key = `${call.abi} ${call.code}`;
     const known = this.#counts.get(key) ?? { first: call, calls: 0, time: 0, rate: new Rate() };
     known.calls++;
-    known.time += call.duration;
+    known.time += call.duration ?? 0;
     this.#counts.set(key, known);
   }
 }

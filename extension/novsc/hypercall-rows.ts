@@ -11,6 +11,9 @@ export const callAddress = ({ caller, rip }: Call) => caller ?? rip;
 /** What to ask for to be stopped at the next call of the same code. */
 export const callStopLine = ({ abi, code }: Pick<Call, 'abi' | 'code'>): string => `hypercall ${abi} ${code}`;
 
+/** Of a call that did not return, nothing. */
+const took = ({ duration: lasted }: Call) => (lasted === undefined ? '' : duration(lasted));
+
 const words = ({ value, text }: { readonly value: string; readonly text?: string }) => text ?? value;
 
 export const callColumns: readonly Column<Run<Call>>[] = [
@@ -55,8 +58,8 @@ export const callColumns: readonly Column<Run<Call>>[] = [
     width: 'minmax(4em, 1fr)',
     rank: 2,
     numeric: true,
-    text: ({ item }) => item.resultText ?? item.result,
-    order: ({ item }) => BigInt(item.result),
+    text: ({ item }) => item.resultText ?? item.result ?? '',
+    order: ({ item }) => BigInt(item.result ?? -1),
   },
   {
     key: 'took',
@@ -64,8 +67,8 @@ export const callColumns: readonly Column<Run<Call>>[] = [
     width: '5em',
     rank: 6,
     numeric: true,
-    text: ({ item }) => duration(item.duration),
-    order: ({ item }) => item.duration,
+    text: ({ item }) => took(item),
+    order: ({ item }) => item.duration ?? -1,
   },
   {
     key: 'where',
@@ -99,8 +102,8 @@ export function callFacts({ item, last, count: times }: Run<Call>): LogDetails['
     ['interface', `${item.abi}, CPL ${item.cpl}`],
     ['from', item.symbol ? `${item.symbol} (${address})` : address],
     ...item.arguments.map(({ name, value, text }) => [name, text ? `${value} ${text}` : value] as const),
-    ['result', item.resultText ? `${item.result} ${item.resultText}` : item.result],
-    ['time', `${time(item.time)} s${several ? ` to ${time(last.time)} s` : ''}, took ${duration(item.duration)}`],
+    ['result', item.resultText ? `${item.result} ${item.resultText}` : (item.result ?? 'none')],
+    ['time', `${time(item.time)} s${several ? ` to ${time(last.time)} s` : ''}, took ${took(item) || 'unknown'}`],
     ['sequence', several ? `${item.sequence} to ${last.sequence}, ${times} times` : `${item.sequence}`],
     ['vCPU', `${item.vcpu}`],
   ];

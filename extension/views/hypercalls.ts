@@ -72,6 +72,7 @@ export class HypercallsView implements Disposable {
         if (message.kind === 'stopOn') void stops.set(this.#live.session, message.line, message.on);
         else this.#feed.receive(message);
       },
+      watch: (session, on) => void request(session, 'ringside/recordCalls', { on }).catch(() => undefined),
       forget: () => this.#forget(),
     });
     this.#asked = stops.onDidChange(() => this.#show());

@@ -34,6 +34,8 @@ export interface LiveViewOptions<Part extends StatePart, In> {
   /** Tells the page all that it shows; the view is visible. */
   show(): void;
   receive(message: In): void;
+  /** Somebody begins or ceases to look at what a guest does; told anew of each guest that starts. */
+  watch?(session: DebugSession, on: boolean): void;
   /** Another session, or the guest starts again. */
   forget(): void;
 }
@@ -47,6 +49,7 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
   #taken: object | undefined;
   /** Why the running guest does not tell. */
   #refusal: string | undefined;
+  #watching = false;
   readonly #follower: Follower;
   readonly #disposables: Disposable[];
 
@@ -111,8 +114,17 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
       this.#taken = kept;
       options.take(kept.value as Good<Part>);
     }
+    this.#watch(visible);
     this.#follower.on = visible && this.#mayFetch;
     if (visible) options.show();
+  }
+
+  #watch(on: boolean): void {
+    const { phase } = this.store;
+    const isThere = phase === 'running' || phase === 'stopped';
+    if (!this.#session || !isThere || this.#watching === on) return;
+    this.#watching = on;
+    this.options.watch?.(this.#session, on);
   }
 
   #hostOf(webview: Webview): WebviewHost<In, Out> {
@@ -144,6 +156,7 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
 
   #forget(): void {
     this.#taken = undefined;
+    this.#watching = false;
     this.#refusal = undefined;
     this.options.forget();
   }

@@ -2,8 +2,9 @@
 import { hex } from '../protocol/hex.ts';
 import type { HypercallArgument } from '../protocol/inspect.ts';
 
-/** `-ENOSYS` for a result that is a negated error number; undefined for any other. */
-export function errorText(result: bigint, errors: Readonly<Record<number, string>>): string | undefined {
+/** `-ENOSYS` for a result that is a negated error number; undefined for any other, and for none. */
+export function errorText(result: bigint | undefined, errors: Readonly<Record<number, string>>): string | undefined {
+  if (result === undefined) return undefined;
   const signed = BigInt.asIntN(64, result);
   if (signed >= 0n || signed < -4095n) return undefined;
   const name = errors[Number(-signed)];

@@ -13,7 +13,7 @@ import { kvm } from './kvm.ts';
 import { xen } from './xen.ts';
 import { XenConsole } from './xen-console.ts';
 import { PORT_STATE, XenDomain } from './xen-domain.ts';
-import { xenCalls, xenErrors } from './xen-names.ts';
+import { mmuOperations, xenCalls, xenErrors } from './xen-names.ts';
 
 const none: CallRegisters = {
   rax: 0n,
@@ -244,6 +244,7 @@ describe('names', () => {
       'physdev',
       'grant_table',
       'hvm/hvm_op',
+      'callback',
     ];
     const includes = headers.flatMap((header) => ['-include', `xen/${header}.h`]);
     // Some names are only for tools, and others only in old versions of the interface, which tools cannot have.
@@ -263,6 +264,9 @@ describe('names', () => {
       physdev_op: 'PHYSDEVOP_',
       grant_table_op: 'GNTTABOP_',
       hvm_op: 'HVMOP_',
+      vm_assist: 'VMASST_CMD_',
+      set_segment_base: 'SEGBASE_',
+      callback_op: 'CALLBACKOP_',
     };
     for (const [number, call] of Object.entries(xenCalls)) {
       assert.equal(defined.get(`__HYPERVISOR_${call.name}`), Number(number), call.name);
@@ -270,6 +274,9 @@ describe('names', () => {
       for (const [operation, name] of Object.entries(call.operations.names)) {
         assert.equal(defined.get(`${prefixes[call.name]}${name}`), Number(operation), `${call.name}: ${name}`);
       }
+    }
+    for (const [operation, name] of Object.entries(mmuOperations)) {
+      assert.equal(defined.get(`MMUEXT_${name}`), Number(operation), name);
     }
     const errors = execFileSync('gcc', ['-E', '-P', '-include', 'xen/errno.h', '-x', 'c', '/dev/null'], {
       encoding: 'utf8',

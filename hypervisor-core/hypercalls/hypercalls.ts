@@ -36,7 +36,7 @@ export function hypercallRecord(sequence: number, event: HypercallEvent): Hyperc
     number: hex(number),
     code: hex(callCode(abi, number)),
     ...conventions[abi].describe(event),
-    result: hex(result),
-    duration,
+    ...(result !== undefined && { result: hex(result) }),
+    ...(duration !== undefined && { duration }),
   };
 }

@@ -71,8 +71,9 @@ function decode({ rax, rbx, rcx, rdx, rsi, rdi, r8, longMode, cpl }: CallRegiste
 
 function describe(event: HypercallEvent): Description {
   const input = inputValue(event.number);
-  const status = Number(event.result & 0xffffn);
-  const completed = Number((event.result >> 32n) & 0xfffn);
+  const { result = 0n } = event;
+  const status = Number(result & 0xffffn);
+  const completed = Number((result >> 32n) & 0xfffn);
   const names = input.fast ? ['parameter1', 'parameter2'] : ['input', 'output'];
   const statusText = hypervStatuses[status] ?? `status ${status}`;
   return {

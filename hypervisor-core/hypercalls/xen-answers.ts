@@ -9,6 +9,7 @@ import {
   EPERM,
   failed,
   integer,
+  multicallEntry,
   ok,
   pointer,
   structure,
@@ -74,21 +75,15 @@ export function answerXen(call: Call, platform: Platform): Answer {
   }
 }
 
-/** struct multicall_entry: op, result, six arguments, each as long as a register. */
 function multicall(call: Call, platform: Platform): Answer {
   const count = integer(call, 1);
   if (count > MOST_CALLS) return failed(E2BIG);
   const { wordBytes } = call;
-  const entryBytes = 8 * wordBytes;
   const inner: { call: Call; answer: Answer }[] = [];
   for (let index = 0; index < count; index++) {
-    const address = pointer(call, 0) + BigInt(index * entryBytes);
-    const bytes = platform.memory.readVirtual(address, entryBytes);
-    if (bytes.length < entryBytes) return { ...failed(EFAULT), inner };
-    const view = new DataView(bytes.buffer, bytes.byteOffset, entryBytes);
-    const word = (at: number) =>
-      wordBytes === 8 ? view.getBigUint64(at * 8, true) : BigInt(view.getUint32(at * 4, true));
-    const made: Call = { ...call, number: word(0), arguments: [2, 3, 4, 5, 6].map(word) };
+    const entry = multicallEntry(call, index, (at, length) => platform.memory.readVirtual(at, length));
+    if (!entry) return { ...failed(EFAULT), inner };
+    const { address, made } = entry;
     // Xen refuses a multicall inside of one.
     const answer = made.number === BigInt(CALL.multicall) ? failed(EINVAL) : answerXen(made, platform);
     inner.push({ call: made, answer });

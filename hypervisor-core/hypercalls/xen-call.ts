@@ -62,3 +62,27 @@ export function withStructure(call: Call, platform: Platform, bytes: number, bod
 
 /** True for the caller's own domain; there is no other. */
 export const isSelf = (domain: number): boolean => domain === DOMID_SELF || domain === DOMAIN_ID;
+
+/** A call inside of a multicall, where it is written down, and what has come of it. */
+export interface MulticallEntry {
+  readonly address: bigint;
+  readonly made: Call;
+  readonly result: bigint;
+}
+
+/** The n-th struct multicall_entry: op, result, six arguments, each as long as a register; undefined where it is not mapped. */
+export function multicallEntry(
+  call: Call,
+  index: number,
+  read: (address: bigint, length: number) => Uint8Array,
+): MulticallEntry | undefined {
+  const { wordBytes } = call;
+  const entryBytes = 8 * wordBytes;
+  const address = pointer(call, 0) + BigInt(index * entryBytes);
+  const bytes = read(address, entryBytes);
+  if (bytes.length < entryBytes) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, entryBytes);
+  const word = (at: number) =>
+    wordBytes === 8 ? view.getBigUint64(at * 8, true) : BigInt(view.getUint32(at * 4, true));
+  return { address, made: { ...call, number: word(0), arguments: [2, 3, 4, 5, 6].map(word) }, result: word(1) };
+}

@@ -5,6 +5,8 @@ interface XenCall {
   readonly arguments: readonly string[];
   /** Names of the sub-operation in the first argument, and the bits of it that hold the number. */
   readonly operations?: { readonly names: Readonly<Record<number, string>>; readonly mask?: bigint };
+  /** The sub-operation is where the first argument points to, and the recorded text its name. */
+  readonly operationInMemory?: boolean;
 }
 
 const consoleOperations = ['write', 'read'];
@@ -130,6 +132,32 @@ const physicalDeviceOperations: Readonly<Record<number, string>> = {
   31: 'release_msix',
 };
 
+/** By `cmd` of struct mmuext_op. */
+export const mmuOperations: Readonly<Record<number, string>> = {
+  0: 'PIN_L1_TABLE',
+  1: 'PIN_L2_TABLE',
+  2: 'PIN_L3_TABLE',
+  3: 'PIN_L4_TABLE',
+  4: 'UNPIN_TABLE',
+  5: 'NEW_BASEPTR',
+  6: 'TLB_FLUSH_LOCAL',
+  7: 'INVLPG_LOCAL',
+  8: 'TLB_FLUSH_MULTI',
+  9: 'INVLPG_MULTI',
+  10: 'TLB_FLUSH_ALL',
+  11: 'INVLPG_ALL',
+  12: 'FLUSH_CACHE',
+  13: 'SET_LDT',
+  15: 'NEW_USER_BASEPTR',
+  16: 'CLEAR_PAGE',
+  17: 'COPY_PAGE',
+  18: 'FLUSH_CACHE_GLOBAL',
+  19: 'MARK_SUPER',
+  20: 'UNMARK_SUPER',
+};
+
+const segmentBases = ['FS', 'GS_USER', 'GS_KERNEL', 'GS_USER_SEL'];
+
 const grantTableOperations = [
   'map_grant_ref',
   'unmap_grant_ref',
@@ -186,16 +214,16 @@ export const xenCalls: Readonly<Record<number, XenCall>> = {
   18: { name: 'console_io', arguments: ['cmd', 'count', 'buffer'], operations: { names: consoleOperations } },
   19: { name: 'physdev_op_compat', arguments: ['op'] },
   20: { name: 'grant_table_op', arguments: ['cmd', 'args', 'count'], operations: { names: grantTableOperations } },
-  21: { name: 'vm_assist', arguments: ['cmd', 'type'] },
+  21: { name: 'vm_assist', arguments: ['cmd', 'type'], operations: { names: ['enable', 'disable'] } },
   22: { name: 'update_va_mapping_otherdomain', arguments: ['va', 'val', 'flags', 'domid'] },
   23: { name: 'iret', arguments: [] },
   24: { name: 'vcpu_op', arguments: ['cmd', 'vcpuid', 'extra_args'], operations: { names: vcpuOperations } },
-  25: { name: 'set_segment_base', arguments: ['reg', 'value'] },
-  26: { name: 'mmuext_op', arguments: ['op', 'count', 'done_out', 'foreigndom'] },
+  25: { name: 'set_segment_base', arguments: ['reg', 'value'], operations: { names: segmentBases } },
+  26: { name: 'mmuext_op', arguments: ['op', 'count', 'done_out', 'foreigndom'], operationInMemory: true },
   27: { name: 'xsm_op', arguments: ['op'] },
   28: { name: 'nmi_op', arguments: ['cmd', 'arg'] },
   29: { name: 'sched_op', arguments: ['cmd', 'arg'], operations: { names: schedulerOperations } },
-  30: { name: 'callback_op', arguments: ['cmd', 'arg'] },
+  30: { name: 'callback_op', arguments: ['cmd', 'arg'], operations: { names: ['register', 'unregister'] } },
   31: { name: 'xenoprof_op', arguments: ['op', 'arg'] },
   32: { name: 'event_channel_op', arguments: ['cmd', 'arg'], operations: { names: eventChannelOperations } },
   33: { name: 'physdev_op', arguments: ['cmd', 'arg'], operations: { names: physicalDeviceOperations } },

@@ -22,7 +22,7 @@ import { xenCalls, xenErrors } from './xen-names.ts';
 const BASE_LEAF = 0x4000_0000;
 /** The MSR that CPUID leaf 0x40000002 names. */
 const XEN_HYPERCALL_MSR = 0x4000_0000;
-/** `iret` cannot be called: it takes a frame from the stack, which only paravirtual guests have. */
+/** `iret` cannot be called here: it takes a frame from the stack, which only paravirtual guests have. */
 const IRET = 23;
 const PAGE = 4096;
 /** Leaf 4 EAX: EBX is the vCPU's number (3), ECX the domain's (4), events by a vector for each vCPU (6). */
@@ -76,10 +76,10 @@ function describe(event: HypercallEvent): Description {
       ...resultText,
     };
   }
-  const operation = operationName(call.operations, event.arguments[0]);
-  // Text that was read from guest memory belongs to the pointer, the last argument.
+  const operation = call.operationInMemory ? event.text : operationName(call.operations, event.arguments[0]);
+  // Other text that was read from guest memory belongs to the pointer, the last argument.
   const texts = call.arguments.map((_, index) => (index === 0 ? operation : undefined));
-  if (event.text !== undefined && texts.length > 1) texts[texts.length - 1] = event.text;
+  if (event.text !== undefined && !call.operationInMemory && texts.length > 1) texts[texts.length - 1] = event.text;
   return {
     name: operation === undefined ? call.name : `${call.name}: ${operation}`,
     arguments: namedArguments(call.arguments, event.arguments, texts),

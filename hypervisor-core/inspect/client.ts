@@ -14,12 +14,26 @@ import { inspect } from '../protocol/inspect.ts';
 import { parseStopOn } from '../protocol/stop-on.ts';
 import { Backlog, Flow } from './flow.ts';
 import { scanPageTables } from './page-tables.ts';
-import { bytes, flag, MAX_TRANSFER, path, text, texts, wholeNumber, wholeNumbers, wideNumber } from './params.ts';
+import {
+  bytes,
+  flag,
+  MAX_TRANSFER,
+  oneOf,
+  path,
+  text,
+  texts,
+  wholeNumber,
+  wholeNumbers,
+  wideNumber,
+  wideNumbers,
+} from './params.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
 const MAX_MESSAGE = 4 << 20;
 const MAX_CONSOLE = 1 << 20;
 const MAX_CALLS = 10_000;
+/** Functions at which calls are traced. */
+const MOST_CALL_PLACES = 8;
 /** Vectors that a local APIC takes, Intel SDM vol. 3A 11.5.2. */
 const [FIRST_VECTOR, LAST_VECTOR] = [16, 255];
 const MAX_EXITS = 10_000;
@@ -74,6 +88,7 @@ export class InspectClient {
       socket.once('close', () => {
         for (const subscription of this.#subscriptions) subscription.dispose();
         if (machine.stopsOf(this).length > 0) machine.stopOn(this, []);
+        if (machine.recordedBy(this).length > 0) machine.recordCalls(this, []);
         this.#exitTrace?.dispose();
         this.#connection.dispose();
         resolve();
@@ -140,6 +155,10 @@ export class InspectClient {
         Math.min(wholeNumber(params, 'limit', 0, Number.MAX_SAFE_INTEGER), MAX_CALLS),
       );
     });
+    on.onRequest(inspect.recordCalls, (params) => {
+      oneOf(params, 'convention', ['xen-pv']);
+      refusable(() => machine.recordCalls(this, wideNumbers(params, 'at', MOST_CALL_PLACES)));
+    });
     on.onRequest(inspect.traceExits, (params) => this.#traceExits(flag(params, 'on')));
     on.onRequest(inspect.exits, (params) => {
       const from = wholeNumbers(params, 'from', machine.vcpus.length);
@@ -188,11 +207,7 @@ export class InspectClient {
       if (!stop) throw failure(`not understood: ${line.slice(0, 60)}`);
       return stop;
     });
-    try {
-      this.#machine.stopOn(this, stops);
-    } catch (error) {
-      throw error instanceof BreakpointError ? failure(error.message) : error;
-    }
+    refusable(() => this.#machine.stopOn(this, stops));
   }
 
   #traceExits(on: boolean): { from: readonly number[] } {
@@ -214,6 +229,15 @@ export class InspectClient {
     if (this.#machine.state.kind === 'running') throw failure('the guest is running; pause it first');
     if (!vcpu) throw failure('no such vCPU');
     return vcpu;
+  }
+}
+
+/** Has the client be told what a `BreakpointError` says. */
+function refusable(body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    throw error instanceof BreakpointError ? failure(error.message) : error;
   }
 }
 

@@ -179,6 +179,23 @@ describe('notifications', () => {
     client.end();
   });
 
+  test('calls inside the guest are traced for as long as a client wants it, and is there', async () => {
+    const client = await open();
+    const want = (...at: Hex[]) => client.sendRequest(inspect.recordCalls, { convention: 'xen-pv', at });
+    const wanted = () => [...machine.recorded.values()].flat();
+    await want('0x1000', '0xffff82d0402f2650', '0x1000');
+    assert.deepEqual(wanted(), [0x1000n, 0xffff_82d0_402f_2650n]);
+    await want();
+    assert.deepEqual(wanted(), []);
+    await assert.rejects(want('1' as Hex), /"at" must be a list of at most 8 hexadecimal numbers/);
+    await assert.rejects(want(...Array<Hex>(9).fill('0x1')), /"at" must be/);
+    const other = { convention: 'vax' as 'xen-pv', at: [] };
+    await assert.rejects(client.sendRequest(inspect.recordCalls, other), /"convention" must be xen-pv/);
+    await want('0x2000');
+    client.end();
+    while (wanted().length > 0) await new Promise(setImmediate);
+  });
+
   test('history and output join without a gap or a repeat', async () => {
     const client = await open();
     let text = '';

@@ -1,7 +1,7 @@
 /** Parameters come from outside the process: each is looked at before it is used. */
 import { isAbsolute } from 'node:path';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
-import { parseHex } from '../protocol/hex.ts';
+import { type Hex, parseHex } from '../protocol/hex.ts';
 
 /** Bytes that one memory request may move. */
 export const MAX_TRANSFER = 1 << 20;
@@ -61,11 +61,28 @@ export function path(params: unknown): string {
   throw invalid('path', 'an absolute path');
 }
 
+/** One of the words in `words`. */
+export function oneOf<Word extends string>(params: unknown, name: string, words: readonly Word[]): Word {
+  const value = member(params, name);
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw invalid(name, words.join(' or '));
+}
+
+const isHex = (value: unknown): value is Hex => typeof value === 'string' && /^0x[0-9a-fA-F]{1,16}$/.test(value);
+
 /** A 64-bit number in the form of `Hex`. */
 export function wideNumber(params: unknown, name: string): bigint {
   const value = member(params, name);
-  if (typeof value === 'string' && /^0x[0-9a-fA-F]{1,16}$/.test(value)) return parseHex(value);
+  if (isHex(value)) return parseHex(value);
   throw invalid(name, 'a hexadecimal number, 0x and 1 to 16 digits');
+}
+
+/** At most `most` of them, each once. */
+export function wideNumbers(params: unknown, name: string, most: number): bigint[] {
+  const value = member(params, name);
+  if (Array.isArray(value) && value.length <= most && value.every(isHex)) return [...new Set(value.map(parseHex))];
+  throw invalid(name, `a list of at most ${most} hexadecimal numbers`);
 }
 
 /** As {@link wideNumber}; undefined for an absent one. */

@@ -156,6 +156,13 @@ export interface Machine {
   stopOn(owner: object, stops: readonly StopOn[]): void;
   /** What `owner` asked for. */
   stopsOf(owner: object): readonly StopOn[];
+  /**
+   * Where functions of a hypervisor in the guest take calls of the convention `xen-pv` that are to be traced, in place of what
+   * `owner` asked for before; running or not. Throws `BreakpointError` where this host has no such breakpoints.
+   */
+  recordCalls(owner: object, places: readonly bigint[]): void;
+  /** What `owner` asked for. */
+  recordedBy(owner: object): readonly bigint[];
   /** The 64-bit variables, from 0 to 1023, that breakpoints' expressions count in; 0 at first. */
   readonly variables: { get(index: number): bigint; set(index: number, value: bigint): void };
   /** Text that breakpoints' commands print, while the guest runs. */

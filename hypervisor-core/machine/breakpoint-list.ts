@@ -2,30 +2,38 @@
 import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type { BreakpointKind } from './api.ts';
 
+/** What somebody wants of a breakpoint. */
+export interface Claim extends BreakpointOptions {
+  /** Never to stop: a call to a hypervisor in the guest begins here, or has returned here, and is traced. */
+  readonly records?: CallPlace;
+}
+
+export type CallPlace = 'call' | 'return';
+
 /** One place, and what everyone who asked for it wants of it. */
 export interface BreakpointEntry {
   readonly kind: BreakpointKind;
   readonly gva: bigint;
   readonly length: number;
-  readonly claims: readonly BreakpointOptions[];
+  readonly claims: readonly Claim[];
 }
 
-const always: BreakpointOptions = { conditions: [], commands: [] };
+const always: Claim = { conditions: [], commands: [] };
 
-const isUnconditional = ({ conditions, commands, cr3 }: BreakpointOptions) =>
-  conditions.length === 0 && commands.length === 0 && cr3 === undefined;
+const isUnconditional = ({ conditions, commands, cr3, records }: Claim) =>
+  conditions.length === 0 && commands.length === 0 && cr3 === undefined && records === undefined;
 
 export class BreakpointList {
   readonly #entries = new Map<string, BreakpointEntry>();
 
   /** Every claim counts, so that each has to be removed. */
-  insert(kind: BreakpointKind, gva: bigint, length: number, claim = always): void {
+  insert(kind: BreakpointKind, gva: bigint, length: number, claim: Claim = always): void {
     const key = keyOf(kind, gva, length);
     const claims = [...(this.#entries.get(key)?.claims ?? []), claim];
     this.#entries.set(key, { kind, gva, length, claims });
   }
 
-  remove(kind: BreakpointKind, gva: bigint, length: number, claim = always): void {
+  remove(kind: BreakpointKind, gva: bigint, length: number, claim: Claim = always): void {
     const key = keyOf(kind, gva, length);
     const entry = this.#entries.get(key);
     const position = entry?.claims.indexOf(claim) ?? -1;
@@ -48,11 +56,11 @@ export class BreakpointList {
     return this.all.filter(({ kind, gva }) => executes(kind) && gva === pc);
   }
 
-  /** Claims at each address where nobody wants every stop. */
-  conditional(): Map<bigint, readonly BreakpointOptions[]> {
+  /** Claims at each address where nobody wants every stop, or somebody something else than stops. */
+  conditional(): Map<bigint, readonly Claim[]> {
     const addresses = new Set(this.all.filter(({ kind }) => executes(kind)).map(({ gva }) => gva));
     const claims = [...addresses].map((gva) => [gva, this.at(gva).flatMap((entry) => entry.claims)] as const);
-    return new Map(claims.filter(([, list]) => !list.some(isUnconditional)));
+    return new Map(claims.filter(([, list]) => !list.some(isUnconditional) || list.some(({ records }) => records)));
   }
 }
 

@@ -7,7 +7,7 @@ import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts'
 import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
-import { type BreakpointEntry, BreakpointList, executes } from './breakpoint-list.ts';
+import { type BreakpointEntry, BreakpointList, type Claim, executes } from './breakpoint-list.ts';
 import { type ControlTrapParts, ControlTraps } from './control-traps.ts';
 import {
   type DebugPlan,
@@ -62,14 +62,14 @@ export class Breakpoints {
     this.controls = new ControlTraps({ controlWrites, read: (gpa, length) => traps.read(gpa, length) });
   }
 
-  insert(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
+  insert(kind: BreakpointKind, gva: bigint, length: number, options?: Claim): void {
     if (!this.#list.has(kind, gva, length)) this.#check({ kind, gva, length, claims: [] });
     checkExpressions(options);
     this.#inPlaceFor = undefined;
     this.#list.insert(kind, gva, length, options);
   }
 
-  remove(kind: BreakpointKind, gva: bigint, length: number, options?: BreakpointOptions): void {
+  remove(kind: BreakpointKind, gva: bigint, length: number, options?: Claim): void {
     this.#inPlaceFor = undefined;
     this.#list.remove(kind, gva, length, options);
   }
@@ -165,8 +165,8 @@ export class Breakpoints {
     return this.#list.at(pc).length > 0;
   }
 
-  /** What those want of the breakpoint at `pc` who do not want every stop; undefined when somebody does. */
-  conditional(pc: bigint): readonly BreakpointOptions[] | undefined {
+  /** What is wanted of the breakpoint at `pc`; undefined when that is every stop and nothing else. */
+  conditional(pc: bigint): readonly Claim[] | undefined {
     return this.#plan.conditional.get(pc);
   }
 

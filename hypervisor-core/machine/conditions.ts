@@ -1,7 +1,7 @@
 /** Decides whether a breakpoint that was run into stops the guest: address space, conditions, commands. */
-import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { type AgentContext, evaluate } from '../protocol/agent/evaluate.ts';
 import { AgentError, type Program, parseProgram } from '../protocol/agent/program.ts';
+import type { Claim } from './breakpoint-list.ts';
 
 export interface Verdict {
   readonly stops: boolean;
@@ -32,7 +32,7 @@ function programOf(bytes: Uint8Array): Program {
 }
 
 /** Stops when one of the claims wants it. An expression that fails stops too: only a person can say what was meant. */
-export function judge(claims: readonly BreakpointOptions[], context: ConditionContext): Verdict {
+export function judge(claims: readonly Claim[], context: ConditionContext): Verdict {
   let stops = false;
   for (const claim of claims) {
     try {
@@ -45,7 +45,8 @@ export function judge(claims: readonly BreakpointOptions[], context: ConditionCo
   return { stops };
 }
 
-function judgeClaim({ conditions, commands, cr3 }: BreakpointOptions, context: ConditionContext): boolean {
+function judgeClaim({ conditions, commands, cr3, records }: Claim, context: ConditionContext): boolean {
+  if (records !== undefined) return false;
   if (cr3 !== undefined && pageTable(cr3) !== pageTable(context.cr3)) return false;
   const holds = conditions.length === 0 || conditions.some((bytes) => isTrue(bytes, context));
   if (!holds || commands.length === 0) return holds;

@@ -3,9 +3,9 @@
  * changed, and every worker is sent it before its next run.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import type { TrapKind } from '../protocol/inspect.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
+import type { Claim } from './breakpoint-list.ts';
 
 /** One of DR0 to DR3 as DR7 describes it (Intel SDM vol. 3B 17.2.4). */
 export interface DebugRegister {
@@ -46,8 +46,8 @@ export interface DebugPlan {
    * spared others for a while, or by what does not come that often.
    */
   readonly delivering: 'interrupt' | 'other' | undefined;
-  /** Breakpoints that do not always stop, by linear address: everyone who asked for one there asked for less. */
-  readonly conditional: ReadonlyMap<bigint, readonly BreakpointOptions[]>;
+  /** Breakpoints at which the vCPU's worker has something to do before it is known whether they stop, by linear address. */
+  readonly conditional: ReadonlyMap<bigint, readonly Claim[]>;
   /** What else the guest is to be stopped on. */
   readonly stops: readonly StopOn[];
   /** The first vCPU comes back when its IDT is another, or has other gates; undefined when nobody cares. */

@@ -49,6 +49,7 @@ import { MainDevices } from './main-devices.ts';
 import { memoryMap } from './memory-map.ts';
 import { PlantedTraps } from './planted-traps.ts';
 import { RamAtomics } from './ram-atomics.ts';
+import { RecordedCalls } from './recorded-calls.ts';
 import { RunControl } from './run-control.ts';
 import { MachineSnapshots } from './snapshots.ts';
 import { StopsOnDemand } from './stops-on-demand.ts';
@@ -76,6 +77,7 @@ export class KvmMachine implements Machine {
   readonly #virtual: VirtualMemory;
   readonly #run: RunControl;
   readonly #stops: StopsOnDemand;
+  readonly #recorded: RecordedCalls;
   readonly #printed = new Listeners<string>();
   readonly #atomics: RamAtomics;
   #closed: Promise<void> | undefined;
@@ -126,10 +128,12 @@ export class KvmMachine implements Machine {
     const hypercalls = conventionOf(hardware.info.personality);
     this.#stops = new StopsOnDemand({
       msrFilter: hardware.filtersMsrs,
-      hypercalls:
-        hypercalls && (hardware.info.callSites > 0 || hypercalls.msrs(hardware.strategy).length > 0)
-          ? hypercalls.name
-          : undefined,
+      hypercalls: () => [
+        ...(hypercalls && (hardware.info.callSites > 0 || hypercalls.msrs(hardware.strategy).length > 0)
+          ? [hypercalls.name]
+          : []),
+        ...(this.#recorded.any ? (['xen'] as const) : []),
+      ],
       memoryMap: () => this.memoryMap(),
       filterMsrs: (indices) => hardware.filterMsrs(indices),
       controlWrites: (registers) =>
@@ -152,7 +156,9 @@ export class KvmMachine implements Machine {
       stops: () => this.#stops.all,
       controlWrites: () => this.#stops.controlWrites,
     });
+    this.#recorded = new RecordedCalls(this.#breakpoints);
     this.#run = new RunControl({
+      returnsTo: (address) => this.#recorded.returnsTo(address),
       vcpus: this.vcpus,
       breakpoints: this.#breakpoints,
       strategy: hardware.strategy,
@@ -244,6 +250,15 @@ export class KvmMachine implements Machine {
 
   stopsOf(owner: object): readonly StopOn[] {
     return this.#stops.of(owner);
+  }
+
+  recordCalls(owner: object, places: readonly bigint[]): void {
+    this.#recorded.set(owner, places);
+    this.#run.rearm();
+  }
+
+  recordedBy(owner: object): readonly bigint[] {
+    return this.#recorded.of(owner);
   }
 
   onPrint(listener: (text: string) => void): Disposable {

@@ -23,12 +23,16 @@ export type GuestAccess =
     }
   | { readonly kind: 'msr'; readonly index: number; readonly write: boolean; readonly value: () => bigint };
 
-/** What to say when one of the calls that an exit made is to stop the guest; undefined when none is. */
-export function hypercallStop(stops: readonly StopOn[], calls: readonly HypercallEvent[]): string | undefined {
+/** What to say when one of these calls is to stop the guest; undefined when none is. `whoMade`: the sentence's beginning. */
+export function hypercallStop(
+  stops: readonly StopOn[],
+  calls: readonly HypercallEvent[],
+  whoMade = 'The guest made',
+): string | undefined {
   const found = calls.find((call) => stops.some((stop) => wantsCall(stop, call)));
   if (!found) return undefined;
   const code = hex(callCode(found.abi, found.number));
-  return `The guest made the ${found.abi} hypercall ${code}, ${hypercallName(found)}.`;
+  return `${whoMade} the ${found.abi} hypercall ${code}, ${hypercallName(found)}.`;
 }
 
 function wantsCall(stop: StopOn, { abi, number }: HypercallEvent): boolean {

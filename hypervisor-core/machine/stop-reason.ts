@@ -1,9 +1,9 @@
 /** Makes a stop that a debugger understands of what a vCPU's worker reports, or sees that it is none. */
 import { waitingVector } from '../interrupts/priority.ts';
 import { vectorName } from '../interrupts/vectors.ts';
-import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts';
 import { hex } from '../protocol/hex.ts';
 import type { Stop } from './api.ts';
+import type { Claim } from './breakpoint-list.ts';
 import type { Breakpoints } from './breakpoints.ts';
 import type { Verdict } from './conditions.ts';
 import { clearFrameTrapFlag, frameText } from './exception-frame.ts';
@@ -36,7 +36,9 @@ export interface StopContext {
   readonly strategy: DebugStrategy;
   readonly memory: VirtualMemory;
   /** Evaluates what was asked of a breakpoint that a vCPU stands on. */
-  readonly judge: (vcpu: MachineVcpu, claims: readonly BreakpointOptions[]) => Verdict;
+  readonly judge: (vcpu: MachineVcpu, claims: readonly Claim[]) => Verdict;
+  /** Has what is called traced where it returns, too. */
+  readonly returnsTo: (address: bigint) => void;
 }
 
 const DB_VECTOR = 1;
@@ -51,6 +53,9 @@ export function classify(vcpu: MachineVcpu, report: VcpuReport, context: StopCon
     case 'end':
       return undefined;
     case 'idt-changed':
+      return 'arm';
+    case 'call-returns':
+      context.returnsTo(report.address);
       return 'arm';
     case 'undelivered':
       return { kind: 'deliver', vector: report.vector };

@@ -12,8 +12,8 @@ const MOST_MSRS = 15;
 
 export interface StopsContext {
   readonly msrFilter: boolean;
-  /** The convention of this guest's hypercalls, where they come out of the kernel. */
-  readonly hypercalls: HypercallAbiName | undefined;
+  /** The conventions of hypercalls that are seen now: of those that the guest makes to us, and of those inside it. */
+  readonly hypercalls: () => readonly HypercallAbiName[];
   readonly memoryMap: () => MemoryMap;
   /** The instructions by which the guest writes one of these control registers, as far as its code can be known now. */
   readonly controlWrites: (registers: ReadonlySet<string>) => readonly ControlWrite[];
@@ -94,12 +94,14 @@ export class StopsOnDemand {
 
   #refusal(stop: StopOn): string | undefined {
     switch (stop.kind) {
-      case 'hypercall':
-        if (!this.#context.hypercalls)
+      case 'hypercall': {
+        const seen = this.#context.hypercalls();
+        if (seen.length === 0)
           return 'KVM answers the hypercalls of this guest itself; they come here with personality xen or hyperv.';
-        return stop.abi === undefined || stop.abi === this.#context.hypercalls
+        return stop.abi === undefined || seen.includes(stop.abi)
           ? undefined
-          : `This guest makes hypercalls of ${this.#context.hypercalls}; for those of ${stop.abi} start it with that personality.`;
+          : `This guest makes hypercalls of ${seen.join(' and ')}; for those of ${stop.abi} start it with that personality.`;
+      }
       case 'msr':
         if (!this.#context.msrFilter) return "This host's KVM cannot send MSR accesses to user space.";
         return stop.index >= 0x800 && stop.index < 0x900 ? 'KVM never sends accesses to x2APIC MSRs away.' : undefined;

@@ -8,7 +8,8 @@ import type { RunPage, SyncRegister } from '../kvm/run-page.ts';
 import type { KvmVcpu } from '../kvm/vcpu.ts';
 import { bytesToHex } from '../protocol/rsp.ts';
 import { type AgentVariables, agentContext } from './agent-context.ts';
-import { type ConditionContext, judge, type Verdict } from './conditions.ts';
+import type { CallRecorder } from './call-recorder.ts';
+import { type ConditionContext, judge } from './conditions.ts';
 import { type DebugPlan, emptyPlan, IDT_BYTES, reportedRegister } from './debug-plan.ts';
 import { guestDebug } from './guest-debug.ts';
 import { dropQueuedUndefinedOpcode, inDelivery, nmiWaits } from './guest-events.ts';
@@ -36,6 +37,8 @@ export interface VcpuDebugParts {
   /** Held while conditions are evaluated, so that what they count comes out right. */
   readonly lock: SharedLock;
   readonly print: (text: string) => void;
+  /** Makes what traces calls to a hypervisor in the guest, which reads the guest's memory by what it is given. */
+  readonly recorder: (memory: (gva: bigint, length: number) => Uint8Array) => CallRecorder;
 }
 
 const BP_VECTOR = 3;
@@ -50,6 +53,7 @@ export class VcpuDebug {
   /** What KVM was told last, to spare it the same again. */
   #told = '';
   readonly #hold = new InterruptHold();
+  readonly #calls: CallRecorder;
 
   constructor(parts: VcpuDebugParts) {
     this.#parts = parts;
@@ -60,6 +64,7 @@ export class VcpuDebug {
       print: parts.print,
     };
     this.#context = agentContext(source, parts.variables);
+    this.#calls = parts.recorder(source.memory);
   }
 
   get plan(): DebugPlan {
@@ -68,8 +73,12 @@ export class VcpuDebug {
 
   /** Before a run as ordered, under a new plan where there is one. */
   begin(mode: RunMode, plan = this.#plan): void {
-    if (plan !== this.#plan && plan.delivering === 'interrupt') this.#hold.begin();
-    this.#plan = plan;
+    if (plan !== this.#plan) {
+      if (plan.delivering === 'interrupt') this.#hold.begin();
+      this.#plan = plan;
+      this.#calls.follow(plan);
+    }
+    this.#calls.recall();
     // Where most stops need them: a call into KVM for them takes longer than the copy.
     this.#parts.page.sync(mode.kind !== 'continue' || this.#parts.strategy.emulatedSupervisor);
   }
@@ -128,11 +137,34 @@ export class VcpuDebug {
     return pc !== undefined && this.#plan.conditional.has(pc) ? pc : undefined;
   }
 
-  /** Whether the vCPU, which has run into the conditional breakpoint at `pc`, stops there. */
-  decide(pc: bigint): Verdict {
+  /** What the vCPU, which has run into the conditional breakpoint at `pc`, says there; undefined when it goes on. */
+  decide(pc: bigint): VcpuReport | undefined {
     this.#dropTrap();
     this.#registers.forget();
-    return this.#parts.lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
+    const { page, lock } = this.#parts;
+    const recorded = this.#calls.visit({ rip: pc, rsp: page.register('rsp'), rdi: page.register('rdi') });
+    if (recorded?.kind === 'call-returns') return recorded;
+    const { stops, problem } = lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
+    return stops ? { kind: 'breakpoint', pc, ...(problem !== undefined && { problem }) } : recorded;
+  }
+
+  /** The vCPU has come out of the guest, perhaps of where it stood. */
+  cameOut(): void {
+    if (this.#calls.active) this.#calls.standsAt(this.#parts.page.register('rip'));
+  }
+
+  /** The guest has ended: calls will not return. */
+  ended(): void {
+    this.#calls.giveUp();
+  }
+
+  /** A vCPU that is to step may stand where a call begins or has returned, having been stepped there past no trap. */
+  arrive(): VcpuReport | undefined {
+    if (!this.#calls.active) return undefined;
+    const registers = this.#parts.vcpu.get('regs');
+    const value = (name: 'rip' | 'rsp' | 'rdi') => registers.getBigUint64(OFFSET.kvm_regs[name], true);
+    const recorded = this.#calls.visit({ rip: value('rip'), rsp: value('rsp'), rdi: value('rdi') });
+    return recorded?.kind === 'call-returns' ? recorded : undefined;
   }
 
   /** Runs `step`, which executes one instruction, as if there were no breakpoint at `pc`. */

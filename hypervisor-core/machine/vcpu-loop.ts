@@ -69,18 +69,36 @@ export class VcpuLoop {
 
   /** Runs the vCPU as ordered and says why it came to rest. Breakpoints that do not hold are stepped off here. */
   run(mode: RunMode): VcpuReport {
-    const { debug, mailbox, page } = this.#parts;
+    const { debug, mailbox } = this.#parts;
+    const arrived = mode.kind === 'continue' ? undefined : debug.arrive();
+    if (arrived) return arrived;
     for (;;) {
       debug.prepare(mode);
       const report = this.#enter(mode);
+      debug.cameOut();
       const pc = debug.conditionalAt(report);
       if (pc === undefined) return report;
-      const { stops, problem } = debug.decide(pc);
-      if (stops) return { kind: 'breakpoint', pc, ...(problem !== undefined && { problem }) };
-      const after = debug.stepOff(pc, () => this.#enter({ kind: 'step' }, page.copy('regs')));
+      const decided = debug.decide(pc);
+      if (decided) return decided;
+      const after = debug.stepOff(pc, () => this.#stepSurely());
+      debug.cameOut();
       if (after.kind !== 'stepped' || mode.kind === 'step') return after;
       if (mode.kind === 'range-step' && !this.#inRange(mode)) return after;
       if (mailbox.stopRequested) return { kind: 'interrupted' };
+    }
+  }
+
+  /**
+   * Executes one instruction, though it was asked to stop before: what a breakpoint asks for is done, and would be done
+   * again if the vCPU ran into the trap a second time.
+   */
+  #stepSurely(): VcpuReport {
+    const { page } = this.#parts;
+    const rip = page.register('rip');
+    for (let tries = 1; ; tries++) {
+      const report = this.#enter({ kind: 'step' }, page.copy('regs'));
+      const moved = report.kind !== 'interrupted' || page.register('rip') !== rip;
+      if (moved || tries === IDLE_STEPS) return report;
     }
   }
 

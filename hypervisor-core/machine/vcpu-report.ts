@@ -7,6 +7,8 @@ export type VcpuReport =
   | { readonly kind: 'interrupted' }
   /** The guest has loaded another IDT, or changed its gates, and traps depend on it. */
   | { readonly kind: 'idt-changed' }
+  /** A call that is to be traced returns to an address where nothing is in place yet; the call has not been made. */
+  | { readonly kind: 'call-returns'; readonly address: bigint }
   /** It cannot be interrupted with this vector, because the frame would go to a page that is watched for writes. */
   | { readonly kind: 'undelivered'; readonly vector: number }
   /** It could be interrupted, but interrupts are held off, because KVM would lose those whose frame it may not write. */

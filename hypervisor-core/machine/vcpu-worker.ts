@@ -8,6 +8,7 @@ import type { GuestEnd } from '../protocol/inspect.ts';
 import { AgentVariables } from './agent-context.ts';
 import { attachDevices } from './attach-devices.ts';
 import { BiosServer } from './bios-server.ts';
+import { CallRecorder } from './call-recorder.ts';
 import type { DebugPlan } from './debug-plan.ts';
 import { ExitMemory } from './exit-memory.ts';
 import { ExitRecorder } from './exit-recorder.ts';
@@ -45,10 +46,11 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     };
     const { ports, consoles, clock, interrupts } = attachDevices(setup, events);
     const [console] = consoles;
+    const ring = hypercallRing(setup.hypercalls);
     const hypercalls = new HypercallServer({
       ...{ vcpu, page, ram, atomics, clock, console, events },
       personality: setup.personality,
-      ring: hypercallRing(setup.hypercalls),
+      ring,
       state: hypercallState(setup.hypercalls),
       lock: ports.lock,
       vmFd: setup.vmFd,
@@ -62,6 +64,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       ...{ vcpu, page, ram, atomics, rendezvous, strategy: setup.strategy, lock: ports.lock },
       variables: new AgentVariables(setup.variables),
       print: (text) => send({ type: 'printed', text }),
+      recorder: (memory) => new CallRecorder({ vcpu: index, clock, ring, memory }),
     });
     const exits = new ExitRecorder(
       new ExitView(setup.runPages, runPageOffset(index), setup.runBytes),
@@ -80,6 +83,7 @@ function main(setup: WorkerSetup, port: MessagePort): void {
       exits.begin(clock.now());
       const report = loop.run(order);
       exits.parked();
+      if (report.kind === 'end') debug.ended();
       send({ type: 'parked', report });
     }
     atomics.close();

@@ -16,9 +16,10 @@ export interface HypercallEvent {
   readonly number: bigint;
   /** Argument registers in the order of the convention, at most {@link MAX_ARGUMENTS}. */
   readonly arguments: readonly bigint[];
-  readonly result: bigint;
-  /** Microseconds. */
-  readonly duration: number;
+  /** Absent where there is none: the call did not return, or returned elsewhere. */
+  readonly result?: bigint;
+  /** Microseconds; absent where the call did not return. */
+  readonly duration?: number;
   /** What the call was about in words, as far as that was in guest memory: a printed string, a version. */
   readonly text?: string;
 }

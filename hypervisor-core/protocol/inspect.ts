@@ -335,11 +335,15 @@ export interface HypercallRecord {
   readonly code: Hex;
   readonly name: string;
   readonly arguments: readonly HypercallArgument[];
-  readonly result: Hex;
+  /** Absent of a call to a hypervisor in the guest that did not return, returned elsewhere, or is made again. */
+  readonly result?: Hex;
   readonly resultText?: string;
-  /** Microseconds. */
-  readonly duration: number;
+  /** Microseconds; absent where the call did not return. */
+  readonly duration?: number;
 }
+
+/** How a hypervisor in the guest is called. `xen-pv`: Xen, by its function `pv_hypercall(struct cpu_user_regs *)`. */
+export type GuestConvention = 'xen-pv';
 
 export interface HypercallBatch {
   readonly records: readonly HypercallRecord[];
@@ -502,6 +506,13 @@ export const inspect = {
   /** Hypercalls with `sequence >= from`, oldest first, at most `limit` (the core caps it at 10,000). */
   hypercalls: new RequestType<{ readonly from: number; readonly limit: number }, HypercallBatch, void>(
     'trace/hypercalls',
+  ),
+  /**
+   * Has the calls traced that are made to a hypervisor in the guest, at these guest-virtual addresses of the functions that
+   * take them, for as long as this client wants it; none: no more. Running or not.
+   */
+  recordCalls: new RequestType<{ readonly convention: GuestConvention; readonly at: readonly Hex[] }, void, void>(
+    'trace/recordCalls',
   ),
   /** Has exits written down for as long as this client wants it, and says from which on; they are counted always. */
   traceExits: new RequestType<{ readonly on: boolean }, { readonly from: readonly number[] }, void>('trace/traceExits'),

@@ -20,8 +20,8 @@ function event(vcpu: number, count: number): HypercallEvent {
     abi: count % 3 === 0 ? 'xen' : 'kvm',
     number: word,
     arguments: Array.from({ length: count % 7 }, () => word),
-    result: word,
-    duration: count,
+    ...(count % 4 !== 3 && { result: word }),
+    ...(count % 8 !== 7 && { duration: count }),
     ...(count % 5 === 0 && { text: `call ${word}` }),
   };
 }

@@ -35,6 +35,8 @@ const AT = {
 const RECORD_BYTES = AT.text + TEXT_BYTES;
 const FLAG_CALLER = 1;
 const FLAG_TEXT = 2;
+const FLAG_RESULT = 4;
+const FLAG_DURATION = 8;
 
 const abis: readonly HypercallAbiName[] = ['kvm', 'xen', 'hyperv'];
 
@@ -131,11 +133,11 @@ export class HypercallRing {
   #write(at: number, event: HypercallEvent): void {
     const view = this.#view;
     view.setFloat64(at + AT.time, event.time, true);
-    view.setFloat64(at + AT.duration, event.duration, true);
+    view.setFloat64(at + AT.duration, event.duration ?? 0, true);
     view.setBigUint64(at + AT.rip, event.rip, true);
     view.setBigUint64(at + AT.caller, event.caller ?? 0n, true);
     view.setBigUint64(at + AT.number, event.number, true);
-    view.setBigUint64(at + AT.result, event.result, true);
+    view.setBigUint64(at + AT.result, event.result ?? 0n, true);
     const count = Math.min(event.arguments.length, MAX_ARGUMENTS);
     for (let index = 0; index < count; index++) {
       view.setBigUint64(at + AT.arguments + index * 8, event.arguments[index] ?? 0n, true);
@@ -146,7 +148,10 @@ export class HypercallRing {
     view.setUint8(at + AT.argumentCount, count);
     view.setUint8(
       at + AT.flags,
-      (event.caller !== undefined ? FLAG_CALLER : 0) | (event.text !== undefined ? FLAG_TEXT : 0),
+      (event.caller !== undefined ? FLAG_CALLER : 0) |
+        (event.text !== undefined ? FLAG_TEXT : 0) |
+        (event.result !== undefined ? FLAG_RESULT : 0) |
+        (event.duration !== undefined ? FLAG_DURATION : 0),
     );
     view.setUint16(at + AT.textLength, this.#writeText(at + AT.text, event.text ?? ''), true);
   }
@@ -169,10 +174,8 @@ export class HypercallRing {
     );
     return {
       time: view.getFloat64(at + AT.time, true),
-      duration: view.getFloat64(at + AT.duration, true),
       rip: view.getBigUint64(at + AT.rip, true),
       number: view.getBigUint64(at + AT.number, true),
-      result: view.getBigUint64(at + AT.result, true),
       vcpu: view.getUint16(at + AT.vcpu, true),
       cpl: view.getUint8(at + AT.cpl),
       abi: abis[view.getUint8(at + AT.abi)] ?? 'kvm',
@@ -180,6 +183,8 @@ export class HypercallRing {
         view.getBigUint64(at + AT.arguments + index * 8, true),
       ),
       ...(flags & FLAG_CALLER && { caller: view.getBigUint64(at + AT.caller, true) }),
+      ...(flags & FLAG_RESULT && { result: view.getBigUint64(at + AT.result, true) }),
+      ...(flags & FLAG_DURATION && { duration: view.getFloat64(at + AT.duration, true) }),
       ...(flags & FLAG_TEXT && { text: new TextDecoder().decode(text) }),
     };
   }

@@ -77,6 +77,12 @@ export class FakeMachine implements Machine {
     if (stops.some(({ kind }) => kind === 'hypercall')) throw new BreakpointError('hypercalls stay in the kernel');
     this.stops.set(owner, stops);
   };
+  readonly recorded = new Map<object, readonly bigint[]>();
+  readonly recordCalls = (owner: object, places: readonly bigint[]) => {
+    if (places.length > 0) this.recorded.set(owner, places);
+    else this.recorded.delete(owner);
+  };
+  readonly recordedBy = (owner: object) => this.recorded.get(owner) ?? [];
   readonly stopsOf = (owner: object) => this.stops.get(owner) ?? [];
 
   constructor(cpus: number = info.cpus) {

@@ -195,6 +195,8 @@ describe('views', () => {
       .locator('.count')
       .filter({ hasText: /^40 calls$/ })
       .waitFor();
+    const wanted = () => requests('ringside/recordCalls').map(({ arguments: how }) => how?.on);
+    assert.deepEqual(wanted(), [true]);
     assert.equal(requests('ringside/hypercalls').length, 0, 'a stop has one request');
     await workbench.debugButton('continue').click();
     await table
@@ -227,6 +229,7 @@ describe('views', () => {
     await table.locator('.count').waitFor({ state: 'hidden' });
     await workbench.debugButton('pause').click();
     await workbench.stoppedAt(3);
+    assert.deepEqual(wanted(), [true, false]);
     const asked = requests('ringside/hypercalls').length;
     await workbench.debugButton('continue').click();
     await workbench.debugButton('pause').click();

@@ -228,6 +228,7 @@ class FakeAdapter extends DebugSession {
       }
       return {};
     },
+    'ringside/recordCalls': ({ on }) => ({ on }),
     'ringside/stopOn': () => ({}),
     'ringside/inject': () => ({}),
     'ringside/kernelLog': () => ({ text: kernelLog }),

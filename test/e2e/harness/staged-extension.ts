@@ -16,6 +16,7 @@ export interface LoggedRequest {
     readonly address?: string;
     readonly data?: string;
     readonly stops?: readonly string[];
+    readonly on?: boolean;
     readonly threadId?: number;
     readonly frameId?: number;
     readonly how?: string;
