@@ -136,4 +136,23 @@ describe('the small Linux while it starts', { timeout: patience(400_000) }, () =
     test(`${expression} is what gdb shows`, () =>
       assertAsGdb(adapter.client, frames[0]!.id, expression, theirs.get(expression)));
   }
+
+  test('stops before the kernel writes a control register, at the instructions that gdb names', async () => {
+    const { client } = adapter;
+    await client.request('setBreakpoints', { source: { path }, breakpoints: [] });
+    await client.request('ringside/stopOn', { stops: ['cr0', 'cr3', 'cr4'] });
+    for (let stop = 0; stop < 2; stop++) {
+      await client.request('continue', { threadId: 1 });
+      const { text = '', description = '' } = await client.stopped();
+      const [, register = ''] = /about to (?:write 0x[0-9a-f]+ to|change) (cr[034]),/.exec(text || description) ?? [];
+      const instruction = await gdbOutput(vmlinux, socket, ['x/i $pc']);
+      assert.match(instruction, new RegExp(`%${register}|clts|lmsw`), `${text} ${description}`);
+      // The write itself is inlined.
+      const names = (await stack(client)).map(({ name }) => name);
+      assert.ok(
+        names.some((name) => instruction.includes(`<${name}`)),
+        `${names}: ${instruction}`,
+      );
+    }
+  });
 });
