@@ -5,8 +5,8 @@ import { builtinType, type DataModel, unknownCode, unknownData, voidType } from 
 
 /** Whether a name is a type here: variables hide typedefs. */
 export function isTypedefName(name: string, context: EvaluationContext, model: DataModel): boolean {
-  const { symbols } = context;
-  if (symbols && (variableInScope(name, context) || symbols.globals(name).length > 0)) return false;
+  const { symbols, frame } = context;
+  if (symbols && (variableInScope(name, context) || symbols.globals(name, frame.pc).length > 0)) return false;
   return typedefNamed(name, context) !== undefined || builtinType([name], model) !== undefined;
 }
 
@@ -30,7 +30,7 @@ export type Named = { readonly variable: VariableInfo } | { readonly value: Foun
 export function resolveName(name: string, context: EvaluationContext, at: number): Named {
   const { symbols, frame } = context;
   if (symbols) {
-    const variable = variableInScope(name, context) ?? nearestGlobal(symbols.globals(name), frame.line?.file);
+    const variable = variableInScope(name, context) ?? nearestGlobal(symbols.globals(name, frame.pc), frame.line?.file);
     if (variable) return { variable };
     const enumerator = symbols.enumerator(name);
     if (enumerator) return { value: { ...constant(enumerator.type, enumerator.value, name), enumerator: true } };

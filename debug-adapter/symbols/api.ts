@@ -129,8 +129,10 @@ export interface SymbolIndex {
 
   /**
    * Resolves when the names and source files of the whole image are known: at once, but for a large image that is being
-   * read. Until then {@link placesForFunction} answers by the symbol table, without inlined copies; what goes by the name
-   * of a source file, type, enumerator or variable finds nothing. Never rejects.
+   * read. Until then {@link placesForFunction} answers by the symbol table, without the inlined copies of other units, and
+   * what goes by the name of a source file, type, enumerator or variable finds nothing; where the file has a `.debug_names`
+   * or `.gdb_index`, that tells more: inlined copies, types, enumerators, and what a variable's name means at an address.
+   * Never rejects.
    */
   readonly indexed: Promise<void>;
   /** Ends that reading: {@link indexed} resolves, and what is only found when it is done stays unknown. */
@@ -165,7 +167,8 @@ export interface SymbolIndex {
 
   /** Arguments and locals in scope at one inline level of `pc`; inner scopes first, so the first match of a name wins. */
   variablesAt(pc: bigint, level: number): readonly VariableInfo[];
-  globals(name: string): readonly VariableInfo[];
+  /** @param pc Where the name is used: until all are {@link indexed}, only what it means there may be known. */
+  globals(name: string, pc?: bigint): readonly VariableInfo[];
   typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined;
   /** A macro of the unit that `pc` is in; only where the compiler noted macros. */
   macro(name: string, pc: bigint): Macro | undefined;

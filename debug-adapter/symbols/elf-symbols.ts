@@ -27,6 +27,7 @@ import { Unavailable } from './expression.ts';
 import { Frames } from './frames.ts';
 import { parseFunctionName } from './function-name.ts';
 import { ImageIndex, type IndexOptions } from './index/image-index.ts';
+import { LinkedNames } from './index/linked-names.ts';
 import { Lines } from './lines.ts';
 import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
@@ -73,10 +74,16 @@ export class ElfSymbols implements OpenSymbols {
     this.machine = elf.machine;
     this.addresses = info.addresses;
     this.symbols = SymbolTable.ofElf(dwarf.section('.symtab') ? dwarf : elf, this.addresses);
-    this.names = new ImageIndex(info, (name) => this.unitsOfSymbol(name), options);
+    const linked = new LinkedNames(info);
+    this.names = new ImageIndex(
+      info,
+      (name, kind) => [...linked.unitsNamed(name, kind), ...(kind === 'function' ? this.unitsOfSymbol(name) : [])],
+      options,
+    );
     this.btf = hasDwarf(dwarf) ? undefined : BtfTypes.of(info);
     this.lines = new Lines(info, this.names);
     this.types = new Types(this.info, (name, wanted) => this.definition(name, wanted));
+    void this.names.ready.then(() => this.types.forget());
     this.macros = new Macros(this.info);
     const callFrames = new CallFrames(this.info);
     this.frames = new Frames(this.info, callFrames);
@@ -186,16 +193,14 @@ export class ElfSymbols implements OpenSymbols {
     return this.info.tolerate(() => this.variables.inScopes(this.levelsAt(pc)[level] ?? []), []);
   }
 
-  globals(name: string): VariableInfo[] {
-    return this.info.tolerate(() => this.variables.globals(name), []);
+  globals(name: string, pc?: bigint): VariableInfo[] {
+    const near = () => (pc === undefined ? undefined : this.lines.unitFor(this.addresses.fromGuest(pc)));
+    return this.info.tolerate(() => this.variables.globals(name, near()), []);
   }
 
   typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined {
     return this.info.tolerate(() => {
-      const found = [...this.names.find(name, 'type')];
-      const die = kind
-        ? found.find((each) => each.tag === tagOfKind[kind] || (kind === 'struct' && each.tag === tag.classType))
-        : (found.find((each) => each.tag === tag.typedef || each.tag === tag.baseType) ?? found[0]);
+      const die = kind ? this.tagged(name, kind) : this.typeWord(name);
       return die ? this.types.fromDie(die) : this.btf?.named(name, kind);
     }, undefined);
   }
@@ -257,6 +262,22 @@ export class ElfSymbols implements OpenSymbols {
     return [...this.symbols.named(name), ...this.symbols.meant(parseFunctionName(name))].flatMap(
       ({ address }) => this.lines.unitFor(this.addresses.fromGuest(address)) ?? [],
     );
+  }
+
+  private tagged(name: string, kind: keyof typeof tagOfKind): Die | undefined {
+    for (const die of this.names.find(name, 'type'))
+      if (die.tag === tagOfKind[kind] || (kind === 'struct' && die.tag === tag.classType)) return die;
+    return undefined;
+  }
+
+  /** What C knows by one word, or else by its tag, which only all names together tell. */
+  private typeWord(name: string): Die | undefined {
+    let first: Die | undefined;
+    for (const die of this.names.find(name, 'type')) {
+      if (die.tag === tag.typedef || die.tag === tag.baseType) return die;
+      first ??= die;
+    }
+    return this.names.isWhole ? first : undefined;
   }
 
   private definition(name: string, wanted: number): Die | undefined {

@@ -130,8 +130,8 @@ export class SymbolSet implements OpenSymbols {
   variablesAt(pc: bigint, level: number): readonly VariableInfo[] {
     return this.owned(this.at(pc), (symbols) => symbols.variablesAt(pc, level));
   }
-  globals(name: string): readonly VariableInfo[] {
-    return this.all.flatMap((symbols) => this.owned(symbols, () => symbols.globals(name)));
+  globals(name: string, pc?: bigint): readonly VariableInfo[] {
+    return this.all.flatMap((symbols) => this.owned(symbols, () => symbols.globals(name, pc)));
   }
   typeNamed(name: string, kind?: 'struct' | 'union' | 'enum'): Type | undefined {
     return this.first((symbols) => symbols.typeNamed(name, kind));

@@ -22,6 +22,11 @@ export class Types {
     private readonly findDefinition: FindDefinition,
   ) {}
 
+  /** Makes types anew, as definitions can be found now that could not before. */
+  forget(): void {
+    this.cache.clear();
+  }
+
   /** The type that an entry refers to by DW_AT_type; void where it refers to none. */
   typeOf(die: Die): Type {
     const target = die.type;

@@ -41,14 +41,24 @@ export class Variables {
     return scopes.toReversed().flatMap((scope) => scope.variables.flatMap((die) => this.local(die)));
   }
 
-  globals(name: string): VariableInfo[] {
-    const defined = [...this.names.find(name, 'variable')];
+  /** @param near A unit whose own variables are meant first, for as long as not all names are known. */
+  globals(name: string, near?: Unit): VariableInfo[] {
+    const defined = this.names.isWhole ? [...this.names.find(name, 'variable')] : this.seenFrom(near, name);
     const found = defined.length > 0 ? defined : [...this.names.find(name, 'variableDeclaration')].slice(0, 1);
     if (found.length === 0) return this.withoutDwarf(name);
-    return found.map((die) => {
-      const external = die.bearer(attribute.external)?.flag(attribute.external) ?? false;
-      return this.describe(die, external ? 'global' : 'static');
-    });
+    return found.map((die) => this.describe(die, isExternal(die) ? 'global' : 'static'));
+  }
+
+  /**
+   * What a name means in a unit, as C has it: its own variable, else an external one. Tables of names lack static variables
+   * that nothing is left of, so that of those of other units nothing is known.
+   */
+  private seenFrom(unit: Unit | undefined, name: string): Die[] {
+    if (!unit) return [];
+    const own = [...this.names.findIn(unit, name, 'variable')];
+    if (own.length > 0) return own;
+    const found = [...this.names.find(name, 'variable')];
+    return found.every(isExternal) ? found : [];
   }
 
   /** A variable or function, of which BTF has the type and the symbol table the place. */
@@ -95,8 +105,7 @@ export class Variables {
 
   /** Something declared here and defined in assembly or by the linker. */
   private bySymbol(die: Die): Place {
-    const external = die.bearer(attribute.external)?.flag(attribute.external);
-    return external ? this.symbolPlace(die.name ?? '') : { kind: 'optimized-out' };
+    return isExternal(die) ? this.symbolPlace(die.name ?? '') : { kind: 'optimized-out' };
   }
 
   private symbolPlace(name: string): Place {
@@ -174,6 +183,8 @@ export class Variables {
 const noFrameBase = (): never => {
   throw new Unavailable('a frame base that needs itself');
 };
+
+const isExternal = (die: Die): boolean => die.bearer(attribute.external)?.flag(attribute.external) ?? false;
 
 function isStatic(die: Die): boolean {
   const program = die.bearer(attribute.location)?.block(attribute.location);

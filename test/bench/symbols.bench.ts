@@ -1,23 +1,24 @@
 /**
  * Symbols of Debian's kernel, 590 MB: how long until a function breakpoint has its place, until all names are known, and
- * until a structure is found and laid out, and how much memory that takes; beside gdb, lldb and drgn, whole processes all. One
- * line finds the structure by a `.gdb_index`, which gdb makes here, instead of by an index of our own.
+ * until a structure is found and laid out, and how much memory that takes; beside gdb, lldb and drgn, whole processes all. Some
+ * lines have a copy of the kernel with a `.gdb_index`, which gdb makes here.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { tag } from '../../debug-adapter/symbols/dwarf-constants.ts';
 import { openSymbols } from '../../debug-adapter/symbols/symbols.ts';
-import { structByGdbIndex } from './gdb-index.ts';
 import { printTable, summary } from './table.ts';
 
 const ROUNDS = 3;
 const vmlinux = process.env['RINGSIDE_VMLINUX'] ?? '';
 const cache = join(tmpdir(), `ringside-index-${process.pid}`);
-const gdbIndex = join(tmpdir(), `ringside-gdb-index-${process.pid}`);
+const scratch = join(tmpdir(), `ringside-gdb-index-${process.pid}`);
+/** A copy with a `.gdb_index`. */
+const withIndex = join(scratch, 'vmlinux');
 
-type Task = 'break' | 'index' | 'type' | 'gdb-index';
+/** `early`: a structure before all names are known. */
+type Task = 'break' | 'index' | 'type' | 'early';
 
 interface Cost {
   readonly seconds: number;
@@ -33,13 +34,13 @@ function cost(command: readonly string[]): Cost {
 }
 
 /** This program again, as the process to be measured. */
-const ringside = (what: Task, folder: string) => [process.execPath, __filename, what, folder];
+const ringside = (what: Task, folder: string, image = vmlinux) => [process.execPath, __filename, what, folder, image];
 const python = (body: string) => [
   '/usr/bin/python3',
   '-c',
   `import drgn; p = drgn.Program(); p.load_debug_info(['${vmlinux}']); ${body}`,
 ];
-const gdb = (command: string) => ['gdb', '-batch', '-nx', '-ex', command, vmlinux];
+const gdb = (command: string, image = vmlinux) => ['gdb', '-batch', '-nx', '-ex', command, image];
 const lldb = (command: string) => ['lldb', '--no-lldbinit', '-b', '-o', command, vmlinux];
 
 const tasks: readonly (readonly [string, readonly (readonly [string, () => readonly string[]])[]])[] = [
@@ -47,7 +48,9 @@ const tasks: readonly (readonly [string, readonly (readonly [string, () => reado
     'function breakpoint',
     [
       ['ringside, nothing kept', () => ringside('break', emptied())],
+      ['ringside, nothing kept, with a .gdb_index', () => ringside('break', emptied(), withIndex)],
       ['gdb', () => gdb('break vfs_read')],
+      ['gdb, with a .gdb_index', () => gdb('break vfs_read', withIndex)],
       ['lldb', () => lldb('breakpoint set --name vfs_read')],
       ['drgn', () => python("p.symbol('vfs_read')")],
     ],
@@ -65,8 +68,9 @@ const tasks: readonly (readonly [string, readonly (readonly [string, () => reado
     [
       ['ringside, index kept', () => ringside('type', cache)],
       ['ringside, nothing kept', () => ringside('type', emptied())],
-      ['found by .gdb_index', () => ringside('gdb-index', gdbIndex)],
+      ['ringside, nothing kept, with a .gdb_index', () => ringside('early', emptied(), withIndex)],
       ['gdb', () => gdb('ptype struct task_struct')],
+      ['gdb, with a .gdb_index', () => gdb('ptype struct task_struct', withIndex)],
       ['lldb', () => lldb('type lookup task_struct')],
       ['drgn', () => python("str(p.type('struct task_struct'))")],
     ],
@@ -74,16 +78,11 @@ const tasks: readonly (readonly [string, readonly (readonly [string, () => reado
 ];
 
 /** What a measured process does. */
-async function perform(task: Task, folder: string): Promise<void> {
-  if (task === 'gdb-index') {
-    const index = readFileSync(join(folder, `${basename(vmlinux)}.gdb-index`));
-    console.log(structByGdbIndex(vmlinux, index, 'task_struct', tag.structureType));
-    return;
-  }
-  const symbols = await openSymbols(vmlinux, { cache: folder });
+async function perform(task: Task, folder: string, image: string): Promise<void> {
+  const symbols = await openSymbols(image, { cache: folder });
   if (task === 'break') console.log(symbols.placesForFunction('vfs_read'));
-  else await symbols.indexed;
-  if (task === 'type') {
+  else if (task !== 'early') await symbols.indexed;
+  if (task === 'type' || task === 'early') {
     const start = performance.now();
     const type = symbols.typeNamed('task_struct', 'struct');
     const members = type?.kind === 'struct' ? type.members.map((member) => member.type.kind) : [];
@@ -98,9 +97,11 @@ function emptied(): string {
 }
 
 function compare(): void {
-  mkdirSync(gdbIndex);
-  const made = cost(gdb(`save gdb-index ${gdbIndex}`));
+  mkdirSync(scratch);
+  const made = cost(gdb(`save gdb-index ${scratch}`));
   console.log(`gdb makes its index in ${made.seconds.toFixed(1)} s with ${made.megabytes.toFixed(0)} MB`);
+  const section = `.gdb_index=${join(scratch, `${basename(vmlinux)}.gdb-index`)}`;
+  cost(['objcopy', '--add-section', section, vmlinux, withIndex]);
   for (const [heading, programs] of tasks) {
     const rows: string[][] = [];
     let ours: number | undefined;
@@ -120,11 +121,11 @@ function compare(): void {
 }
 
 const task = process.argv[2] as Task | undefined;
-if (task) void perform(task, process.argv[3] ?? '');
+if (task) void perform(task, process.argv[3] ?? '', process.argv[4] ?? '');
 else {
   try {
     compare();
   } finally {
-    for (const folder of [cache, gdbIndex]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [cache, scratch]) rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 /** What each purpose needs; starting Ringside itself needs none of them. */
 const packages = {
   guests: ['gcc', 'binutils', 'make', 'libc6-dev', 'linux-libc-dev', 'libxen-dev', 'qemu-system-x86', 'acpica-tools'],
-  unit: ['clang', 'llvm', 'rustc', 'linux-headers-cloud-amd64'],
+  unit: ['clang', 'llvm', 'lld', 'rustc', 'linux-headers-cloud-amd64'],
   clients: ['gcc', 'g++', 'binutils', 'gdb', 'gdbserver', 'lldb', 'pahole', 'qemu-system-x86'],
   linux: ['qemu-system-x86', 'busybox-static', 'cpio'],
   bench: ['gcc', 'binutils', 'gdb', 'lldb', 'qemu-system-x86', 'qemu-utils', 'time', 'python3-drgn'],

@@ -5,25 +5,16 @@
 import type { Worker } from 'node:worker_threads';
 import { type DebugInfo, smallImage } from '../debug-info.ts';
 import type { Die } from '../die.ts';
-import { tag } from '../dwarf-constants.ts';
 import type { Unit } from '../unit.ts';
 import { buildColumns, type ImageColumns } from './build.ts';
 import { cacheFile, readCached } from './cache.ts';
+import { type NameKind, nameKinds } from './name-kinds.ts';
 import { NameTable, NameTableBuilder } from './name-table.ts';
 import { startThread } from './thread.ts';
-import { scanUnit, variableDeclaration } from './unit-names.ts';
+import { scanUnit } from './unit-names.ts';
 
-const nameKinds = {
-  function: new Set([tag.subprogram]),
-  variable: new Set([tag.variable]),
-  variableDeclaration: new Set([variableDeclaration]),
-  type: new Set([tag.structureType, tag.classType, tag.unionType, tag.enumerationType, tag.typedef, tag.baseType]),
-  enumerator: new Set([tag.enumerator]),
-} as const;
-export type NameKind = keyof typeof nameKinds;
-
-/** Units that may define a name, without reading all. */
-export type UnitHints = (name: string) => Iterable<Unit>;
+/** Units that may define a name, without reading all, in no order and some more than once. */
+export type UnitHints = (name: string, kind: NameKind) => Iterable<Unit>;
 
 export interface IndexOptions {
   /** Folder of kept indexes; none are kept when absent. */
@@ -54,11 +45,16 @@ export class ImageIndex {
     this.ready = this.isLarge ? this.fetch() : Promise.resolve();
   }
 
+  /** Whether all names are known. Until then {@link find} gives the first entries of a name, or none. */
+  get isWhole(): boolean {
+    return !this.isLarge || this.columns !== undefined;
+  }
+
   /** Entries of that name, in the file's order; for an enumerator, its enumeration. */
   *find(name: string, kind: NameKind): Generator<Die> {
     const names = this.names;
     if (names) yield* this.named(names, name, kind);
-    else for (const unit of new Set(this.hints(name))) yield* this.findIn(unit, name, kind);
+    else yield* this.findByHints(name, kind);
   }
 
   /** As {@link find}, in one unit. */
@@ -95,6 +91,11 @@ export class ImageIndex {
   async stop(): Promise<void> {
     this.stopped = true;
     await this.worker?.terminate();
+  }
+
+  private *findByHints(name: string, kind: NameKind): Generator<Die> {
+    const units = [...new Set(this.hints(name, kind))].sort((a, b) => a.index - b.index);
+    for (const unit of units) yield* this.findIn(unit, name, kind);
   }
 
   private *named(table: NameTable, name: string, kind: NameKind): Generator<Die> {
