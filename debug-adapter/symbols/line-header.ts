@@ -15,8 +15,8 @@ export interface LineHeader {
   readonly addressSize: number;
   /** Normalised paths, by the file register's value. Index 0 is empty before DWARF 5. */
   readonly files: readonly string[];
-  /** The instructions. */
-  readonly program: Cursor;
+  /** The instructions, from the first on, each time. */
+  readonly program: () => Cursor;
 }
 
 const contentType = { path: 1, directoryIndex: 2 } as const;
@@ -46,7 +46,7 @@ export function readLineHeader(unit: Unit): LineHeader | undefined {
   if (lineRange === 0 || opcodeBase === 0) cursor.fail('line program header has a line range or opcode base of 0');
   const operandCounts = cursor.block(opcodeBase - 1);
   const files = version >= 5 ? readTables(cursor, unit, offsetSize) : readOldTables(cursor, unit);
-  const instructions = new Cursor(cursor.bytes, programAt, cursor.where, cursor.end, cursor.origin);
+  const instructions = () => new Cursor(cursor.bytes, programAt, cursor.where, cursor.end, cursor.origin);
   return {
     minimumInstructionLength,
     defaultIsStatement,

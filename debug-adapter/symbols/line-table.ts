@@ -76,7 +76,8 @@ export function readLineTable(
   isLoaded: (distance: number) => boolean,
 ): LineTable {
   const rows = new Rows();
-  const { program: cursor, minimumInstructionLength: unitLength, opcodeBase, lineBase, lineRange } = header;
+  const { minimumInstructionLength: unitLength, opcodeBase, lineBase, lineRange } = header;
+  const cursor = header.program();
   const sequences: Sequence[] = [];
   const first = header.defaultIsStatement ? rowFlags.statement : 0;
   let distance = 0;

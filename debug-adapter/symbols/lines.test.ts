@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { openDebugInfo } from './debug-info.ts';
 import {
   breakpointAddresses,
   build,
@@ -11,6 +12,8 @@ import {
   run,
   type Variant,
 } from './fixtures/toolchain.ts';
+import { readLineHeader } from './line-header.ts';
+import { readLineTable } from './line-table.ts';
 import { openSymbols } from './symbols.ts';
 
 const narrow = ([0, 2] as const).map((optimisation) => ({
@@ -125,4 +128,13 @@ describe('places for breakpoints as gdb has them', () => {
       symbols.close();
     });
   }
+});
+
+test('a line table that was let go of is read again', () => {
+  const info = openDebugInfo(build({ compiler: 'gcc', optimisation: 1, dwarf: 5 }));
+  const header = readLineHeader(info.units[0] ?? assert.fail()) ?? assert.fail();
+  const [first, second] = [0, 1].map(() => readLineTable(header, info.addresses, () => true));
+  assert.ok(first && first.sequences.length > 0);
+  assert.deepEqual(second, first);
+  info.close();
 });
