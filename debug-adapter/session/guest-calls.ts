@@ -15,7 +15,7 @@ export class GuestCalls {
   /** What each guest was last told; the core keeps that when a guest is restarted. */
   private readonly told = new WeakMap<Target, boolean>();
 
-  /** Somebody looks, or does no more. True where there are such calls. Throws a `UserError` where the host cannot. */
+  /** Somebody looks, or does no more. True where there are such calls. Rejects where the target cannot. */
   want(guest: Guest, on: boolean): Promise<boolean> {
     this.wanted = on;
     return this.apply(guest);
@@ -24,7 +24,9 @@ export class GuestCalls {
   /** What the guest is to be stopped on, in the lines of `monitor stop-on`: for some of it calls have to be traced. */
   async needFor(guest: Guest, stops: readonly string[]): Promise<void> {
     this.needed = stops.some((line) => line.startsWith('hypercall'));
-    await this.apply(guest);
+    await this.apply(guest).catch((error: Error) => {
+      throw targetRefused(error.message);
+    });
   }
 
   /** Nobody has asked yet, as after a new guest was booted. */
@@ -39,9 +41,7 @@ export class GuestCalls {
     const on = this.wanted || this.needed;
     if (on === (this.told.get(target) ?? false)) return true;
     const at = on ? places.map(hex) : [];
-    await target.inspect.sendRequest(inspect.recordCalls, { convention: 'xen-pv', at }).catch((error: Error) => {
-      throw targetRefused(error.message);
-    });
+    await target.inspect.sendRequest(inspect.recordCalls, { convention: 'xen-pv', at });
     this.told.set(target, on);
     return true;
   }

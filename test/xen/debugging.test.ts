@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import type { InterruptsPart, PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
+import type { HypercallRecord, InterruptsPart, PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
 import { xenCalls } from '../../hypervisor-core/hypercalls/xen-names.ts';
 import { evaluate, move, runToStop, stack, type } from '../adapter/driving.ts';
 import { sharedLines } from '../linux/serial-log.ts';
@@ -15,12 +15,33 @@ const symbols = addresses();
 const address = (name: string) => symbols.get(name) ?? assert.fail(`nm knows no ${name}`);
 /** Of `struct cpu_user_regs`, whose address `pv_hypercall` is given: the number of the call is in RAX. */
 const NUMBER = '*(unsigned long *)($rdi + 80)';
+const [FIRST, RIP] = [112, 128];
 
 let guest: XenGuest;
 let client: DapClient;
 
 const breakAt = (...breakpoints: { name: string; condition?: string }[]) =>
   client.request('setFunctionBreakpoints', { breakpoints });
+
+/** Has the calls of the first domain listed, or no more; only our own core does that. */
+async function list(on: boolean): Promise<void> {
+  if (backend === 'kvm') assert.deepEqual(await client.request('ringside/recordCalls', { on }), { on: true });
+}
+
+/** What is listed from `from` on. */
+async function listed(from = 0): Promise<readonly HypercallRecord[]> {
+  const { records, dropped, total } = await client.request('ringside/hypercalls', { from, limit: 10_000 });
+  assert.deepEqual([dropped, total], [0, from + records.length]);
+  return records;
+}
+
+const nameOf = ({ name }: HypercallRecord) => name.replace(/:.*/, '');
+
+/** What a console_io was listed with, as the console has it. */
+const printedBy = ({ arguments: given }: HypercallRecord) => given[2]?.text?.replace(/(\\n|…).*/, '') ?? '';
+
+/** A register of the caller that `pv_hypercall` was given. */
+const saved = async (offset: number) => BigInt(await evaluate(client, `*(unsigned long *)($rdi + ${offset})`));
 
 const bytesAt = async (memoryReference: string, count: number) =>
   Buffer.from((await client.request('readMemory', { memoryReference, count }))?.data ?? '', 'base64');
@@ -42,6 +63,7 @@ after(async () => {
 
 describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
   test('stops at a function of its own by name, though it moves itself before, with its callers and its code', async () => {
+    await list(true);
     await breakAt({ name: 'dom0_construct_pv' });
     await runToStop(client);
     assert.match(guest.log, /New Xen image base address/);
@@ -93,18 +115,57 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     await client.request('setInstructionBreakpoints', { breakpoints: [{ instructionReference }] });
     const calls = [17, 12, 14, 2, 25, 0].map((number) => xenCalls[number]?.name ?? '');
     await breakAt(...calls.map((name) => ({ name: `do_${name}` })));
+    const made: { rip: bigint; first: bigint }[] = [];
     for (const name of calls) {
       await move(client, 'continue');
       const [entry, caller] = await stack(client);
       assert.deepEqual([entry?.name, caller?.name.replace(/\+.*/, '')], ['pv_hypercall', 'lstar_enter']);
       assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, name);
+      made.push({ rip: await saved(RIP), first: await saved(FIRST) });
       await move(client, 'continue');
       assert.equal((await stack(client))[0]?.name, `do_${name}`);
+    }
+    // The last has not returned.
+    const shown = backend === 'kvm' ? await listed() : [];
+    for (const [index, record] of shown.entries()) {
+      assert.equal(nameOf(record), calls[index]);
+      assert.deepEqual(
+        [BigInt(record.rip), BigInt(record.arguments[0]?.value ?? 0)],
+        [made[index]?.rip, made[index]?.first],
+      );
+      assert.deepEqual([record.abi, record.cpl, record.vcpu], ['xen', 3, 0]);
+      const SYSCALL = [0x0f, 0x05];
+      assert.deepEqual([...(await bytesAt(`0x${(BigInt(record.rip) - 2n).toString(16)}`, 2))], SYSCALL);
+    }
+    if (backend === 'kvm') {
+      assert.equal(shown.length, calls.length - 1);
+      for (const [index, number] of [17, 12, 14, 2, 25].entries()) {
+        const { names, mask = 0xffff_ffffn } = xenCalls[number]?.operations ?? {};
+        const operation = names?.[Number((made[index]?.first ?? 0n) & mask)];
+        assert.equal(shown[index]?.name, operation === undefined ? calls[index] : `${calls[index]}: ${operation}`);
+        assert.equal(shown[index]?.result, '0x0');
+      }
     }
     await client.request('setInstructionBreakpoints', { breakpoints: [] });
     await breakAt({ name: 'pv_hypercall', condition: `${NUMBER} == 18` });
     await move(client, 'continue');
     assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, 'console_io');
+  });
+
+  test('stops on a call that is listed, and lists what that was about', { skip: backend !== 'kvm' }, async () => {
+    await breakAt();
+    const before = await listed();
+    assert.equal(before.filter((record) => nameOf(record) === 'console_io').length, 0);
+    await client.request('ringside/stopOn', { stops: ['hypercall xen 0x12'] });
+    await move(client, 'continue');
+    assert.equal((await stack(client))[0]?.name, 'pv_hypercall');
+    assert.equal(await evaluate(client, NUMBER), '18');
+    await client.request('ringside/stopOn', { stops: [] });
+    const [first, ...others] = (await listed(before.length)).filter((record) => nameOf(record) === 'console_io');
+    assert.ok(first && others.length === 0);
+    assert.deepEqual([first.name, first.result], ['console_io: write', '0x0']);
+    assert.ok(guest.log.includes(printedBy(first)) && printedBy(first) !== '', printedBy(first));
+    await list(false);
   });
 
   test('boots its first domain to init, whose page tables are shown when it calls', async () => {
