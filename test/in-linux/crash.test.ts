@@ -204,7 +204,7 @@ describe('a panic under a QEMU that runs already', { timeout: 300_000 }, () => {
       const ours = (await stack(client)).map(({ name }) => name.replace(/\+0x.*/, ''));
       // Without a farewell the guest stays where it is.
       adapter.process.kill('SIGKILL');
-      const commands = ['set confirm off', `target remote ${sockets.gdb}`, 'backtrace', 'kill'];
+      const commands = ['set confirm off', `target remote ${sockets.gdb}`, 'backtrace'];
       const parameters = ['-nx', '-batch', files.vmlinux, ...commands.flatMap((command) => ['-ex', command])];
       const told = execFileSync('gdb', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
       const theirs = [...told.matchAll(new RegExp(`^#\\d+ +(?:${ADDRESS} in )?(\\w+)`, 'gm'))].map(([, name]) => name);
