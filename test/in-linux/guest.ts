@@ -10,6 +10,8 @@ export const files = {
   initramfs: setting('RINGSIDE_INITRAMFS'),
   /** Modules in the order in which they are to be loaded; the last, virtio_blk.ko, has its debug information. */
   modules: setting('RINGSIDE_MODULES').split(' '),
+  /** What Debian 12's crash can read of this kernel: `log`, `tasks`. */
+  crashReads: setting('RINGSIDE_CRASH_READS').split(' '),
 };
 
 const READY = 'ready for the debugger';

@@ -8,6 +8,7 @@ import type { LinuxTask, TasksPart } from '../../debug-adapter/protocol/custom.t
 import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
 import { Page } from '../guides/page.ts';
 import { Reader } from '../guides/reader.ts';
+import { crash, crashTasks } from './crash-utility.ts';
 import { drgn, readable } from './drgn.ts';
 import { files, launchLinux, saidOnConsole, type } from './guest.ts';
 
@@ -51,6 +52,9 @@ after(async () => {
 const line = ({ pid, tgid, parent, state, cpu, flags, stack, address, comm }: LinuxTask) =>
   `${pid} ${tgid} ${parent} ${state} ${cpu} 0x${flags.toString(16)} ${stack} ${address} ${comm}`;
 
+/** For a test of what this release's crash can read of such a kernel. */
+const whereCrash = (reads: string): typeof test | undefined => (files.crashReads.includes(reads) ? test : undefined);
+
 describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout: 300_000 }, () => {
   test('as the page about other debuggers has drgn read it', async () => {
     const reader = new Reader();
@@ -79,6 +83,12 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     assert.deepEqual(ours.filter((each) => !idle.has(each)).sort(), theirs('task').sort());
     assert.deepEqual(ours.filter((each) => idle.has(each)).length, CPUS);
     assert.ok(shown.tasks.some(({ comm, tgid, pid }) => comm === 'sleep' && tgid === pid));
+  });
+
+  whereCrash('tasks')?.('every task, as crash lists them from our vmcore', () => {
+    // It says of no idle task whose child it is.
+    const ours = shown.tasks.map(({ pid, parent, cpu, address }) => `${pid} ${pid && parent} ${cpu} ${address}`);
+    assert.deepEqual(ours.sort(), crashTasks(join(folder, 'vmcore'), files.vmlinux).sort());
   });
 
   test('what each vCPU runs, in the Call Stack and in the vCPUs view', async () => {
@@ -128,6 +138,18 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
     });
     assert.ok(wanted.length > 100);
     assert.deepEqual(text.trimEnd().split('\n'), wanted);
+  });
+
+  whereCrash('log')?.('the log, as crash reads it from our vmcore', async () => {
+    const { text } = await adapter.client.request('ringside/kernelLog', {});
+    const lines = text.trimEnd().split('\n');
+    // It has the time before the first line of a record alone.
+    const prefix = '[    0.000000] '.length;
+    const inCrash = crash(join(folder, 'vmcore'), files.vmlinux, 'log').slice(-lines.length);
+    assert.deepEqual(
+      inCrash.map((each, n) => (each.startsWith('[') ? each : lines[n]?.slice(0, prefix) + each.slice(prefix))),
+      lines,
+    );
   });
 
   test('modules', async () => {

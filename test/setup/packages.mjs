@@ -12,7 +12,7 @@ const packages = {
   small: ['gcc', 'binutils', 'libc6-dev', 'make', 'flex', 'bison', 'bc', 'libelf-dev', 'xz-utils', 'perl', 'cpio'],
   xen: ['qemu-system-x86', 'busybox-static', 'cpio', 'binutils', 'gdb'],
   vscode: ['chromium'],
-  vmlinux: ['debian-archive-keyring', 'binutils', 'gdb', 'elfutils', 'bpftool', 'python3-drgn', 'xz-utils'],
+  vmlinux: ['debian-archive-keyring', 'binutils', 'gdb', 'elfutils', 'bpftool', 'python3-drgn', 'crash', 'xz-utils'],
   svm: ['qemu-system-x86', 'busybox-static', 'cpio'],
   vmx: [
     'busybox-static',

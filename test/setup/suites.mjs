@@ -124,12 +124,13 @@ const ownKernel = {
 
 /**
  * Debian's kernels that are looked into: this release's own, a newer one, and one of an older release. `loaded`: modules that
- * are loaded at the start; `underDisk`: those that virtio_blk needs, in order, where they are not built in.
+ * are loaded at the start; `underDisk`: those that virtio_blk needs, in order, where they are not built in; `crashReads`:
+ * what this release's crash(8) can read of it, in QEMU's own dumps as well.
  */
 const kernels = {
-  older: { ...ownKernel, release: 'bullseye' },
-  release: ownKernel,
-  newer: { metaPackage: 'linux-image-6.12-cloud-amd64', loaded: ['irqbypass', 'kvm'], underDisk: [] },
+  older: { ...ownKernel, release: 'bullseye', crashReads: 'log tasks' },
+  release: { ...ownKernel, crashReads: 'log' },
+  newer: { metaPackage: 'linux-image-6.12-cloud-amd64', loaded: ['irqbypass', 'kvm'], underDisk: [], crashReads: '' },
 };
 
 /** Takes as long as all else that is asked of a kernel's symbols. */
@@ -205,7 +206,7 @@ async function smallSymbols() {
 }
 
 /** A kernel of Debian's boots under QEMU with a small root and two of its modules, and is then looked into. */
-const inLinux = ({ metaPackage, release, loaded, underDisk }) =>
+const inLinux = ({ metaPackage, release, loaded, underDisk, crashReads }) =>
   async function run() {
     const { vmlinux, module } = debianVmlinux(metaPackage, release);
     const { kernel, modules } = debianKernel(metaPackage, [...loaded, ...underDisk], release);
@@ -219,6 +220,7 @@ const inLinux = ({ metaPackage, release, loaded, underDisk }) =>
         RINGSIDE_VMLINUZ: kernel,
         RINGSIDE_INITRAMFS: initramfs,
         RINGSIDE_MODULES: [...modules.slice(loaded.length), module].join(' '),
+        RINGSIDE_CRASH_READS: crashReads,
       });
     } finally {
       rmSync(scratch, { recursive: true, force: true });
