@@ -66,7 +66,7 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     await list(true);
     await breakAt({ name: 'dom0_construct_pv' });
     await runToStop(client);
-    assert.match(guest.log, /New Xen image base address/);
+    assert.ok(guest.log.includes('New Xen image base address'), guest.log.slice(-500));
     const frames = (await stack(client)).slice(0, 4);
     const places = frames.map(({ instructionPointerReference }) => BigInt(instructionPointerReference ?? 0));
     assert.equal(places[0], address('dom0_construct_pv'));
@@ -189,8 +189,9 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     await client.request('continue', { threadId: 1 });
     await type(client, 'you\n');
     await client.event('terminated');
-    assert.match(guest.log, /guest: heard you/);
-    assert.doesNotMatch(guest.log, /Oops|BUG:|Call Trace|[Pp]anic/);
+    assert.ok(guest.log.includes('guest: heard you'), guest.log.slice(-500));
+    const complaints = guest.log.split('\n').filter((line) => /Oops|BUG:|Call Trace|[Pp]anic/.test(line));
+    assert.deepEqual(complaints, []);
     const lines = sharedLines(guest.log, SHARED);
     assert.ok(lines.length > 25, lines.join('\n'));
     if (backend === 'kvm') assert.deepEqual(lines, sharedLines(xenUnderQemu(), SHARED));
