@@ -328,6 +328,8 @@ export interface InterruptsPart extends InterruptState {
   readonly waiting: readonly WaitingInterrupt[];
   /** The guest is a Linux with known symbols: it can be asked for its own interrupts and timers. */
   readonly linux?: boolean;
+  /** The guest is a Xen with known symbols: it can be asked for what its first domain has of interrupts. */
+  readonly xen?: boolean;
 }
 
 export interface MemoryMapPart {
@@ -455,6 +457,48 @@ export interface LinuxTimer {
   readonly clock: string;
 }
 
+/** A handler that a paravirtual domain has given Xen, in place of an entry of an IDT. */
+export interface XenTrap {
+  readonly vector: number;
+  readonly name: string;
+  readonly handler: Hex;
+  readonly symbol?: string;
+  readonly selector: number;
+  readonly dpl: number;
+  /** It is entered with events masked. */
+  readonly masksEvents: boolean;
+}
+
+/** An event channel in use, by which Xen interrupts a domain. */
+export interface XenEventChannel {
+  readonly port: number;
+  readonly state: 'reserved' | 'unbound' | 'interdomain' | 'pirq' | 'virq' | 'ipi';
+  /** Of a pirq or virq its number, of an interdomain channel the other's port, of an unbound one the domain that may bind it. */
+  readonly detail?: number;
+  readonly pending: boolean;
+  readonly masked: boolean;
+}
+
+/** What takes the place of interrupt controllers for a domain of a Xen in the guest. */
+export interface XenDomain {
+  readonly id: number;
+  readonly vcpus: readonly {
+    readonly id: number;
+    /** Of Xen's processors, the one that it runs on, or ran on last. */
+    readonly processor: number;
+    /** An event is there to be told of; it is not to be told of any now. */
+    readonly pending: boolean;
+    readonly masked: boolean;
+    /** None of a vCPU that has given none yet. */
+    readonly traps: readonly XenTrap[];
+  }[];
+  /** How events come. */
+  readonly abi: '2-level' | 'FIFO';
+  readonly channels: readonly XenEventChannel[];
+  /** Why there may be more channels. */
+  readonly problem?: string;
+}
+
 /** A function on the call stack of a task. */
 export interface TaskFrame {
   readonly address: Hex;
@@ -544,6 +588,8 @@ export interface RingsideRequests {
     arguments: Record<string, never>;
     body: { timers: readonly LinuxTimer[]; problem?: string };
   };
+  /** Of a Xen in the guest, its first domain. */
+  'ringside/xenDomain': { arguments: Record<string, never>; body: XenDomain };
   /** What a Linux guest has at an address, the value of a C expression: lines, the most particular first. */
   'ringside/whatIs': {
     arguments: { threadId: number; address: string };

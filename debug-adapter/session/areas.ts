@@ -17,6 +17,7 @@ import { sources } from './sources.ts';
 import { stacks } from './stacks.ts';
 import { stateRequests } from './state-requests.ts';
 import { variables } from './variables.ts';
+import { xen } from './xen.ts';
 
 export const areas: readonly Area[] = [
   lifecycle,
@@ -36,4 +37,5 @@ export const areas: readonly Area[] = [
   consoleInput,
   stateRequests,
   linux,
+  xen,
 ];

@@ -8,6 +8,7 @@ import { ExpressionError } from '../expressions/api.ts';
 import { LinuxError } from '../linux/linux-error.ts';
 import { SymbolFileError } from '../symbols/api.ts';
 import { TargetError } from '../target/target.ts';
+import { XenError } from '../xen/xen-memory.ts';
 
 /** The guest ended, or was lost, while an operation waited for it to stop. */
 export class GuestGone extends Error {}
@@ -101,7 +102,8 @@ export const targetRefused = (message: string) => shown(1311, message);
 const coreRefused = (message: string) => quiet(1313, message);
 export const fileNotWritten = (path: string, reason: string) =>
   shown(1315, l10n.t('{0} was not written: {1}.', path, reason));
-const linuxUnread = (message: string) => quiet(1314, message);
+/** What a Linux, or Xen, in the guest does not tell. */
+const guestUnread = (message: string) => quiet(1314, message);
 export const disassemblyFailed = (reason: string) => quiet(1312, l10n.t('Cannot disassemble here: {0}', reason));
 
 /** A defect of ours; the message carries what a bug report needs. */
@@ -111,7 +113,7 @@ const internalError = (error: unknown) =>
 export function describeError(error: unknown): UserError {
   if (error instanceof UserError) return error;
   if (error instanceof ExpressionError) return badExpression(error.message);
-  if (error instanceof LinuxError) return linuxUnread(error.message);
+  if (error instanceof LinuxError || error instanceof XenError) return guestUnread(error.message);
   if (error instanceof TargetError) return targetRefused(error.message);
   if (error instanceof ResponseError) return coreRefused(error.message);
   if (error instanceof ConnectionError || error instanceof GuestGone) return guestEnded();

@@ -90,6 +90,7 @@ const whole: Readonly<Record<string, object>> = {
   'ringside/taskStack': { address: '0x1000' },
   'ringside/linuxIrqs': {},
   'ringside/linuxTimers': {},
+  'ringside/xenDomain': {},
   'ringside/whatIs': { threadId: 1, address: '0x1000' },
   'ringside/inlineScope': { frameId: 1 },
 };

@@ -7,20 +7,28 @@ import type {
   LapicState,
   MessageRoute,
   PicState,
+  XenDomain,
 } from '../../debug-adapter/protocol/custom.ts';
 import { byte, count, duration, time } from './format.ts';
 import { logNode, ratesNode } from './interrupt-log-nodes.ts';
 import { InterruptRates } from './interrupt-rates.ts';
 import { type LinuxInterrupts, linuxNodes } from './linux-interrupts-nodes.ts';
 import type { StateNode } from './state-node.ts';
+import { xenNodes } from './xen-interrupts-nodes.ts';
 
 type Idt = ReadonlyMap<number, IdtEntry>;
 
-/** `rates` knows the stops before; `linux` is how a Linux guest's own lists are read. */
+/** How what the guest itself has of interrupts is read. */
+export interface GuestInterrupts {
+  readonly linux: LinuxInterrupts;
+  xen(): Promise<XenDomain>;
+}
+
+/** `rates` knows the stops before. */
 export function interruptsNodes(
   part: InterruptsPart,
   rates = new InterruptRates(),
-  linux?: LinuxInterrupts,
+  guest?: GuestInterrupts,
 ): StateNode[] {
   const idt: Idt = new Map(part.idt.map((entry) => [entry.vector, entry]));
   const nameOf = (vector: number) => vectorName(vector, idt);
@@ -34,7 +42,8 @@ export function interruptsNodes(
     ...part.pic.map(picNode),
     ...(part.pit.length > 0 ? [pitNode(part)] : []),
     idtNode(part.idt),
-    ...(part.linux && linux ? linuxNodes(linux) : []),
+    ...(part.linux && guest ? linuxNodes(guest.linux) : []),
+    ...(part.xen && guest ? xenNodes(guest.xen) : []),
     ...(part.unknown ?? []).map(
       (sentence, n): StateNode => ({ id: `interrupts/unknown/${n}`, label: sentence, icon: 'info' }),
     ),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import {
   interrupts,
@@ -11,6 +12,7 @@ import {
   taskFrames,
   tasks,
   walk,
+  xenDomain,
 } from '../../test/e2e/fake/snapshot.ts';
 import { interruptsNodes } from './interrupts-nodes.ts';
 import { linuxNodes } from './linux-interrupts-nodes.ts';
@@ -20,6 +22,7 @@ import { type NumberFormat, registerNumber } from './register-numbers.ts';
 import { registersNodes } from './registers-nodes.ts';
 import { changedBelow, isChanged, type StateNode, valuesOf } from './state-node.ts';
 import { tasksNodes } from './tasks-nodes.ts';
+import { VIRQS } from './xen-interrupts-nodes.ts';
 
 /** Indented labels and descriptions of all rows that are there without being read. */
 function outline(nodes: readonly StateNode[], indent = ''): string[] {
@@ -158,6 +161,44 @@ test('a Linux guest’s interrupts and timers are read when they are unfolded', 
       'The list is damaged.: ',
     ],
   );
+});
+
+test('a Xen’s first domain has event channels and trap handlers, read when it is unfolded', async () => {
+  let reads = 0;
+  const xen = async () => {
+    reads++;
+    return { ...xenDomain, problem: 'The list is damaged.' };
+  };
+  const nothing = async () => assert.fail();
+  const guest = { linux: { irqs: nothing, timers: nothing }, xen };
+  const rows = interruptsNodes({ ...interrupts, xen: true }, undefined, guest);
+  const children = find(rows, 'interrupts/xen-domain').children;
+  assert.ok(typeof children === 'function');
+  assert.equal(reads, 0);
+  const below = await children();
+  assert.deepEqual(outline(below), [
+    'Event channels: FIFO, 3 in use, 1 pending',
+    '  port 1: VIRQ_TIMER  pending',
+    '  port 2: PIRQ 9  masked',
+    '  port 3: IPI',
+    '  The list is damaged.: ',
+    'vCPU 0: on processor 1, events pending, events masked, 1 trap handlers',
+    '  0x0e #PF page fault: 0xffffffff81c01b00  DPL 0  masks events',
+    'vCPU 1: on processor 0, no trap handlers yet',
+  ]);
+  const trap = find(below, 'interrupts/xen-domain/vcpu-0/14');
+  assert.deepEqual([trap.address, trap.code], ['0xffffffff81c01b00', true]);
+  assert.deepEqual(
+    interruptsNodes(interrupts, undefined, guest).filter(({ id }) => id === 'interrupts/xen-domain'),
+    [],
+  );
+});
+
+const XEN_HEADER = '/usr/include/xen/xen.h';
+test('VIRQs are those of Xen’s header', { skip: !existsSync(XEN_HEADER) && `${XEN_HEADER} is not here` }, () => {
+  const defined = readFileSync(XEN_HEADER, 'utf8').matchAll(/^#define VIRQ_(\w+) +(\d+)\b/gm);
+  const names = [...defined].map(([, name, number]) => [number, name]);
+  assert.deepEqual(VIRQS, Object.fromEntries(names));
 });
 
 test('interrupts name vectors by their handlers', () => {

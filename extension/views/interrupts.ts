@@ -9,18 +9,23 @@ import { StateTree } from './state-tree.ts';
 export function interruptsView(store: StopStore): Disposable {
   let session = store.session;
   let rates = new InterruptRates();
-  const read = async <Name extends 'ringside/linuxIrqs' | 'ringside/linuxTimers'>(name: Name) => {
+  const read = async <Name extends 'ringside/linuxIrqs' | 'ringside/linuxTimers' | 'ringside/xenDomain'>(
+    name: Name,
+  ) => {
     if (!store.session) throw new Error('There is no session.');
     return request(store.session, name, {});
   };
-  const linux = { irqs: () => read('ringside/linuxIrqs'), timers: () => read('ringside/linuxTimers') };
+  const guest = {
+    linux: { irqs: () => read('ringside/linuxIrqs'), timers: () => read('ringside/linuxTimers') },
+    xen: () => read('ringside/xenDomain'),
+  };
   return new StateTree(store, {
     view: 'ringside.interrupts',
     part: 'interrupts',
     build: (part) => {
       if (store.session !== session) rates = new InterruptRates();
       session = store.session;
-      return interruptsNodes(part, rates, linux);
+      return interruptsNodes(part, rates, guest);
     },
     describe: () => `vCPU ${store.threadId - 1}`,
   });

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import type { HypercallRecord, InterruptsPart, PageTableRoot } from '../../debug-adapter/protocol/custom.ts';
+import type {
+  HypercallRecord,
+  InterruptsPart,
+  PageTableRoot,
+  XenEventChannel,
+} from '../../debug-adapter/protocol/custom.ts';
 import { xenCalls } from '../../hypervisor-core/hypercalls/xen-names.ts';
 import { evaluate, move, runToStop, stack, type } from '../adapter/driving.ts';
 import { sharedLines } from '../linux/serial-log.ts';
@@ -25,7 +30,9 @@ const breakAt = (...breakpoints: { name: string; condition?: string }[]) =>
 
 /** Has the calls of the first domain listed, or no more; only our own core does that, and others say so. */
 async function list(on: boolean): Promise<void> {
-  assert.deepEqual(await client.request('ringside/recordCalls', { on }), { on: backend === 'kvm' });
+  const listing = client.request('ringside/recordCalls', { on });
+  if (backend === 'kvm') assert.deepEqual(await listing, { on: true });
+  else await assert.rejects(listing, /QEMU does not tell recordCalls: only Ringside's own core on KVM does/);
 }
 
 /** What is listed from `from` on. */
@@ -45,6 +52,29 @@ const saved = async (offset: number) => BigInt(await evaluate(client, `*(unsigne
 
 const bytesAt = async (memoryReference: string, count: number) =>
   Buffer.from((await client.request('readMemory', { memoryReference, count }))?.data ?? '', 'base64');
+
+/** An array of struct trap_info, up to its last entry, which has no address. */
+async function trapsAt(memoryReference: string): Promise<ReadonlyMap<number, string>> {
+  const [bytes, entryBytes] = [await bytesAt(memoryReference, 256 * 16), 16];
+  const traps = new Map<number, string>();
+  for (let at = 0; at < bytes.length && bytes.readBigUInt64LE(at + 8) !== 0n; at += entryBytes) {
+    traps.set(bytes.readUInt8(at), `0x${bytes.readBigUInt64LE(at + 8).toString(16)}`);
+  }
+  return traps;
+}
+
+/** Handlers that Xen has of the first domain's first vCPU, by vector. */
+async function handlers(): Promise<ReadonlyMap<number, string>> {
+  const { vcpus } = await client.request('ringside/xenDomain', {});
+  return new Map(vcpus[0]?.traps.map(({ vector, handler }) => [vector, handler]));
+}
+
+/** ECS_..., as Xen prints them. */
+const STATES = ['free', 'reserved', 'unbound', 'interdomain', 'pirq', 'virq', 'ipi'];
+
+/** A channel in the words of Xen's debug key `e`. */
+const asXenPrints = ({ port, pending, masked, state, detail }: XenEventChannel) =>
+  `${port} [${Number(pending)}/${Number(masked)}] s=${STATES.indexOf(state)}${/irq/.test(state) ? ` ${state[0]}=${detail}` : ''}`;
 
 async function pageTables(): Promise<PageTableRoot> {
   const { pageTables } = await client.request('ringside/snapshot', { threadId: 1, parts: ['pageTables'] });
@@ -125,6 +155,9 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
       await move(client, 'continue');
       assert.equal((await stack(client))[0]?.name, `do_${name}`);
     }
+    const given = await trapsAt(`0x${(made.at(-1)?.first ?? 0n).toString(16)}`);
+    assert.ok(given.has(14) && given.size > 15, `${given.size}`);
+    assert.deepEqual(await handlers(), new Map());
     // The last has not returned.
     const shown = backend === 'kvm' ? await listed() : [];
     for (const [index, record] of shown.entries()) {
@@ -150,6 +183,7 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     await breakAt({ name: 'pv_hypercall', condition: `${NUMBER} == 18` });
     await move(client, 'continue');
     assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, 'console_io');
+    assert.deepEqual(await handlers(), given);
   });
 
   const whereListed: typeof test | undefined = backend === 'kvm' ? test : undefined;
@@ -182,6 +216,37 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     assert.ok(result.kind === 'mapped' && result.flags.includes('U'), JSON.stringify(result));
     const [, start, end] = /Dom0 alloc\.: +([0-9a-f]+)->([0-9a-f]+)/.exec(guest.log) ?? [];
     assert.ok(BigInt(`0x${start}`) <= BigInt(result.physical) && BigInt(result.physical) < BigInt(`0x${end}`));
+  });
+
+  test('has what interrupts its first domain shown: event channels as Xen itself prints them', async () => {
+    await breakAt({ name: 'dump_evtchn_info' });
+    await client.request('continue', { threadId: 1 });
+    // Three of them go over to Xen, and back.
+    const over = '\x01\x01\x01';
+    await type(client, `${over}e`);
+    await client.stopped();
+    const domain = await client.request('ringside/xenDomain', {});
+    await breakAt();
+    await client.request('continue', { threadId: 1 });
+    await guest.printed('Event channel information for domain 0');
+    await type(client, `h`);
+    await guest.printed(`'h' pressed`);
+    await type(client, over);
+    await client.request('pause', { threadId: 1 });
+    await client.stopped();
+    assert.deepEqual([domain.id, domain.problem, domain.vcpus.length], [0, undefined, 1]);
+    const { traps = [], processor } = domain.vcpus[0] ?? {};
+    assert.equal(processor, 0);
+    // Of its own, by now: breakpoints, overflows and system calls of 32-bit programs.
+    const ofUserCode = traps.filter(({ dpl }) => dpl === 3).map(({ vector }) => vector);
+    assert.deepEqual(ofUserCode, [3, 4, 0x80]);
+    const [, printed = ''] = guest.log.split('Event channel information for domain 0');
+    const lines = printed.matchAll(/^\(XEN\) +(\d+) \[(\d\/\d)\/[^\]]*\]: s=(\d) n=\d+ x=\d(?:.*? ([vp]=\d+))?/gm);
+    const xens = [...lines].map(([, port, bits, state, detail]) =>
+      [`${port} [${bits}] s=${state}`, ...(detail ? [detail] : [])].join(' '),
+    );
+    assert.ok(xens.length > 5, printed);
+    assert.deepEqual(domain.channels.map(asXenPrints), xens);
   });
 
   test('powers off when its first domain does, having said what it says under QEMU with the same KVM', async () => {

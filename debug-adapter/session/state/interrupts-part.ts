@@ -5,6 +5,7 @@ import { waitingInterrupts } from '../../../hypervisor-core/interrupts/why-held.
 import { hex, parseHex } from '../../../hypervisor-core/protocol/hex.ts';
 import { inspect, type MsixVector } from '../../../hypervisor-core/protocol/inspect.ts';
 import type { DeviceMessage, IdtEntry, InterruptsPart } from '../../protocol/custom.ts';
+import { isXen } from '../../xen/xen-memory.ts';
 import { onlyOurCore } from '../errors.ts';
 import type { StopState } from '../stop-state.ts';
 import { interruptLog } from './interrupt-log.ts';
@@ -36,6 +37,7 @@ export async function interruptsPart(state: StopState, thread: number): Promise<
     ...(log && { log }),
     idt: await descriptorTable(state, thread),
     ...(state.symbols?.symbolsNamed('irq_to_desc').length ? { linux: true } : {}),
+    ...(isXen(state.symbols) ? { xen: true } : {}),
   };
 }
 

@@ -5,21 +5,11 @@ import { currentTask, type Task } from '../../linux/tasks.ts';
 import type { TargetThread } from '../../target/target.ts';
 import type { Guest } from '../guest.ts';
 import type { StopState } from '../stop-state.ts';
+import { threadInKernel } from './thread-in-kernel.ts';
 
 /** Throws `LinuxError` for a guest that is none, or whose symbols are not known. */
 export async function linuxKernel(guest: Guest, state: StopState): Promise<Kernel> {
   return Kernel.of(state.symbols, state.reader(await threadInKernel(guest, state)));
-}
-
-/** With page-table isolation the tables of user code map next to nothing of the kernel: another vCPU may know more. */
-async function threadInKernel(guest: Guest, state: StopState): Promise<number> {
-  const { thread } = state.stop;
-  const others = (await guest.threads()).map(({ id }) => id).filter((id) => id !== thread);
-  for (const id of [thread, ...others]) {
-    const selector = (await state.values(id)).get('cs') ?? 0n;
-    if ((selector & 3n) === 0n) return id;
-  }
-  return thread;
 }
 
 /** What each vCPU runs, by the id of its thread. A vCPU that the kernel has not started is left out. */

@@ -43,6 +43,7 @@ import {
   vcpus,
   walk,
   whatIs,
+  xenDomain,
 } from './snapshot.ts';
 
 /** What the guest does: calls before it stops first, and calls a millisecond while it runs. */
@@ -124,7 +125,7 @@ class FakeAdapter extends DebugSession {
   }
 
   protected override stackTraceRequest(response: DebugProtocol.StackTraceResponse): void {
-    const source = { name: 'kernel.c', path: `${this.#program.replace(/[^/]*$/, '')}kernel.c` };
+    const { source } = this;
     response.body = {
       stackFrames: [
         { id: 1, name: 'kernel_main', line: this.#stop, column: 1, source },
@@ -132,6 +133,28 @@ class FakeAdapter extends DebugSession {
       ],
     };
     this.sendResponse(response);
+  }
+
+  protected override evaluateRequest(
+    response: DebugProtocol.EvaluateResponse,
+    { expression }: DebugProtocol.EvaluateArguments,
+  ): void {
+    response.body = { result: expression, memoryReference: expression, variablesReference: 0 };
+    this.sendResponse(response);
+  }
+
+  /** All code is of one line. */
+  protected override disassembleRequest(
+    response: DebugProtocol.DisassembleResponse,
+    { memoryReference }: DebugProtocol.DisassembleArguments,
+  ): void {
+    const { source } = this;
+    response.body = { instructions: [{ address: memoryReference, instruction: 'nop', location: source, line: 30 }] };
+    this.sendResponse(response);
+  }
+
+  private get source() {
+    return { name: 'kernel.c', path: `${this.#program.replace(/[^/]*$/, '')}kernel.c` };
   }
 
   protected override scopesRequest(response: DebugProtocol.ScopesResponse): void {
@@ -234,6 +257,7 @@ class FakeAdapter extends DebugSession {
     'ringside/kernelLog': () => ({ text: kernelLog }),
     'ringside/linuxIrqs': () => ({ irqs: linuxIrqs }),
     'ringside/linuxTimers': () => ({ timers: linuxTimers }),
+    'ringside/xenDomain': () => xenDomain,
     'ringside/whatIs': () => ({ address: '0xffff888003a51234', lines: whatIs }),
     'ringside/taskStack': () => ({ frames: taskFrames }),
     'ringside/writeVmcore': () => ({ size: 0 }),

@@ -22,6 +22,7 @@ import type {
   TasksPart,
   VcpusPart,
   Walk,
+  XenDomain,
 } from '../../../debug-adapter/protocol/custom.ts';
 import { decodeMessage } from '../../../hypervisor-core/interrupts/message.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
@@ -557,3 +558,25 @@ export const linuxTimers: readonly LinuxTimer[] = [
     clock: 'monotonic',
   },
 ];
+
+export const xenDomain: XenDomain = {
+  id: 0,
+  abi: 'FIFO',
+  channels: [
+    { port: 1, state: 'virq', detail: 0, pending: true, masked: false },
+    { port: 2, state: 'pirq', detail: 9, pending: false, masked: true },
+    { port: 3, state: 'ipi', pending: false, masked: false },
+  ],
+  vcpus: [
+    {
+      ...{ id: 0, processor: 1, pending: true, masked: true },
+      traps: [
+        {
+          ...{ vector: 14, name: '#PF page fault', handler: '0xffffffff81c01b00', selector: 0xe033 },
+          ...{ dpl: 0, masksEvents: true },
+        },
+      ],
+    },
+    { id: 1, processor: 0, pending: false, masked: false, traps: [] },
+  ],
+};
