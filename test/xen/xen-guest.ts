@@ -1,6 +1,7 @@
 /** Debian's Xen with Debian's Linux as its first domain, under the adapter and under QEMU. */
 import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
 import { qemuLog } from '../linux/qemu-log.ts';
+import { patience } from '../patience.ts';
 
 const setting = (name: string) => process.env[`RINGSIDE_XEN${name}`] ?? '';
 
@@ -27,7 +28,9 @@ const MEMORY = 768;
  */
 const HIDDEN = ['xsave', 'smap'];
 const XEN = 'console=com1 com1=115200 loglvl=all';
-const DOM0 = 'console=hvc0 nokaslr';
+/** Its watchdogs, in seconds, wait as much longer as the machine may be slower than a real one. */
+const WATCHDOGS = `rcupdate.rcu_cpu_stall_timeout=${patience(21)} watchdog_thresh=${patience(10)}`;
+const DOM0 = `console=hvc0 nokaslr ${WATCHDOGS}`;
 
 export class XenGuest {
   readonly adapter: CoreAdapter = coreAdapter({ longest: LONGEST });
