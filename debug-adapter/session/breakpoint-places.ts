@@ -12,10 +12,10 @@ interface Resolved {
 
 const NOWHERE = { file: '', line: 0, column: 0 };
 
-export function placesOf(
+export async function placesOf(
   request: BreakpointRequest,
   { symbols, sources }: { readonly symbols: SymbolIndex | undefined; readonly sources: SourcePaths },
-): Resolved {
+): Promise<Resolved> {
   switch (request.kind) {
     case 'instruction':
     case 'data':
@@ -35,16 +35,17 @@ export function placesOf(
           message: 'This file is not part of the program, or "sourceMap" in launch.json is missing.',
         };
       }
-      const places = unique(files.flatMap((file) => symbols.placesFor(file, request.line)));
+      const found = await Promise.all(files.map((file) => symbols.placesFor(file, request.line)));
+      const places = unique(found.flat());
       return places.length > 0 ? { places } : { places, message: 'There is no code at this line or after it.' };
     }
   }
 }
 
-function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Resolved {
+async function placesOfFunction(name: string, symbols: SymbolIndex | undefined): Promise<Resolved> {
   const literal = /^\*\s*(0x[0-9a-f]{1,16})$/i.exec(name.trim())?.[1];
   if (literal) return { places: [{ address: BigInt(literal), line: NOWHERE }] };
-  const places = unique(symbols?.placesForFunction(name) ?? []);
+  const places = unique((await symbols?.placesForFunction(name)) ?? []);
   if (places.length > 0) return { places };
   const code = symbols?.functionSymbols(name) ?? [];
   if (code.length > 0) return { places: code.map(({ address }) => ({ address, line: NOWHERE })) };

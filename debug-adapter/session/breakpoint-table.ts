@@ -85,18 +85,21 @@ export class BreakpointTable {
   }
 
   /** Those whose places are others now, because symbols have come or moved. */
-  outdated(): readonly UserBreakpoint[] {
+  async outdated(): Promise<readonly UserBreakpoint[]> {
     const { guest } = this;
     if (!guest) return [];
     const addresses = (places: readonly BreakpointPlace[]) => places.map(({ address }) => address).join();
-    return this.all().filter(({ request, places, refused }) => {
-      return !refused && addresses(placesOf(request, guest).places) !== addresses(places);
-    });
+    const found: UserBreakpoint[] = [];
+    for (const breakpoint of this.all()) {
+      const { places } = await placesOf(breakpoint.request, guest);
+      if (!breakpoint.refused && addresses(places) !== addresses(breakpoint.places)) found.push(breakpoint);
+    }
+    return found;
   }
 
   /** Plants the {@link BreakpointTable.outdated} anew and gives them. The guest must stand still. */
   async follow(): Promise<readonly UserBreakpoint[]> {
-    const outdated = this.outdated();
+    const outdated = await this.outdated();
     for (const breakpoint of outdated) {
       await this.displace(breakpoint);
       await this.place(breakpoint);
@@ -173,7 +176,7 @@ export class BreakpointTable {
       return;
     }
     const { request } = breakpoint;
-    const { places, message } = placesOf(request, guest);
+    const { places, message } = await placesOf(request, guest);
     if (message !== undefined) breakpoint.message = message;
     const done: BreakpointPlace[] = [];
     const uses: TrapUse[] = [];

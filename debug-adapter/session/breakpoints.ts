@@ -117,7 +117,8 @@ export const breakpoints: Area = {
       const first = integer('line', args.line, 0, LAST_LINE);
       const last = integer('endLine', args.endLine ?? first, first, LAST_LINE);
       const files = symbols ? sources.recordedFor(path) : [];
-      const found = new Set(files.flatMap((file) => symbols?.linesWithCode(file, first, last) ?? []));
+      const lines = await Promise.all(files.map((file) => symbols?.linesWithCode(file, first, last) ?? []));
+      const found = new Set(lines.flat());
       return { breakpoints: [...found].sort((a, b) => a - b).map((line) => ({ line })) };
     },
   },

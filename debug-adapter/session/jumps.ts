@@ -18,11 +18,11 @@ export const jumps: Area = {
       await symbols?.indexed;
       const here = symbols?.functionAt(await state.pc(state.stop.thread));
       if (!symbols || !here) return { targets: [] };
-      const places = sources.recordedFor(path).flatMap((file) => symbols.placesFor(file, line));
+      const found = await Promise.all(sources.recordedFor(path).map((file) => symbols.placesFor(file, line)));
       // Another function would find neither its arguments nor its return address.
-      const inside = places.filter(({ address }) =>
-        here.ranges.some(({ low, high }) => address >= low && address < high),
-      );
+      const inside = found
+        .flat()
+        .filter(({ address }) => here.ranges.some(({ low, high }) => address >= low && address < high));
       return {
         targets: inside.map(({ address, line: at }) => ({
           id: session.offered.add(address),

@@ -174,7 +174,8 @@ export class Session {
 
   /** Breakpoints go where the names that are known now say. */
   private async symbolsCame(guest: Guest): Promise<void> {
-    if (guest !== this.living || this.breakpoints.outdated().length === 0) return;
+    const outdated = await this.breakpoints.outdated();
+    if (guest !== this.living || outdated.length === 0) return;
     this.announceBreakpoints(await guest.runner.whileStopped(() => this.breakpoints.follow()));
   }
 

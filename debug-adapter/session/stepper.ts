@@ -228,8 +228,7 @@ function upTo(range: LineRange, address: bigint, pc: bigint): LineRange {
 function afterPrologue({ symbols }: StopState, pc: bigint): bigint | undefined {
   const entered = symbols?.functionAt(pc);
   if (!symbols || entered?.low !== pc || !symbols.lineAt(pc)) return undefined;
-  const places = symbols.placesForFunction(entered.name);
-  return places.find(({ address }) => address >= entered.low && address < entered.high)?.address ?? pc;
+  return symbols.bodyAt(pc) ?? pc;
 }
 
 /** The end of a step, told as one even when a trap of ours ended it. */

@@ -152,14 +152,16 @@ export interface SymbolIndex {
    * Where to break for a line: every copy of the nearest line at or after `line` that has a statement, within one file.
    * Empty when the file has no code there.
    */
-  placesFor(file: string, line: number): readonly BreakpointPlace[];
+  placesFor(file: string, line: number): Promise<readonly BreakpointPlace[]>;
   /** Lines with statements in a range, for `breakpointLocations`. */
-  linesWithCode(file: string, first: number, last: number): readonly number[];
+  linesWithCode(file: string, first: number, last: number): Promise<readonly number[]>;
   /**
    * Where to break for a function, by its name as for {@link functionSymbols}: after its prologue, for the out-of-line copy
    * and every inlined one.
    */
-  placesForFunction(name: string): readonly BreakpointPlace[];
+  placesForFunction(name: string): Promise<readonly BreakpointPlace[]>;
+  /** Where the function around `pc`, which is not an inlined one, has set up its frame. */
+  bodyAt(pc: bigint): bigint | undefined;
 
   functionAt(pc: bigint): FunctionInfo | undefined;
   /** Innermost first; empty where there is no DWARF. */

@@ -6,7 +6,7 @@ const maximumString = 64 * 1024;
 
 /** A position in a section's bytes. Every read past the end throws {@link SymbolFileError} with section and offset. */
 export class Cursor {
-  private readonly view: DataView;
+  private dataView: DataView | undefined;
 
   /**
    * @param where Section name, for messages.
@@ -19,8 +19,13 @@ export class Cursor {
     readonly end: number = bytes.length,
     readonly origin = 0,
   ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (!(at >= 0 && at <= end && end <= bytes.length)) this.fail('points outside the section');
+  }
+
+  /** Made when it is needed: many a cursor reads but a number of one byte. */
+  private get view(): DataView {
+    this.dataView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.dataView;
   }
 
   get left(): number {

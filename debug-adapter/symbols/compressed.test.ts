@@ -15,7 +15,7 @@ for (const kind of ['zlib', 'zlib-gnu', 'zstd']) {
     for (let at = address; at < address + size; at++) assert.deepEqual(b.lineAt(at), a.lineAt(at));
     assert.ok(a.lineAt(address));
     assert.deepEqual(b.sources(), a.sources());
-    assert.deepEqual(b.placesForFunction('middle'), a.placesForFunction('middle'));
+    assert.deepEqual(await b.placesForFunction('middle'), await a.placesForFunction('middle'));
     assert.deepEqual(b.problems, []);
     for (const symbols of [a, b]) symbols.close();
   });

@@ -32,9 +32,11 @@ import { Lines } from './lines.ts';
 import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
+import { bodyOf } from './prologue.ts';
 import { readableName } from './readable-name.ts';
 import { type Scope, Scopes } from './scopes.ts';
 import { hasDwarf } from './separate-debug.ts';
+import { inSlices, type Sliced } from './slices.ts';
 import { StaticPlaces } from './static-places.ts';
 import { SymbolTable } from './symtab.ts';
 import { Types } from './types.ts';
@@ -62,6 +64,7 @@ export class ElfSymbols implements OpenSymbols {
   /** Null where the image has none. */
   private orc: OrcTable | null | undefined;
   private readonly elf: ElfFile;
+  private isClosed = false;
 
   constructor(
     private readonly info: DebugInfo,
@@ -128,6 +131,7 @@ export class ElfSymbols implements OpenSymbols {
   }
 
   close(): void {
+    this.isClosed = true;
     this.stopIndexing();
     this.info.close();
   }
@@ -156,16 +160,35 @@ export class ElfSymbols implements OpenSymbols {
     return this.info.tolerate(() => this.lines.rangeAt(this.addresses.fromGuest(pc)), undefined);
   }
 
-  placesFor(file: string, line: number): BreakpointPlace[] {
-    return this.info.tolerate(() => this.places.forLine(file, line), []);
+  placesFor(file: string, line: number): Promise<BreakpointPlace[]> {
+    return this.inSlices(this.places.forLine(file, line));
   }
 
-  linesWithCode(file: string, first: number, last: number): number[] {
-    return this.info.tolerate(() => this.places.linesWithCode(file, first, last), []);
+  linesWithCode(file: string, first: number, last: number): Promise<number[]> {
+    return this.inSlices(this.places.linesWithCode(file, first, last));
   }
 
-  placesForFunction(name: string): BreakpointPlace[] {
-    return this.info.tolerate(() => this.places.forFunction(name), []);
+  placesForFunction(name: string): Promise<BreakpointPlace[]> {
+    return this.inSlices(this.places.forFunction(name));
+  }
+
+  bodyAt(pc: bigint): bigint | undefined {
+    return this.info.tolerate(() => {
+      const distance = this.addresses.fromGuest(pc);
+      const unit = this.lines.unitFor(distance);
+      const die = unit && this.scopes.functionAt(unit, distance);
+      const body = die && bodyOf(die, this.lines);
+      return body === undefined ? undefined : this.addresses.toGuest(body);
+    }, undefined);
+  }
+
+  /** Nothing, where there is damage or the files were closed meanwhile. */
+  private async inSlices<Item>(work: Sliced<Item[]>): Promise<Item[]> {
+    try {
+      return (await inSlices(work, () => !this.isClosed)) ?? [];
+    } catch (error) {
+      return this.info.note(error, []);
+    }
   }
 
   functionAt(pc: bigint): FunctionInfo | undefined {

@@ -52,11 +52,11 @@ function touchType(type: Type, depth: number): number {
 /** Asks everything that the adapter asks. */
 async function touchEverything(symbols: SymbolIndex, addresses: readonly bigint[]): Promise<void> {
   for (const source of symbols.sources().slice(0, 8)) {
-    for (const line of symbols.linesWithCode(source, 1, 200).slice(0, 8)) symbols.placesFor(source, line);
+    for (const line of (await symbols.linesWithCode(source, 1, 200)).slice(0, 8)) await symbols.placesFor(source, line);
   }
   for (const name of names) {
     symbols.symbolsNamed(name);
-    symbols.placesForFunction(name);
+    await symbols.placesForFunction(name);
     for (const variable of symbols.globals(name)) {
       touchType(variable.type, 0);
       await symbols.locate(variable, { pc: 0n, registers, read });

@@ -18,8 +18,11 @@ test('an image that was moved is the same image elsewhere', async () => {
   assert.equal(moved.entry, still.entry + slide);
   const line = still.lineAt(at)!;
   assert.deepEqual(moved.lineAt(at + slide), { ...line, low: line.low + slide, high: line.high + slide });
-  const placed = still.placesForFunction('middle').map((place) => ({ ...place, address: place.address + slide }));
-  assert.deepEqual(moved.placesForFunction('middle'), placed);
+  const placed = (await still.placesForFunction('middle')).map((place) => ({
+    ...place,
+    address: place.address + slide,
+  }));
+  assert.deepEqual(await moved.placesForFunction('middle'), placed);
   const frame = { pc: at + slide, registers: new Map<string, bigint>(), read: noMemory };
   assert.deepEqual(await moved.locate(moved.globals('counter')[0]!, frame), {
     kind: 'memory',

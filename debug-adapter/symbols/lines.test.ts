@@ -101,13 +101,14 @@ describe('places for breakpoints as gdb has them', () => {
       const symbols = await openSymbols(program);
       const asked: { what: string; places: readonly { address: bigint }[] }[] = [];
       for (const source of symbols.sources()) {
-        for (const line of symbols.linesWithCode(source, 1, 1000))
-          asked.push({ what: `${basename(source)}:${line}`, places: symbols.placesFor(source, line) });
+        for (const line of await symbols.linesWithCode(source, 1, 1000))
+          asked.push({ what: `${basename(source)}:${line}`, places: await symbols.placesFor(source, line) });
       }
       for (const [, name] of run('nm', [program]).matchAll(/ [tT] (\w+)$/gm))
         if (symbols.functionAt(symbols.symbolsNamed(name as string)[0]!.address)?.name === name)
-          asked.push({ what: name as string, places: symbols.placesForFunction(name as string) });
-      for (const what of ['walk', 'clamp', 'twice']) asked.push({ what, places: symbols.placesForFunction(what) });
+          asked.push({ what: name as string, places: await symbols.placesForFunction(name as string) });
+      for (const what of ['walk', 'clamp', 'twice'])
+        asked.push({ what, places: await symbols.placesForFunction(what) });
       assert.ok(asked.length > 40);
       const theirs = breakpointAddresses(
         program,

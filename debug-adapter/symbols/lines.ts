@@ -134,22 +134,24 @@ export class Lines {
     return undefined;
   }
 
-  /** All rows with statements of one source between two lines, both included. */
-  *statements(source: string, from: number, to: number): Generator<Statement> {
+  /** All rows with statements of one source between two lines, both included: those of one table after the other. */
+  *statements(source: string, from: number, to: number): Generator<readonly Statement[]> {
     const seen = new Set<LineTable>();
     for (const unit of this.names.unitsFor(source)) {
       const table = this.info.tolerate(() => this.tableOf(unit), undefined);
       if (!table || seen.has(table)) continue;
       seen.add(table);
+      const found: Statement[] = [];
       const files = new Set(table.files.flatMap((path, index) => (path === source ? [index] : [])));
       for (const { first, last } of table.sequences) {
         for (let row = first; row < last; row++) {
           const line = table.line[row] as number;
           if (line < from || line > to || !files.has(table.file[row] as number)) continue;
           if (!((table.flags[row] as number) & rowFlags.statement)) continue;
-          yield { distance: table.distance[row] as number, unit, source: this.source(table, row) };
+          found.push({ distance: table.distance[row] as number, unit, source: this.source(table, row) });
         }
       }
+      yield found;
     }
   }
 

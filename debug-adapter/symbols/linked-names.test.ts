@@ -165,9 +165,8 @@ const types = [
 const variables = ['head', 'packed_value', 'kind', 'completed', 'counter', 'greeting', 'nothing'];
 const enumerators = ['RED', 'BLUE', 'BEFORE', 'NOTHING'];
 
-const placesOf = (symbols: OpenSymbols, name: string) =>
-  symbols
-    .placesForFunction(name)
+const placesOf = async (symbols: OpenSymbols, name: string) =>
+  (await symbols.placesForFunction(name))
     .map(({ address, line }) => `${address.toString(16)} ${basename(line.file)}:${line.line}`)
     .sort();
 
@@ -182,9 +181,8 @@ function meantIn(symbols: OpenSymbols, name: string, user: keyof typeof users, d
 }
 
 /** What is said of all names, as text; nothing for what is not known. */
-function answers(symbols: OpenSymbols, depth: number): Map<string, readonly string[]> {
+async function answers(symbols: OpenSymbols, depth: number): Promise<Map<string, readonly string[]>> {
   const said = new Map<string, readonly string[]>();
-  for (const name of functions) said.set(`function ${name}`, placesOf(symbols, name));
   for (const [name, kind] of types) {
     const type = symbols.typeNamed(name, kind);
     said.set(`${kind ?? 'type'} ${name}`, type ? [shape(type, depth)] : []);
@@ -196,6 +194,8 @@ function answers(symbols: OpenSymbols, depth: number): Map<string, readonly stri
     const found = symbols.enumerator(name);
     said.set(`enumerator ${name}`, found ? [`${found.value} ${shape(found.type, depth)}`] : []);
   }
+  const places = await Promise.all(functions.map((name) => placesOf(symbols, name)));
+  for (const [index, name] of functions.entries()) said.set(`function ${name}`, places[index] ?? []);
   return said;
 }
 
@@ -249,11 +249,11 @@ describe('before all is read, what a table leads to is what our own index says',
       const symbols = await openSymbols(program(large(made)));
       // What a structure points to may be declared alone, until its definition is found.
       const depth = made.isPartial ? 2 : 4;
-      const cold = answers(symbols, depth);
+      const cold = await answers(symbols, depth);
       const early = made.isPartial ? undefined : await condition(symbols);
       await symbols.indexed;
       if (early) assert.deepEqual(early, await condition(symbols));
-      const whole = answers(symbols, depth);
+      const whole = await answers(symbols, depth);
       for (const [what, said] of whole) {
         const found = cold.get(what) ?? [];
         if (what.startsWith('function') && !made.isPartial) assert.deepEqual(found, said, what);
@@ -269,14 +269,14 @@ describe('before all is read, what a table leads to is what our own index says',
 
   test('and without one, the symbol table and the unit at hand', async () => {
     const symbols = await openSymbols(build(large({ ...(all[0] as Made), flags: ['-DWITHOUT_TABLE'] })));
-    const cold = answers(symbols, 2);
+    const cold = await answers(symbols, 2);
     const found = [...cold].flatMap(([what, said]) => (said.length > 0 ? [what] : []));
     assert.deepEqual(found, [
-      ...['run', 'recursive', 'middle', 'leaf', 'second_entry'].map((name) => `function ${name}`),
       ...['head', 'packed_value', 'kind'].map((name) => `variable ${name} in run`),
       'variable completed in second_entry',
       ...['run', 'second_entry'].map((user) => `variable counter in ${user}`),
       'variable greeting in run',
+      ...['run', 'recursive', 'middle', 'leaf', 'second_entry'].map((name) => `function ${name}`),
     ]);
     symbols.close();
   });
@@ -356,14 +356,14 @@ describe('damaged tables end in nothing or in what is there', () => {
       elf.close();
       const reference = await openSymbols(path);
       await reference.indexed;
-      const right = answers(reference, 2);
+      const right = await answers(reference, 2);
       reference.close();
       const copy = scratch('damaged-table');
       for (let seed = 1; seed <= 25; seed++) {
         writeFileSync(copy, damagedTable(whole, parts[0] ?? assert.fail(), seed));
         const symbols = await openSymbols(copy);
         const start = performance.now();
-        for (const [what, said] of answers(symbols, 2))
+        for (const [what, said] of await answers(symbols, 2))
           for (const each of said) assert.ok(right.get(what)?.includes(each), `${what}, seed ${seed}: ${each}`);
         assert.ok(performance.now() - start < 5000, `seed ${seed} took too long`);
         symbols.close();

@@ -81,9 +81,10 @@ class MapSymbols implements OpenSymbols {
 
   readonly sources = () => [];
   readonly lineAt = () => undefined;
-  readonly placesFor = () => [];
-  readonly linesWithCode = () => [];
-  readonly placesForFunction = () => [];
+  readonly placesFor = async () => [];
+  readonly linesWithCode = async () => [];
+  readonly placesForFunction = async () => [];
+  readonly bodyAt = () => undefined;
   readonly functionAt = () => undefined;
   readonly inlineLevels = () => [];
   readonly variablesAt = () => [];

@@ -1,97 +1,112 @@
-/** Where to put a breakpoint for a line or a function. */
+/** Where to put a breakpoint for a line or a function. Of a large image there may be thousands of places: looked for in slices. */
 import type { BreakpointPlace, SourceLine } from './api.ts';
 import type { DebugInfo } from './debug-info.ts';
-import type { Die } from './die.ts';
-import { attribute } from './dwarf-constants.ts';
-import { type FunctionName, lastOf, means, parseFunctionName } from './function-name.ts';
+import { FunctionPlaces } from './function-places.ts';
 import type { ImageIndex } from './index/image-index.ts';
 import type { Lines, Statement } from './lines.ts';
-import { prologueEnd } from './prologue.ts';
-import { readableName } from './readable-name.ts';
-import { scopedName } from './scoped-name.ts';
-import type { Scope, Scopes } from './scopes.ts';
+import { pastPrologue } from './prologue.ts';
+import type { Scopes } from './scopes.ts';
+import type { Sliced } from './slices.ts';
 import type { SymbolTable } from './symtab.ts';
 import type { Unit } from './unit.ts';
 
+/** Answers that are kept: as many as a user has breakpoints at once. */
+const keptAnswers = 256;
+
+interface Placed {
+  readonly distance: number;
+  readonly line: SourceLine;
+}
+
 export class Places {
+  private readonly functions: FunctionPlaces;
+  private readonly kept = new Map<string, readonly Placed[]>();
+
   constructor(
     private readonly info: DebugInfo,
     private readonly lines: Lines,
     private readonly scopes: Scopes,
-    private readonly symbols: SymbolTable,
+    symbols: SymbolTable,
     private readonly names: ImageIndex,
-  ) {}
-
-  forLine(file: string, line: number): BreakpointPlace[] {
-    return this.lines.match(file).flatMap((source) => this.forSourceLine(source, line));
+  ) {
+    this.functions = new FunctionPlaces(info, lines, scopes, symbols, names);
   }
 
-  linesWithCode(file: string, first: number, last: number): number[] {
+  forFunction(name: string): Sliced<BreakpointPlace[]> {
+    return this.answer(`function ${name}`, () => this.functions.of(name));
+  }
+
+  forLine(file: string, line: number): Sliced<BreakpointPlace[]> {
+    return this.answer(`line ${line} of ${file}`, () => this.ofLine(file, line));
+  }
+
+  *linesWithCode(file: string, first: number, last: number): Sliced<number[]> {
     const found = new Set<number>();
     for (const source of this.lines.match(file))
-      for (const statement of this.lines.statements(source, first, last)) found.add(statement.source.line);
+      for (const statements of this.lines.statements(source, first, last)) {
+        yield;
+        for (const statement of statements) found.add(statement.source.line);
+      }
     return [...found].sort((a, b) => a - b);
   }
 
-  forFunction(name: string): BreakpointPlace[] {
-    const distances = new Set<number>();
-    const dies = this.functionsMeant(name);
-    for (const die of dies) {
-      for (const instance of this.instancesOf(die)) {
-        const distance = this.bodyOf(instance);
-        if (distance !== undefined) distances.add(distance);
-      }
+  /** The same at each asking, once all names are known; where the guest has it now. */
+  private *answer(question: string, find: () => Sliced<number[]>): Sliced<BreakpointPlace[]> {
+    let placed = this.kept.get(question);
+    if (!placed) {
+      const { isWhole } = this.names;
+      placed = yield* this.placed(yield* find());
+      const [oldest] = this.kept.keys();
+      if (oldest !== undefined && this.kept.size >= keptAnswers) this.kept.delete(oldest);
+      if (isWhole) this.kept.set(question, placed);
     }
-    for (const die of dies)
-      if (die.has(attribute.inline)) for (const distance of this.inlinedCopies(die)) distances.add(distance);
-    if (dies.length === 0) for (const distance of this.assembled(name)) distances.add(distance);
-    return [...distances].flatMap((distance) => this.place(distance));
+    return placed.map(({ distance, line }) => ({ address: this.info.addresses.toGuest(distance), line }));
   }
 
-  /** Entries of that name, or of one that C++ or Rust writes so. */
-  private functionsMeant(name: string): Die[] {
-    const wanted = parseFunctionName(name);
-    const own = new Set([name, ownName(wanted)]);
-    for (const { address } of this.symbols.meant(wanted)) {
-      const distance = this.info.addresses.fromGuest(address);
-      const unit = this.lines.unitFor(distance);
-      const found = (unit && this.scopes.functionAt(unit, distance))?.name;
-      if (found !== undefined) own.add(found);
+  private *placed(distances: readonly number[]): Sliced<Placed[]> {
+    const found: Placed[] = [];
+    for (const distance of distances) {
+      yield;
+      const line = this.lines.lineAt(distance);
+      if (line) found.push({ distance, line });
     }
-    const dies = [...own].flatMap((each) => [...this.names.find(each, 'function')]);
-    return dies.filter((die) => die.name === name || isMeant(die, name, wanted));
+    return found;
   }
 
-  /** Functions of assembly sources, of which some assemblers describe the lines alone. */
-  private assembled(name: string): number[] {
-    return this.symbols
-      .functions(name)
-      .map(({ address }) => this.info.addresses.fromGuest(address))
-      .filter((distance) => this.info.isLoaded(distance));
+  private *ofLine(file: string, line: number): Sliced<number[]> {
+    const distances: number[] = [];
+    for (const source of this.lines.match(file)) distances.push(...(yield* this.ofSourceLine(source, line)));
+    return distances;
   }
 
   /** The lowest address of each copy: in one scope, later runs of the same line are the same statement gone on. */
-  private forSourceLine(source: string, line: number): BreakpointPlace[] {
-    const nearest = this.nearest(source, line);
+  private *ofSourceLine(source: string, line: number): Sliced<number[]> {
+    const nearest = yield* this.nearest(source, line);
     const byScope = new Map<string, Statement>();
     for (const statement of nearest) {
+      yield;
       const key = this.scopeKey(statement.unit, statement.distance);
       const known = byScope.get(key);
       if (!known || statement.distance < known.distance) byScope.set(key, statement);
     }
     const distances = new Set<number>();
-    for (const { unit, distance } of byScope.values()) distances.add(this.pastPrologue(unit, distance));
-    return [...distances].sort((a, b) => a - b).flatMap((distance) => this.place(distance));
+    for (const { unit, distance } of byScope.values()) {
+      yield;
+      const die = this.scopes.functionAt(unit, distance);
+      distances.add(die ? pastPrologue(die, distance, this.lines) : distance);
+    }
+    return [...distances].sort((a, b) => a - b);
   }
 
-  private nearest(source: string, line: number): Statement[] {
+  private *nearest(source: string, line: number): Sliced<Statement[]> {
     let found: Statement[] = [];
     let best = Number.POSITIVE_INFINITY;
-    for (const statement of this.lines.statements(source, line, Number.POSITIVE_INFINITY)) {
-      if (statement.source.line > best) continue;
-      if (statement.source.line < best) found = [];
-      best = statement.source.line;
-      found.push(statement);
+    for (const statements of this.lines.statements(source, line, Number.POSITIVE_INFINITY)) {
+      yield;
+      const least = statements.reduce((low, statement) => Math.min(low, statement.source.line), best);
+      if (least < best) found = [];
+      best = least;
+      found.push(...statements.filter((statement) => statement.source.line === best));
     }
     return found;
   }
@@ -100,64 +115,4 @@ export class Places {
     const scope = this.scopes.pathAt(unit, distance).at(-1);
     return scope ? `scope ${scope.die.offset}` : `unit ${unit.index}`;
   }
-
-  private pastPrologue(unit: Unit, distance: number): number {
-    const die = this.scopes.functionAt(unit, distance);
-    const ranges = die ? this.scopes.rangesOf(die) : [];
-    const entry = ranges[0];
-    if (!die || !entry || distance < entry.low) return distance;
-    return Math.max(distance, this.bodyOf(die) ?? distance);
-  }
-
-  private bodyOf(die: Die): number | undefined {
-    return prologueEnd(die, this.scopes.rangesOf(die), this.lines);
-  }
-
-  /** The function itself, or what its unit made of an abstract instance. */
-  private instancesOf(die: Die): Die[] {
-    if (this.scopes.rangesOf(die).length > 0) return [die];
-    return this.scopes
-      .functionsOf(die.unit)
-      .filter((instance) => instance.chain().some((link) => link.offset === die.offset));
-  }
-
-  private *inlinedCopies(die: Die): Generator<number> {
-    for (const instance of this.scopes.functionsOf(die.unit)) {
-      for (const scope of inlinedScopes(this.scopes.tree(instance))) {
-        if (scope.die.reference(attribute.abstractOrigin)?.offset !== die.offset) continue;
-        const entry = scope.die.address(attribute.entryPc) ?? scope.ranges[0]?.low;
-        if (entry !== undefined) yield this.pastPrologue(die.unit, entry);
-      }
-    }
-  }
-
-  private place(distance: number): BreakpointPlace[] {
-    const line: SourceLine | undefined = this.lines.lineAt(distance);
-    return line ? [{ address: this.info.addresses.toGuest(distance), line }] : [];
-  }
-}
-
-function* inlinedScopes(scope: Scope): Generator<Scope> {
-  for (const child of scope.children) {
-    if (child.kind === 'inlined' && child.ranges.length > 0) yield child;
-    yield* inlinedScopes(child);
-  }
-}
-
-/** With its template arguments, as DWARF has them in the name. */
-function ownName(wanted: FunctionName): string {
-  const { base, templates = '' } = lastOf(wanted);
-  return base + templates;
-}
-
-/** By its mangled name, or else, where there is none or it lacks what was asked for, by the scopes that it is in. */
-function isMeant(die: Die, name: string, wanted: FunctionName): boolean {
-  const linkage = die.bearer(attribute.linkageName)?.string(attribute.linkageName) ?? '';
-  if (linkage === name) return true;
-  const readable = readableName(linkage);
-  const isMangled = readable !== linkage;
-  if (isMangled && means(wanted, parseFunctionName(readable))) return true;
-  const isInDwarfAlone = wanted.parts.some(({ base, templates }) => templates !== undefined || base.startsWith('{'));
-  const mayBe = wanted.parameters === undefined && (!isMangled || isInDwarfAlone);
-  return mayBe && means(wanted, { parts: scopedName(die) });
 }

@@ -4,15 +4,25 @@ import type { Die } from './die.ts';
 import { attribute, form, tag } from './dwarf-constants.ts';
 import { rowFlags } from './line-table.ts';
 import type { Lines } from './lines.ts';
+import { rangesOf } from './ranges.ts';
 import type { Unit } from './unit.ts';
 
 const assembler = 0x8001;
 
-/** Distance of the first instruction after the prologue of a function that is not inlined. */
-export function prologueEnd(die: Die, ranges: readonly Range[], lines: Lines): number | undefined {
-  const { unit } = die;
-  const entry = ranges[0];
-  if (!entry) return undefined;
+/** Distance of the first instruction after the prologue of a function that is not inlined; undefined for one without code. */
+export function bodyOf(die: Die, lines: Lines): number | undefined {
+  const [entry] = rangesOf(die);
+  return entry && prologueEnd(die.unit, entry, lines);
+}
+
+/** `distance`, or the end of the prologue that it is in, of the function around it. */
+export function pastPrologue(die: Die, distance: number, lines: Lines): number {
+  const [entry] = rangesOf(die);
+  if (!entry || distance < entry.low) return distance;
+  return Math.max(distance, prologueEnd(die.unit, entry, lines));
+}
+
+function prologueEnd(unit: Unit, entry: Range, lines: Lines): number {
   // Assembly has no prologue that a compiler made, and optimised code says at every address where its variables are.
   if (unit.root.number(attribute.language) === assembler || tracksLocations(unit)) return entry.low;
   const marked = lines.firstRow(unit, entry, rowFlags.prologueEnd);

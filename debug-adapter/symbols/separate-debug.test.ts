@@ -80,7 +80,7 @@ test('all that the whole image says is said of the two files', async () => {
   );
   assert.deepEqual(two.sources(), one.sources());
   assert.deepEqual(two.symbolsNamed('run'), one.symbolsNamed('run'));
-  assert.deepEqual(two.placesForFunction('middle'), one.placesForFunction('middle'));
+  assert.deepEqual(await two.placesForFunction('middle'), await one.placesForFunction('middle'));
   assert.equal(two.path, program);
   const [{ address } = assert.fail()] = two.symbolsNamed('leaf');
   const frame = {

@@ -43,13 +43,13 @@ const together = ({ packer: _, ...variant }: Variant): Variant => ({
 });
 
 /** All that is said of code, by distances from the first function, as the linked programs differ. */
-function told(symbols: OpenSymbols): unknown {
+async function told(symbols: OpenSymbols): Promise<unknown> {
   const functions = ['run', 'recursive', 'middle', 'leaf', 'second_entry'].flatMap((name) =>
     symbols.symbolsNamed(name),
   );
-  return functions.map(({ name, address, size }) => ({
+  const told = functions.map(async ({ name, address, size }) => ({
     name,
-    places: symbols.placesForFunction(name).map((place) => ({ ...place, address: place.address - address })),
+    places: (await symbols.placesForFunction(name)).map((place) => ({ ...place, address: place.address - address })),
     levels: Array.from({ length: Number(size) }, (_, at) =>
       symbols.inlineLevels(address + BigInt(at)).map((level, depth) => ({
         name: level.function.name,
@@ -61,6 +61,7 @@ function told(symbols: OpenSymbols): unknown {
       })),
     ),
   }));
+  return Promise.all(told);
 }
 
 describe('split DWARF says what it says in one piece', () => {
@@ -71,9 +72,9 @@ describe('split DWARF says what it says in one piece', () => {
       assert.equal(files.length, 2);
       for (const file of files) assert.equal(existsSync(file), !variant.packer);
       const [split, whole] = [await openSymbols(program), await openSymbols(build(together(variant)))];
-      const said = told(split);
+      const said = await told(split);
       assert.deepEqual(split.problems, []);
-      assert.deepEqual(said, told(whole));
+      assert.deepEqual(said, await told(whole));
       assert.deepEqual([...split.sources()].sort(), [...whole.sources()].sort());
       for (const each of [split, whole]) each.close();
     });
@@ -162,7 +163,7 @@ async function survives(program: string, path: string): Promise<void> {
   for (let seed = 1; seed <= 60; seed++) {
     writeFileSync(path, damaged(whole, parts, seed));
     const symbols = await openSymbols(program);
-    told(symbols);
+    await told(symbols);
     symbols.typeNamed('node', 'struct');
     symbols.close();
   }

@@ -110,14 +110,17 @@ export class SymbolSet implements OpenSymbols {
   lineAt(pc: bigint): LineRange | undefined {
     return this.at(pc).lineAt(pc);
   }
-  placesFor(file: string, line: number): readonly BreakpointPlace[] {
-    return this.each((symbols) => symbols.placesFor(file, line));
+  placesFor(file: string, line: number): Promise<readonly BreakpointPlace[]> {
+    return this.eachLater((symbols) => symbols.placesFor(file, line));
   }
-  linesWithCode(file: string, first: number, last: number): readonly number[] {
-    return this.each((symbols) => symbols.linesWithCode(file, first, last));
+  linesWithCode(file: string, first: number, last: number): Promise<readonly number[]> {
+    return this.eachLater((symbols) => symbols.linesWithCode(file, first, last));
   }
-  placesForFunction(name: string): readonly BreakpointPlace[] {
-    return this.each((symbols) => symbols.placesForFunction(name));
+  placesForFunction(name: string): Promise<readonly BreakpointPlace[]> {
+    return this.eachLater((symbols) => symbols.placesForFunction(name));
+  }
+  bodyAt(pc: bigint): bigint | undefined {
+    return this.at(pc).bodyAt(pc);
   }
 
   functionAt(pc: bigint): FunctionInfo | undefined {
@@ -167,6 +170,10 @@ export class SymbolSet implements OpenSymbols {
 
   private each<Item>(ask: (symbols: OpenSymbols) => readonly Item[]): readonly Item[] {
     return this.loaded.size === 0 ? ask(this.main) : this.all.flatMap(ask);
+  }
+
+  private async eachLater<Item>(ask: (symbols: OpenSymbols) => Promise<readonly Item[]>): Promise<readonly Item[]> {
+    return (await Promise.all(this.all.map(ask))).flat();
   }
 
   private first<Found>(ask: (symbols: OpenSymbols) => Found | undefined): Found | undefined {

@@ -80,7 +80,7 @@ const tasks: readonly (readonly [string, readonly (readonly [string, () => reado
 /** What a measured process does. */
 async function perform(task: Task, folder: string, image: string): Promise<void> {
   const symbols = await openSymbols(image, { cache: folder });
-  if (task === 'break') console.log(symbols.placesForFunction('vfs_read'));
+  if (task === 'break') console.log(await symbols.placesForFunction('vfs_read'));
   else if (task !== 'early') await symbols.indexed;
   if (task === 'type' || task === 'early') {
     const start = performance.now();

@@ -120,7 +120,7 @@ for (const build of [
       const socket = connect(port, '127.0.0.1');
       await once(socket, 'connect');
       target = await RspTarget.connect('gdbserver', socket);
-      const [place] = symbols.placesForFunction('probe');
+      const [place] = await symbols.placesForFunction('probe');
       tick = symbols.symbolsNamed('tick')[0]!.address;
       scope = { symbols, pc: place!.address, registers: target.registers };
       await target.insertBreakpoint('software', tick);
