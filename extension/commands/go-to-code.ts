@@ -24,9 +24,14 @@ export async function goToCode(given?: Hex): Promise<void> {
     const { location, line } = body.instructions[0] ?? {};
     if (location?.path && line !== undefined) {
       const at = new Position(Math.max(0, line - 1), 0);
-      await window.showTextDocument(Uri.file(location.path), { selection: new Range(at, at) });
+      await window.showTextDocument(fileAt(location.path), { selection: new Range(at, at) });
     } else await commands.executeCommand('debug.action.openDisassemblyView');
   } catch (error) {
     await window.showErrorMessage(`${memoryReference}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** VS Code puts URIs into the answers that it knows, in place of paths: in a remote window they name the remote, too. */
+function fileAt(path: string): Uri {
+  return /^[a-z][a-z0-9+.-]+:/i.test(path) ? Uri.parse(path) : Uri.file(path);
 }

@@ -1,10 +1,10 @@
 /** The views against an adapter with canned state: what is asked for and when, what is marked, what stays at the end. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pictured, screenshot } from './harness/artifacts.ts';
-import { kernelHeader } from './harness/staged-extension.ts';
+import { kernelHeader, root } from './harness/staged-extension.ts';
 import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
@@ -16,7 +16,7 @@ describe('views', () => {
   const requests = (command: string) => window.requests(command);
 
   before(async () => {
-    window = await openStagedWindow();
+    window = await openStagedWindow({ 'files.simpleDialog.enable': true });
     workbench = window.workbench;
   });
 
@@ -66,12 +66,35 @@ describe('views', () => {
     assert.equal(requests('ringside/pageTable').length, 1);
   });
 
+  test('another root of page tables is looked at, and the vCPU’s own again', async () => {
+    const pages = await workbench.view('Page Tables');
+    const own = requests('ringside/snapshot').length;
+    await workbench.command('Ringside: Look at Another CR3');
+    await workbench.answer('0x5000');
+    await workbench.row(pages, 'CR3').filter({ hasText: '0x5000' }).waitFor();
+    await workbench.command('Ringside: Look at Another CR3');
+    await workbench.answer('', '0x5000');
+    await workbench.row(pages, 'CR3').filter({ hasNotText: '0x5000' }).waitFor();
+    const looked = requests('ringside/snapshot').slice(own);
+    assert.deepEqual(
+      looked.map(({ arguments: args }) => args?.pages?.cr3),
+      ['0x5000', undefined],
+    );
+  });
+
   test('a walk shows its steps', async () => {
     await workbench.command('Ringside: Walk Page Tables of an Address');
     await workbench.answer('$rip');
     const pages = await workbench.view('Page Tables');
     await workbench.row(pages, 'Walk of $rip = 0xffffffff80001000').waitFor();
     await workbench.row(pages, 'mapped').waitFor();
+  });
+
+  test('a value is copied', async () => {
+    const registers = await workbench.view('vCPU Registers');
+    await workbench.chooseFromMenu(workbench.row(registers, 'rip'), 'Copy Value');
+    await workbench.command('Ringside: Go to Code at Address');
+    await workbench.pasted(/^0xffffffff8000100[0-9a-f]$/);
   });
 
   test('a register is set in place', async () => {
@@ -186,56 +209,68 @@ describe('views', () => {
     assert.deepEqual(requests('ringside/inject')[0]?.arguments, { threadId: 1, vector: 0x31 });
   });
 
-  test('hypercalls flow while the guest runs, and only while the view is visible', async () => {
-    await workbench.collapse('Interrupts');
-    assert.equal(requests('ringside/hypercalls').length, 0);
-    await workbench.view('Hypercalls');
-    const table = workbench.webview();
-    await table
-      .locator('.count')
-      .filter({ hasText: /^40 calls$/ })
-      .waitFor();
-    const wanted = () => requests('ringside/recordCalls').map(({ arguments: how }) => how?.on);
-    assert.deepEqual(wanted(), [true]);
-    assert.equal(requests('ringside/hypercalls').length, 0, 'a stop has one request');
-    await workbench.debugButton('continue').click();
-    await table
-      .locator('.count')
-      .filter({ hasText: /^(?!40 )[0-9]+ calls, .* a second/ })
-      .waitFor();
-    await table.getByRole('searchbox').fill('sched_op');
-    await table
-      .locator('.count')
-      .filter({ hasText: /^[0-9]+ rows of [0-9]+ calls/ })
-      .waitFor();
-    assert.equal(await table.locator('.row:not(.head) .call').first().textContent(), 'sched_op');
-    await table.locator('.row:not(.head)').first().click();
-    await table
-      .getByRole('region', { name: 'Details of the chosen row of Hypercalls' })
-      .getByText('say_hello+0x34')
-      .waitFor();
-    const stopsOn = () => requests('ringside/stopOn').at(-1)?.arguments?.stops;
-    await table.getByRole('button', { name: 'Stop on This' }).click();
-    await table.getByRole('button', { name: 'Stop No More' }).waitFor();
-    assert.deepEqual(stopsOn(), ['hypercall xen 0x13']);
-    await table.getByRole('tab', { name: 'By Call' }).click();
-    await table.locator('.row:not(.head)').filter({ hasText: 'sched_op' }).click();
-    await table.getByRole('button', { name: 'Stop No More' }).click();
-    await table.getByRole('button', { name: 'Stop on This' }).waitFor();
-    assert.deepEqual(stopsOn(), []);
-    await table.getByRole('tab', { name: 'Calls', exact: true }).click();
-    await readableInEveryTheme(workbench, { name: 'hypercalls', page: table });
-    await workbench.collapse('Hypercalls');
-    await table.locator('.count').waitFor({ state: 'hidden' });
-    await workbench.debugButton('pause').click();
-    await workbench.stoppedAt(3);
-    assert.deepEqual(wanted(), [true, false]);
-    const asked = requests('ringside/hypercalls').length;
-    await workbench.debugButton('continue').click();
-    await workbench.debugButton('pause').click();
-    await workbench.stoppedAt(4);
-    assert.equal(requests('ringside/hypercalls').length, asked, 'a hidden view asks nothing');
-  });
+  test('hypercalls flow while the guest runs, and only while the view is visible', () =>
+    pictured(workbench, 'hypercalls', async () => {
+      await workbench.collapse('Interrupts');
+      assert.equal(requests('ringside/hypercalls').length, 0);
+      await workbench.view('Hypercalls');
+      const table = workbench.webview();
+      await table
+        .locator('.count')
+        .filter({ hasText: /^40 calls$/ })
+        .waitFor();
+      const wanted = () => requests('ringside/recordCalls').map(({ arguments: how }) => how?.on);
+      assert.deepEqual(wanted(), [true]);
+      assert.equal(requests('ringside/hypercalls').length, 0, 'a stop has one request');
+      await workbench.debugButton('continue').click();
+      await table
+        .locator('.count')
+        .filter({ hasText: /^(?!40 )[0-9]+ calls, .* a second/ })
+        .waitFor();
+      await table.getByRole('searchbox').fill('sched_op');
+      await table
+        .locator('.count')
+        .filter({ hasText: /^[0-9]+ rows of [0-9]+ calls/ })
+        .waitFor();
+      assert.equal(await table.locator('.row:not(.head) .call').first().textContent(), 'sched_op');
+      await table.locator('.row:not(.head)').first().click();
+      await table
+        .getByRole('region', { name: 'Details of the chosen row of Hypercalls' })
+        .getByText('say_hello+0x34')
+        .waitFor();
+      const stopsOn = () => requests('ringside/stopOn').at(-1)?.arguments?.stops;
+      await table.getByRole('button', { name: 'Stop on This' }).click();
+      await table.getByRole('button', { name: 'Stop No More' }).waitFor();
+      assert.deepEqual(stopsOn(), ['hypercall xen 0x13']);
+      await table.getByRole('button', { name: 'Go to Code' }).click();
+      await workbench.cursorAt('kernel.c', 30);
+      const file = join(window.staged.workspace, 'hypercalls.csv');
+      await table.getByRole('button', { name: 'CSV' }).click();
+      await workbench.answer(file, 'hypercalls.csv');
+      await workbench.until(
+        () => existsSync(file) && readFileSync(file, 'utf8').length > 0,
+        () => 'no file was written',
+      );
+      const [, ...lines] = readFileSync(file, 'utf8').trimEnd().split('\r\n');
+      assert.ok(lines.length > 1 && lines.every((line) => line.includes('sched_op')), lines.join('\n'));
+      await table.getByRole('tab', { name: 'By Call' }).click();
+      await table.locator('.row:not(.head)').filter({ hasText: 'sched_op' }).click();
+      await table.getByRole('button', { name: 'Stop No More' }).click();
+      await table.getByRole('button', { name: 'Stop on This' }).waitFor();
+      assert.deepEqual(stopsOn(), []);
+      await table.getByRole('tab', { name: 'Calls', exact: true }).click();
+      await readableInEveryTheme(workbench, { name: 'hypercalls', page: table });
+      await workbench.collapse('Hypercalls');
+      await table.locator('.count').waitFor({ state: 'hidden' });
+      await workbench.debugButton('pause').click();
+      await workbench.stoppedAt(3);
+      assert.deepEqual(wanted(), [true, false]);
+      const asked = requests('ringside/hypercalls').length;
+      await workbench.debugButton('continue').click();
+      await workbench.debugButton('pause').click();
+      await workbench.stoppedAt(4);
+      assert.equal(requests('ringside/hypercalls').length, asked, 'a hidden view asks nothing');
+    }));
 
   test('exits are counted and timed while the guest runs, traced and stopped on when asked', () =>
     pictured(workbench, 'exits', async () => {
@@ -379,6 +414,27 @@ describe('views', () => {
       await screenshot(workbench, 'views-linux');
       await workbench.debugButton('stop').click();
       await workbench.terminalSays('The guest was ended by the debugger.');
+    }));
+
+  test('the walkthrough has its steps, and leads to a view', () =>
+    pictured(workbench, 'walkthrough', async () => {
+      const texts: Record<string, string> = JSON.parse(readFileSync(join(root, 'package.nls.json'), 'utf8'));
+      await workbench.command('Welcome: Open Walkthrough...');
+      await workbench.type('Look into a Kernel');
+      await workbench.choose('Look into a Kernel with Ringside');
+      const page = workbench.page.locator('.gettingStartedContainer');
+      const titles = Object.keys(texts).filter((key) => /^walkthrough\.start\.[\w-]+\.title$/.test(key));
+      assert.ok(titles.length > 8);
+      for (const key of titles)
+        await page
+          .locator('.step-title')
+          .getByText(texts[key] ?? '', { exact: true })
+          .waitFor();
+      await workbench.collapse('vCPU Registers');
+      await page.locator('.step-title').getByText('Registers with their bits').click();
+      await page.getByRole('button', { name: 'Open the View' }).filter({ visible: true }).click();
+      const registers = await workbench.view('vCPU Registers');
+      await workbench.row(registers, 'rip').waitFor();
     }));
 
   test('Check Host shows the report of doctor', async () => {

@@ -20,7 +20,10 @@ export class Workbench {
   private constructor(readonly page: Page) {}
 
   static async open(browser: Browser, url: string): Promise<Workbench> {
-    const context = await browser.newContext({ viewport: { width: 1480, height: 1000 } });
+    const context = await browser.newContext({
+      viewport: { width: 1480, height: 1000 },
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(TIMEOUT_MS);
     const workbench = new Workbench(page);
@@ -131,6 +134,29 @@ export class Workbench {
     }
     await input.fill(text);
     await input.press('Enter');
+  }
+
+  /** Pastes into an open input box, and closes it. */
+  async pasted(wanted: RegExp): Promise<void> {
+    const input = this.#input();
+    await input.fill('');
+    await input.press('Control+V');
+    const deadline = Date.now() + TIMEOUT_MS;
+    while (!wanted.test(await input.inputValue())) {
+      if (Date.now() > deadline) throw new Error(`${await input.inputValue()} was pasted`);
+      await this.page.waitForTimeout(50);
+    }
+    await this.press('Escape');
+    await input.waitFor({ state: 'hidden' });
+  }
+
+  /** Waits until the cursor is at a line of the file that is edited. */
+  async cursorAt(file: string, line: number): Promise<void> {
+    await this.page.locator(`.tab.active[data-resource-name="${file}"]`).waitFor();
+    await this.page
+      .locator('.statusbar-item')
+      .filter({ hasText: `Ln ${line},` })
+      .waitFor();
   }
 
   #input(): Locator {
