@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { parseRegisters } from '../../debug-adapter/target/monitor/hmp-registers.ts';
 import type { Machine } from '../../hypervisor-core/machine/api.ts';
 import { createMachine } from '../../hypervisor-core/machine/machine.ts';
 import { monitorCommands } from '../../hypervisor-core/stub/monitor/commands.ts';
@@ -91,6 +92,40 @@ const guests = [
   ...(lacks('paging-32') ? [] : [in32Bits]),
 ];
 
+/** Sets all that it can of what else a loader has left. */
+const registersGuest = {
+  code: `
+  lgdt gdtr
+  lidt idtr
+  ljmp $0x18, $1f
+1: movw $0x28, %ax
+  ltr %ax
+  movw $0x30, %ax
+  lldt %ax
+  movw $0x20, %ax
+  ${['ds', 'es', 'fs', 'gs', 'ss'].map((segment) => `movw %ax, %${segment}`).join('\n')}
+  ${['eax', 'ebx', 'ecx', 'edx', 'esi', 'edi', 'ebp', 'esp'].map((name, index) => `movl $${0x1111_1111 * (index + 1)}, %${name}`).join('\n')}
+  cmpl %eax, %eax
+  stc
+  jmp 9f
+gdtr: .word 0x37
+  .long gdt
+idtr: .word 0x7ff
+  .long 0x9000
+  .balign 8
+gdt: .quad 0, 0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x0000890080000067, 0x000082007000001f
+`,
+};
+
+/** What is written `NAME=value`, by names of all widths. */
+const named = (text: string) =>
+  new Map(
+    [...text.matchAll(/\b(?:[ER](?=[ABCD]X|[SD]I|[BS]P|IP|FL))?(\w+)=([0-9a-f]+)\b/g)].map(([, name = '', value]) => [
+      name,
+      BigInt(`0x${value}`),
+    ]),
+  );
+
 /** The answer of our monitor to a client that looks at the first vCPU. */
 function ask(machine: Machine, line: string): string | Promise<string> {
   const command = monitorCommands.find(({ name }) => line === name || line.startsWith(`${name} `));
@@ -140,6 +175,38 @@ describe('monitor texts are those of QEMU', { skip: !existsSync('/dev/kvm') && '
       }),
     );
   }
+
+  test('info registers: general, segments with what is hidden of them, tables, control and debug', { timeout }, () =>
+    withBoth(registersGuest, async (machine, qemu) => {
+      await halted(machine);
+      await qemu.halted((registers) => /[ER]IP=0*1[0-9a-f]{5}\b/.test(registers));
+      const ours = await ask(machine, 'info registers');
+      const theirs = withoutReturns(await qemu.ask('info registers'));
+      assert.deepEqual(parseRegisters(ours), parseRegisters(theirs));
+      const [mine, own] = [named(ours), named(theirs)];
+      for (const name of [
+        'AX',
+        'BX',
+        'CX',
+        'DX',
+        'SI',
+        'DI',
+        'BP',
+        'SP',
+        'IP',
+        'FL',
+        'CR0',
+        'CR2',
+        'CR3',
+        'CR4',
+        'EFER',
+      ]) {
+        assert.ok(mine.has(name), name);
+        assert.equal(mine.get(name), own.get(name), name);
+      }
+      assert.equal(mine.get('BX'), 0x2222_2222n);
+    }),
+  );
 
   if (lacks('paging-32')) {
     test('32-bit page tables cannot be switched on here: a guest without handlers ends', { timeout }, async () => {
