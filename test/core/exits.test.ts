@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ExitRecord } from '../../hypervisor-core/protocol/inspect.ts';
+import { writeMsr } from './call-guest.ts';
 import { lacks } from './run-control-kit.ts';
 import { CODE, imm32, withSession } from './tiny-guest.ts';
 
@@ -82,6 +83,29 @@ describe('exits', () => {
       if (lacks('emulated-supervisor')) assert.ok((io ?? 0) >= LOOPS + 5, `${io} of ${all}`);
       else assert.equal(io, 0);
     }));
+
+  test('to an MSR that is ours have its name, in the trace and in the counts', () =>
+    // wrmsr; rdmsr; out 0xf4, al
+    withSession(
+      { code: [...writeMsr(0x4000_0000, 0x8100n), 0x0f, 0x32, 0xe6, 0xf4] },
+      async (session) => {
+        const { exits } = session.machine;
+        const tracing = exits.trace();
+        await session.goToEnd();
+        tracing.dispose();
+        const own = exits.read([0], 100).records.filter(({ reason }) => reason.startsWith('msr'));
+        assert.deepEqual(own.map(did), [
+          'msr-write 0x40000000 8 0x8100 MSR HV_GUEST_OS_ID',
+          'msr-read 0x40000000 8 0x8100 MSR HV_GUEST_OS_ID',
+        ]);
+        const places = exits.counters().filter(({ kind, device }) => kind === 'place' && device === 'MSR');
+        assert.deepEqual(
+          places.map(({ reason, address, register, count }) => [reason, address, register, count]).sort(),
+          ['msr-read', 'msr-write'].map((reason) => [reason, '0x40000000', 'HV_GUEST_OS_ID', 1]),
+        );
+      },
+      { personality: 'hyperv' },
+    ));
 
   test('a vCPU that halts says so while it runs, and so does its time', () =>
     withSession({ code: [0xfb, 0xf4, 0xeb, 0xfd] }, async (session) => {
