@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import type { ExitsPart, VcpusPart } from '../../debug-adapter/protocol/custom.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { clearAt, evaluate, launch, runToStop, stopAt, topFrame, type, withAdapter } from './driving.ts';
+import { marker } from './sample.ts';
 
 const COM1_WRITE = 'port 0x3f8 write';
 
@@ -64,6 +65,21 @@ describe('exits and vCPUs', { skip: noKvm }, () => {
         assert.equal(BigInt(await evaluate(client, '$cr3')), BigInt(value));
       }
       assert.equal(new Set(symbols).size, 2, symbols.join());
+    }));
+
+  test('a vCPU that nobody has started waits, and then runs', () =>
+    withAdapter(coreAdapter, async (client) => {
+      const activities = async () => {
+        const { vcpus } = await client.request('ringside/vcpus', {});
+        return vcpus.map(({ activity }) => activity);
+      };
+      await stopAt(client, 'start-other-cpus', { cpus: 2 });
+      assert.deepEqual(await activities(), ['stopped', 'waiting for INIT']);
+      const { path, line } = marker('secondary-main');
+      await client.request('setBreakpoints', { source: { path }, breakpoints: [{ line }] });
+      await client.request('continue', { threadId: 1 });
+      assert.equal((await client.stopped()).threadId, 2);
+      assert.equal((await activities())[1], 'stopped');
     }));
 
   test('each vCPU says what it does; alone, only one moves', () =>
