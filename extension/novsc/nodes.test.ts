@@ -94,6 +94,10 @@ describe('registers', () => {
     assert.ok(rows.includes('  rip: 0xffffffff80001004  kernel_main+0x4'));
     assert.ok(rows.includes('  rflags: 0x246  ZF IF'));
     assert.ok(rows.includes('    CF: 0  carry'));
+    const { tooltip = '' } = find(registersNodes(registers(1)), 'registers/General/rflags');
+    const [value, decimal, ...bits] = tooltip.split('\n');
+    assert.deepEqual([value, decimal], ['rflags = 0x246', '582']);
+    assert.ok(bits.includes('CF = 0, bit 0: carry') && bits.length > 2, tooltip);
   });
 
   test('mark what another stop changed, and count it in the group', () => {

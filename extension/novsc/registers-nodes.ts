@@ -60,7 +60,9 @@ function registerNode(parent: string, register: RegisterValue, { format, pinned,
     id,
     label: register.name,
     description: [shown, ...remarks].join('  '),
-    tooltip: [`${register.name} = ${register.value}`, decimal(register), register.symbol].filter(Boolean).join('\n'),
+    tooltip: [`${register.name} = ${register.value}`, decimal(register), register.symbol, ...fields.map(fieldLine)]
+      .filter(Boolean)
+      .join('\n'),
     icon: 'symbol-variable',
     value: register.value,
     copy: shown,
@@ -107,14 +109,19 @@ function fieldWord(field: RegisterField): string | undefined {
   return `${field.name}=${field.text ?? field.value}`;
 }
 
+const fieldBits = ({ high, low }: RegisterField) => (high === low ? `bit ${low}` : `bits ${high}:${low}`);
+const fieldValue = ({ value, text }: RegisterField) => (text ? `${value} (${text})` : `${value}`);
+
+/** A field where the whole register is pointed at. */
+const fieldLine = (field: RegisterField) =>
+  `${field.name} = ${fieldValue(field)}, ${fieldBits(field)}: ${field.description}`;
+
 function fieldNode(parent: string, field: RegisterField): StateNode {
-  const bits = field.high === field.low ? `bit ${field.low}` : `bits ${field.high}:${field.low}`;
-  const value = field.text ? `${field.value} (${field.text})` : `${field.value}`;
   return {
     id: `${parent}/${field.name}@${field.low}`,
     label: field.name,
-    description: `${value}  ${field.description}`,
-    tooltip: `${field.name}, ${bits}: ${field.description}`,
+    description: `${fieldValue(field)}  ${field.description}`,
+    tooltip: `${field.name}, ${fieldBits(field)}: ${field.description}`,
     icon: field.value === 0 ? 'circle-large-outline' : 'circle-large-filled',
     value: `${field.value}`,
     copy: `${field.value}`,
