@@ -36,10 +36,9 @@ export class Macros {
   private of(unit: Unit): ReadonlyMap<string, string> {
     let found = this.byUnit.get(unit.index);
     if (!found) {
-      // Of split DWARF, compilers spread them over sections that nothing but a linker could put together.
-      const offset = unit.skeleton
-        ? undefined
-        : (unit.root.sectionOffset(attribute.macros) ?? unit.root.sectionOffset(attribute.gnuMacros));
+      // In split DWARF 4 gcc has numbers of strings where offsets should be.
+      const old = unit.skeleton ? undefined : unit.root.sectionOffset(attribute.gnuMacros);
+      const offset = unit.root.sectionOffset(attribute.macros) ?? old;
       found = offset === undefined ? new Map() : new Reader(this.info, unit).read(offset);
       this.byUnit.set(unit.index, found);
     }
@@ -52,25 +51,40 @@ class Reader {
   private readonly definitions = new Map<string, string>();
   private entries = 0;
   private imports = 0;
+  /** Not one of those that are imported, of which alone packers of split DWARF may keep one. */
+  private isOfUnit = false;
+  /** What a file of split DWARF has beside the unit's own section. */
+  private readonly others: readonly Uint8Array[];
 
   constructor(
     private readonly info: DebugInfo,
     private readonly unit: Unit,
-  ) {}
+  ) {
+    this.others = unit.skeleton ? otherSections(unit) : [];
+  }
 
   read(offset: number): ReadonlyMap<string, string> {
-    const cursor = new Cursor(this.info.section(section), offset, section);
+    this.readFrom(this.unit.section(section), offset);
+    // Where something cannot be told, what holds at the end is not known of any.
+    if (this.unit.skeleton && !(this.isOfUnit && this.imports === this.others.length)) this.definitions.clear();
+    return this.definitions;
+  }
+
+  private readFrom(bytes: Uint8Array, offset: number): void {
+    const cursor = new Cursor(bytes, offset, section);
     const version = cursor.u16();
     if (version !== 4 && version !== 5) cursor.fail(`macro information of version ${version} is not supported`);
     const flags = cursor.u8();
     const offsetSize = flags & 1 ? 8 : 4;
-    if (flags & 2) cursor.word(offsetSize);
+    if (flags & 2) {
+      cursor.word(offsetSize);
+      this.isOfUnit = true;
+    }
     if (flags & 4) cursor.fail('macro information with operations of its own is not supported');
     for (let opcode = cursor.u8(); opcode !== 0; opcode = cursor.u8()) {
       if (++this.entries > maximumEntries) cursor.fail('too many macros');
       this.entry(opcode, cursor, offsetSize);
     }
-    return this.definitions;
   }
 
   private entry(opcode: number, cursor: Cursor, offsetSize: number): unknown {
@@ -94,11 +108,20 @@ class Reader {
         return undefined;
       case op.import: {
         if (++this.imports > maximumImports) cursor.fail('macro units import each other too often');
-        return this.read(cursor.word(offsetSize));
+        return this.import(cursor.bytes, cursor.word(offsetSize));
       }
       default:
         return cursor.fail(`macro operation ${opcode} is not known`);
     }
+  }
+
+  /**
+   * gcc leaves the offsets in files of split DWARF for a linker to fill in, which there is none for, and puts what is imported
+   * into sections of its own, in the order of the imports, once each: with as many sections as imports, they are those.
+   */
+  private import(bytes: Uint8Array, offset: number): void {
+    const imported = this.unit.skeleton ? this.others[this.imports - 1] : bytes;
+    if (imported) this.readFrom(imported, this.unit.skeleton ? 0 : offset);
   }
 
   private note(text: string, defined: boolean): void {
@@ -107,6 +130,12 @@ class Reader {
     if (defined) this.definitions.set(name, text);
     else this.definitions.delete(name);
   }
+}
+
+/** Sections with macros behind the first one of a file of split DWARF. In a package all are in one. */
+function otherSections({ part: { elf } }: Unit): Uint8Array[] {
+  const sections = elf.sections.filter(({ name }) => name === `${section}.dwo`);
+  return sections.slice(1).map((each) => elf.bytes(each));
 }
 
 /** `NAME body`, or `NAME(a,b) body` without a blank before the parenthesis. */
