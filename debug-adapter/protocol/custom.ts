@@ -31,6 +31,8 @@ export type {
   InterruptState,
   IoapicState,
   LapicState,
+  MachineInfo,
+  Personality,
   PicState,
 } from '../../hypervisor-core/protocol/inspect.ts';
 

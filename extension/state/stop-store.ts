@@ -13,7 +13,7 @@ import {
   EventEmitter,
   type ProviderResult,
 } from 'vscode';
-import type { MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import type { MachineInfo, MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { DEBUG_TYPE, onRingsideEvent, request } from '../debug/ringside-session.ts';
 import { TopFrames } from './top-frames.ts';
 
@@ -53,6 +53,8 @@ class SessionState {
   /** Counts stops, changes of thread and refreshes: what is to be read anew. */
   stop = 0;
   endMessage: string | undefined;
+  /** The machine that was booted, where it is known. */
+  info: MachineInfo | undefined;
   /** Which page tables are looked at. */
   pages: PagesChoice = {};
   readonly parts = new Map<StatePart, KeptPart>();
@@ -86,8 +88,9 @@ export class StopStore implements Disposable {
       debug.onDidChangeActiveDebugSession((session) => session && this.#activate(this.#sessions.get(session.id))),
       debug.onDidChangeActiveStackItem((item) => this.#follow(item)),
       debug.onDidTerminateDebugSession((session) => this.#terminated(session)),
-      onRingsideEvent('ringside/started', (session) => {
+      onRingsideEvent('ringside/started', (session, { info }) => {
         const state = this.#sessions.get(session.id);
+        if (state) state.info = info;
         if (!state || state.phase === 'stopped') return;
         state.endMessage = undefined;
         state.phase = 'starting';
@@ -119,6 +122,10 @@ export class StopStore implements Disposable {
   /** The session that is shown; it may be over. */
   get session(): DebugSession | undefined {
     return this.#active?.session;
+  }
+
+  get info(): MachineInfo | undefined {
+    return this.#active?.info;
   }
 
   get threadId(): number {

@@ -6,6 +6,7 @@ import { count, rate } from '../novsc/format.ts';
 import { type Call, HypercallLog, LOG_CAPACITY } from '../novsc/hypercall-log.ts';
 import type { FromHypercallsPage, ToHypercallsPage } from '../novsc/hypercall-messages.ts';
 import { callAddress, callColumns, callFacts, callRepeats, callStopLine } from '../novsc/hypercall-rows.ts';
+import { waysSeen } from '../novsc/hypercall-ways.ts';
 import { LogFeed } from '../novsc/log-feed.ts';
 import type { StopStore } from '../state/stop-store.ts';
 import type { StopsOn } from '../state/stops-on.ts';
@@ -127,7 +128,8 @@ export class HypercallsView implements Disposable {
     const { error, session } = this.#live;
     if (error !== undefined) return error;
     if (!session) return 'Start debugging a guest to see its hypercalls.';
-    const how = 'Which ones are seen depends on "personality" in launch.json and on this host\'s KVM.';
-    return this.store.phase === 'ended' ? 'The guest made no hypercalls.' : `No hypercalls so far. ${how}`;
+    const none = this.store.phase === 'ended' ? 'The guest made no hypercalls.' : 'No hypercalls so far.';
+    const { info } = this.store;
+    return info ? `${none} ${waysSeen(info)}` : none;
   }
 }
