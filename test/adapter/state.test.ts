@@ -169,9 +169,15 @@ describe('state of the machine', { skip: noKvm }, () => {
         threads.map(({ name }) => name),
         ['vCPU 0', 'vCPU 1'],
       );
+      const rips = new Set<string>();
       for (const { id } of threads) {
         const { stackFrames } = await client.request('stackTrace', { threadId: id });
-        assert.ok(stackFrames.length > 0);
+        const { registers } = await client.request('ringside/snapshot', { threadId: id, parts: ['registers'] });
+        const [general] = given<readonly RegisterGroup[]>(registers);
+        const rip = general?.registers.find(({ name }) => name === 'rip')?.value ?? '0x0';
+        assert.equal(BigInt(rip), BigInt(stackFrames[0]?.instructionPointerReference ?? 1));
+        rips.add(rip);
       }
+      assert.equal(rips.size, 2, 'each has its own registers');
     }));
 });
