@@ -22,6 +22,7 @@ export function bench<Handler extends PortHandler>(model: DeviceModel<Handler>, 
     wake: () => wakes.push(wakes.length),
     transmit: (byte) => sent.push(byte),
     now: () => 0,
+    elapsed: () => 0,
     end: (end) => ends.push(end),
     ...changes,
   };

@@ -34,6 +34,8 @@ export interface DeviceHost {
   transmit(byte: number): void;
   /** Microseconds since the machine was made, standing still while the guest is paused. */
   now(): number;
+  /** Microseconds since the machine was made, also those in which the guest is paused: as the TSC counts on, and timers in KVM. */
+  elapsed(): number;
   /** Ends the guest once the current exit is handled. */
   end(end: GuestEnd): void;
 }

@@ -58,6 +58,8 @@ export interface AttachedDevices {
 export interface DevicesSnapshot {
   /** Microseconds of the guest's clock. */
   readonly clock: number;
+  /** Microseconds in which it stood still. */
+  readonly stood?: number;
   /** Levels of the interrupt lines. */
   readonly lines: readonly number[];
   readonly devices: readonly SavedDevice[];
@@ -95,6 +97,7 @@ export function attachDevices(
       if (consoles[model.console ?? 0]?.put(byte)) events.transmitted();
     },
     now: () => clock.now(),
+    elapsed: () => clock.elapsed(),
     end: (end: GuestEnd) => events.ended(end),
   });
   const ports = new PortBus(memory, BUS, models, hostOf, reset);
@@ -105,12 +108,17 @@ export function attachDevices(
     clock,
     interrupts,
     describe: () => ports.describe(),
-    save: () => ({ clock: clock.now(), lines: lines.save(), devices: ports.save() }),
+    save: () => ({
+      clock: clock.now(),
+      stood: clock.elapsed() - clock.now(),
+      lines: lines.save(),
+      devices: ports.save(),
+    }),
     load(snapshot) {
       ports.load(snapshot.devices);
       lines.load(snapshot.lines);
       ports.lock.hold(() => interrupts.clear());
-      clock.set(snapshot.clock);
+      clock.set(snapshot.clock, snapshot.stood);
     },
   };
 }

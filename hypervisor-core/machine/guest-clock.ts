@@ -1,4 +1,7 @@
-/** Time as devices see it: microseconds since the machine was made, standing still while it is stopped. Shared memory. */
+/**
+ * Time as devices see it: microseconds since the machine was made. It stands still while the machine is stopped; what has to keep
+ * pace with the TSC and the timers in KVM, which do not, takes the time that went by. Shared memory.
+ */
 
 /** Nanoseconds: when the machine was made, how long it stood still so far, since when it stands still (0: it runs). */
 const MADE = 0;
@@ -8,6 +11,7 @@ const SINCE = 2;
 /** Bytes of the clock. */
 export const CLOCK_BYTES = 24;
 
+const nanoseconds = (microseconds: number) => BigInt(Math.round(microseconds * 1000));
 const monotonic = () => process.hrtime.bigint();
 
 export class GuestClock {
@@ -17,10 +21,11 @@ export class GuestClock {
     this.#words = new BigInt64Array(memory, offset, CLOCK_BYTES / 8);
   }
 
-  /** Sets the clock to `microseconds`, standing still. */
-  set(microseconds: number): void {
+  /** Sets the clock to `microseconds`, standing still, as if it had stood still for `stood` of them before. */
+  set(microseconds: number, stood = 0): void {
     const now = monotonic();
-    this.#words.set([now - BigInt(Math.round(microseconds * 1000)), 0n, now]);
+    const before = nanoseconds(stood);
+    this.#words.set([now - nanoseconds(microseconds) - before, before, now]);
   }
 
   stop(): void {
@@ -37,5 +42,9 @@ export class GuestClock {
     const since = Atomics.load(this.#words, SINCE);
     const until = since === 0n ? monotonic() : since;
     return Number(until - Atomics.load(this.#words, MADE) - Atomics.load(this.#words, PAUSED)) / 1000;
+  }
+  /** Microseconds, those included in which the machine stood still. */
+  elapsed(): number {
+    return Number(monotonic() - Atomics.load(this.#words, MADE)) / 1000;
   }
 }
