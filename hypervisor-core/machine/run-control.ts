@@ -228,7 +228,7 @@ export class RunControl {
     }
     const how: RunMode = byTrapFlag ? { kind: 'continue' } : mode;
     vcpu.registers.forget();
-    vcpu.thread.run(how, breakpoints.plan);
+    vcpu.thread.run(how, breakpoints.plan, { alone: this.#alone === vcpu || this.#plan.size === 1 });
   }
 
   #stopAll(): void {

@@ -29,7 +29,12 @@ import type { WorkerMessage } from './vcpu-report.ts';
 const HEARTBEAT = 20;
 
 function main(setup: WorkerSetup, port: MessagePort): void {
-  const send = (message: WorkerMessage) => port.postMessage(message);
+  /** Messages that were sent since the last order. */
+  let sent = 0;
+  const send = (message: WorkerMessage) => {
+    sent++;
+    port.postMessage(message);
+  };
   const { index } = setup;
   const mailbox = new Mailbox(setup.mailboxes, mailboxOffset(index));
   const page = new RunPage(setup.runPages, runPageOffset(index), setup.runBytes);
@@ -79,12 +84,15 @@ function main(setup: WorkerSetup, port: MessagePort): void {
     mailbox.tid = kicks.tid;
     send({ type: 'ready' });
     for (let order = mailbox.nextOrder(); order; order = mailbox.nextOrder()) {
+      sent = 0;
       debug.begin(order, newestPlan(port));
       exits.begin(clock.now());
       const report = loop.run(order);
       exits.parked();
       if (report.kind === 'end') debug.ended();
-      send({ type: 'parked', report });
+      // What was said on the way comes first.
+      const known = report.kind === 'stepped' && sent === 0 && mailbox.stepped();
+      if (!known) send({ type: 'parked', report });
     }
     atomics.close();
   } finally {
