@@ -59,10 +59,18 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
   update(force = false): void {
     const kept = this.store.part(this.options.part);
     const ended = this.store.phase === 'ended';
-    this.view.message = this.#message(kept);
-    const description = kept && this.options.describe?.();
-    if (this.view.description !== description) this.view.description = description ?? '';
-    if (kept === this.#shown && ended === this.#ended && !force) return;
+    const isShown = kept === this.#shown && ended === this.#ended && !force;
+    // At a stop that is yet to be read: what is said now, rows that come soon after would wait for.
+    if (isShown && this.store.phase === 'stopped') return;
+    if (!isShown) this.#build(kept, ended);
+    // VS Code takes what a view says at once, and what comes within 200 ms of it together at their end: rows go first.
+    const message = this.#message(kept);
+    if (this.view.message !== message) this.view.message = message;
+    const description = (kept && this.options.describe?.()) ?? '';
+    if (this.view.description !== description) this.view.description = description;
+  }
+
+  #build(kept: KeptPart<Part> | undefined, ended: boolean): void {
     if (kept !== this.#shown) {
       // Of another vCPU or frame everything is different, and nothing has changed.
       const same = kept?.threadId === this.#shown?.threadId && kept?.frameId === this.#shown?.frameId;
