@@ -3,7 +3,7 @@
  * that does not fit the image or is damaged is as good as none.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -113,7 +113,8 @@ export function writeCached(file: string, info: DebugInfo, { names, sources }: I
     renameSync(draft, file);
     dropOldest(dirname(file), basename(file));
   } catch {
-    rmSync(draft, { force: true });
+    // Looking for it never fails, where removing what is not there may: below a file, or in a folder of somebody else's.
+    if (existsSync(draft)) rmSync(draft, { force: true });
   }
 }
 
