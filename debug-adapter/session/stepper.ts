@@ -5,17 +5,24 @@
 import type { Frame, LineRange, SymbolIndex } from '../symbols/api.ts';
 import type { TargetStop } from '../target/target.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
+import { type Interruption, interruptedIn, systemCallIn } from './interruptions.ts';
 import type { Go } from './runner.ts';
 import { fromLittleEndian, type StopState } from './stop-state.ts';
+import type { TrapUse } from './traps.ts';
 
 /** Longest x86 instruction, in bytes. */
 const LONGEST_INSTRUCTION = 15n;
+/** Bytes of arguments that a return may take off the stack; another task's stack is farther away. */
+const MOST_POPPED = 1024n;
 
 interface Arrival {
   readonly state: StopState;
   /** False when something else stopped the guest on the way. */
   readonly arrived: boolean;
 }
+
+/** Whether this stack pointer is that of the frame to stop in. */
+type Accepts = (sp: bigint) => boolean;
 
 /** Whether a step through a range goes on at this place. */
 type GoesOn = (pc: bigint, line: LineRange | undefined, returned: boolean) => LineRange | undefined;
@@ -90,13 +97,14 @@ export class Stepper {
     const interrupted = caller.found === 'interrupt-frame';
     const arrival = await this.runTo(
       caller.address,
-      (now) => sp === undefined || (interrupted ? now === sp : now >= sp),
+      sp === undefined ? () => true : interrupted ? (now) => now === sp : returnsTo(sp),
     );
     return asStep(arrival, this.breakpoints);
   }
 
   private async through(from: StopState, start: LineRange, into: boolean, goesOn: GoesOn): Promise<TargetStop> {
-    const callerSp = await this.callerSp(from);
+    const caller = await this.caller(from);
+    const callerSp = caller?.registers.get('rsp');
     const startFunction = from.symbols?.functionAt(start.low);
     for (let range: LineRange = start; ; ) {
       const stop = await this.stepRange(range);
@@ -107,13 +115,14 @@ export class Stepper {
 
       const back = await this.returnAddress(arrival.state);
       const jumpedWithin = from.symbols?.functionAt(pc)?.low === startFunction?.low && pc !== startFunction?.low;
-      if (back > range.low && back <= range.high && !jumpedWithin) {
+      const interruption = await interruptedIn(arrival.state, this.thread, range);
+      if (!interruption && back > range.low && back <= range.high && !jumpedWithin) {
         const place = into ? afterPrologue(arrival.state, pc) : undefined;
         if (place !== undefined) return this.enter(arrival.state, place);
         arrival = await this.finishCall(arrival.state, back);
       } else {
-        const interrupted = await this.interruptedIn(arrival.state, range);
-        if (interrupted) arrival = await this.runTo(interrupted.rip, (sp) => sp === interrupted.rsp);
+        const left = interruption ?? (into ? undefined : await systemCallIn(arrival.state, this.thread, range));
+        if (left) arrival = await this.goOnAfter(left, caller);
       }
       if (!arrival.arrived) return arrival.state.stop;
 
@@ -139,10 +148,16 @@ export class Stepper {
     return this.go(this.thread, { kind: 'range-step', start: low, end: high }, this.others);
   }
 
+  /** Runs on until what was interrupted goes on, or else has returned to its caller. */
+  private goOnAfter({ places, rsp }: Interruption, caller: Frame | undefined): Promise<Arrival> {
+    const back = caller?.found === 'interrupt-frame' ? undefined : caller?.registers.get('rsp');
+    const returned = caller && back !== undefined ? [{ address: caller.address, accepts: returnsTo(back) }] : [];
+    return this.runToOne([...places.map((address) => ({ address, accepts: (sp: bigint) => sp === rsp })), ...returned]);
+  }
+
   /** Runs a function that has just been entered until it returns to `back`. */
   private async finishCall(entry: StopState, back: bigint): Promise<Arrival> {
-    const sp = await this.sp(entry);
-    return this.runTo(back, (now) => now > sp);
+    return this.runTo(back, returnsTo((await this.sp(entry)) + 1n));
   }
 
   /** Runs past the prologue of a function that has just been entered. */
@@ -161,39 +176,35 @@ export class Stepper {
   }
 
   /**
-   * Runs to an address, in the frame that `accepts` knows by its stack pointer: deeper recursions and other vCPUs pass.
+   * Runs to an address, in the frame that `accepts` knows by its stack pointer: deeper recursions, other tasks and other vCPUs
+   * pass.
    */
-  private async runTo(address: bigint, accepts: (sp: bigint) => boolean): Promise<Arrival> {
-    const trap = await this.breakpoints.plant(address);
+  private runTo(address: bigint, accepts: Accepts): Promise<Arrival> {
+    return this.runToOne([{ address, accepts }]);
+  }
+
+  /** As {@link runTo}, to whichever comes first. */
+  private async runToOne(places: readonly { readonly address: bigint; readonly accepts: Accepts }[]): Promise<Arrival> {
+    const traps: (readonly [bigint, TrapUse])[] = [];
     try {
+      for (const { address } of places) traps.push([address, await this.breakpoints.plant(address)]);
       for (;;) {
         const stop = await this.go(this.thread, { kind: 'continue' }, this.others);
         const state = this.look(stop);
-        const ours = stop.reason.kind === 'breakpoint' && (await state.pc(stop.thread)) === address;
-        if (!ours) return { state, arrived: false };
-        if (stop.thread === this.thread && accepts(await this.sp(state))) return { state, arrived: true };
+        const pc = stop.reason.kind === 'breakpoint' ? await state.pc(stop.thread) : undefined;
+        const here = places.filter(({ address }) => address === pc);
+        if (here.length === 0) return { state, arrived: false };
+        const sp = stop.thread === this.thread ? await this.sp(state) : undefined;
+        if (sp !== undefined && here.some(({ accepts }) => accepts(sp))) return { state, arrived: true };
         if (this.breakpoints.hitBy(stop).length > 0) return { state, arrived: false };
       }
     } finally {
-      await this.breakpoints.unplant(address, trap);
+      for (const [address, trap] of traps) await this.breakpoints.unplant(address, trap);
     }
   }
 
-  /** Where a fault or interrupt handler that was entered from `range` will go back to; Intel SDM vol. 3A 6.14.2. */
-  private async interruptedIn(state: StopState, range: LineRange) {
-    const values = await state.values(this.thread);
-    const bytes = await state.read(this.thread, values.get('rsp') ?? 0n, 48);
-    for (const first of [0, 8]) {
-      const [rip, cs, , rsp, ss] = [0, 8, 16, 24, 32].map((at) => word(bytes, first + at));
-      if (rip === undefined || rsp === undefined || cs === undefined || ss === undefined) continue;
-      if (rip >= range.low && rip < range.high && cs < 0x10000n && ss < 0x10000n && cs !== 0n) return { rip, rsp };
-    }
-    return undefined;
-  }
-
-  private async callerSp(state: StopState): Promise<bigint | undefined> {
-    const frames = await state.frames(this.thread);
-    return frames.find(({ found }) => found !== 'registers')?.registers.get('rsp');
+  private async caller(state: StopState): Promise<Frame | undefined> {
+    return (await state.frames(this.thread)).find(({ found }) => found !== 'registers');
   }
 
   private async returnAddress(state: StopState): Promise<bigint> {
@@ -204,6 +215,12 @@ export class Stepper {
     return (await state.values(this.thread)).get('rsp') ?? 0n;
   }
 }
+
+/** For a frame whose stack pointer, as its callee has returned, is `sp` or a little more. */
+const returnsTo =
+  (sp: bigint): Accepts =>
+  (now) =>
+    now >= sp && now <= sp + MOST_POPPED;
 
 /** A step over one line goes on at places that still are of that line, or of what was inlined there. */
 function staysOnLine(symbols: SymbolIndex, pc: bigint, start: LineRange, into: boolean): GoesOn {
