@@ -122,26 +122,49 @@ export class Scopes {
         }
       }
     }
-    if (kind !== 'block') variables.push(...inherited(die, mentionedIn(scope)));
+    const left = inherited(die);
+    // Of a block, what is left of nothing but its name would only repeat that.
+    variables.push(...(kind === 'block' ? left.filter(isLocated) : left));
     return scope;
   }
 }
 
-/** Of what variables of an abstract instance a scope and the blocks in it have a copy. */
-function mentionedIn(scope: Scope): Set<number | undefined> {
-  const mentioned = new Set(scope.variables.map((variable) => variable.reference(attribute.abstractOrigin)?.offset));
-  for (const child of scope.children)
-    if (child.kind === 'block') for (const offset of mentionedIn(child)) mentioned.add(offset);
-  return mentioned;
-}
-
-/** Variables of the abstract instance that this instance does not mention, because nothing is left of them. */
-function inherited(die: Die, mentioned: ReadonlySet<number | undefined>): Die[] {
+/**
+ * Variables of the abstract instance that this instance does not mention: those that nothing is left of, and static ones, which
+ * have one place for all copies, also in blocks of which a copy has no code.
+ */
+function inherited(die: Die): Die[] {
   const origin = die.reference(attribute.abstractOrigin);
+  if (!origin) return [];
+  const mentioned = new Set<number | undefined>();
+  noteMentioned(die, mentioned, 0);
   const found: Die[] = [];
-  for (const child of origin?.children() ?? []) {
-    const isVariable = child.tag === tag.formalParameter || child.tag === tag.variable;
-    if (isVariable && !mentioned.has(child.offset)) found.push(child);
+  for (const child of origin.children()) {
+    if (mentioned.has(child.offset)) continue;
+    if (isVariable(child)) found.push(child);
+    else if (child.tag === tag.lexicalBlock) found.push(...staticsIn(child, mentioned, 0));
   }
   return found;
 }
+
+/** What of an abstract instance an instance and the blocks in it have a copy of. */
+function noteMentioned(die: Die, into: Set<number | undefined>, depth: number): void {
+  if (depth > maximumNesting) return;
+  for (const child of die.children()) {
+    if (child.tag === tag.inlinedSubroutine) continue;
+    into.add(child.reference(attribute.abstractOrigin)?.offset);
+    if (child.tag === tag.lexicalBlock) noteMentioned(child, into, depth + 1);
+  }
+}
+
+function staticsIn(block: Die, mentioned: ReadonlySet<number | undefined>, depth: number): Die[] {
+  if (depth > maximumNesting) return [];
+  return [...block.children()].flatMap((child) => {
+    if (mentioned.has(child.offset)) return [];
+    if (child.tag === tag.lexicalBlock) return staticsIn(child, mentioned, depth + 1);
+    return isVariable(child) && isLocated(child) ? [child] : [];
+  });
+}
+
+const isVariable = (die: Die): boolean => die.tag === tag.formalParameter || die.tag === tag.variable;
+const isLocated = (die: Die): boolean => die.bearer(attribute.location) !== undefined;
