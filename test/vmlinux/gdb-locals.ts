@@ -80,10 +80,10 @@ for path in open(sys.argv_of_mine).read().split():
         # Assembly has none.
         block = None
     while block is not None:
-        for symbol in block:
-            if not (symbol.is_variable or symbol.is_argument) or symbol.name in seen:
-                continue
-            seen.add(symbol.name)
+        # One block may have several of a name, in no order.
+        own = [symbol for symbol in block if (symbol.is_variable or symbol.is_argument) and symbol.name not in seen]
+        seen.update(symbol.name for symbol in own)
+        for symbol in own:
             try:
                 value = symbol.value(frame)
                 if value.is_optimized_out:
@@ -99,8 +99,8 @@ for path in open(sys.argv_of_mine).read().split():
         block = block.superblock
 `;
 
-/** By name, for each of `addresses`: `optimized-out`, `at ADDRESS`, `is VALUE`, or `unknown` and why. */
-export function localsInGdb(image: string, addresses: readonly bigint[]): Map<string, string>[] {
+/** By name, for each of `addresses`: `optimized-out`, `at ADDRESS`, `is VALUE`, or `unknown` and why; of one name perhaps several. */
+export function localsInGdb(image: string, addresses: readonly bigint[]): Map<string, readonly string[]>[] {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-locals-'));
   try {
     const paths = addresses.map((address, index) => {
@@ -115,8 +115,15 @@ export function localsInGdb(image: string, addresses: readonly bigint[]): Map<st
     return text
       .split(/^@@at .*\n/m)
       .slice(1)
-      .map((part) => new Map([...part.matchAll(/^(\w+) (.+)$/gm)].map(([, name = '', what = '']) => [name, what])));
+      .map(byName);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function byName(lines: string): Map<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const [, name = '', what = ''] of lines.matchAll(/^(\w+) (.+)$/gm))
+    found.set(name, [...(found.get(name) ?? []), what]);
+  return found;
 }
