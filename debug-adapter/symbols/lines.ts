@@ -17,6 +17,8 @@ export interface Statement {
   readonly distance: number;
   readonly unit: Unit;
   readonly source: SourceLine;
+  /** Code of another file begins at its address, and it has none: gdb knows no such lines. */
+  readonly isEmpty: boolean;
 }
 
 export class Lines {
@@ -148,7 +150,8 @@ export class Lines {
           const line = table.line[row] as number;
           if (line < from || line > to || !files.has(table.file[row] as number)) continue;
           if (!((table.flags[row] as number) & rowFlags.statement)) continue;
-          found.push({ distance: table.distance[row] as number, unit, source: this.source(table, row) });
+          const isEmpty = isForAnother(table, row, last);
+          found.push({ distance: table.distance[row] as number, unit, source: this.source(table, row), isEmpty });
         }
       }
       yield found;
@@ -168,6 +171,13 @@ export class Lines {
 function remember<Key, Value>(known: Map<Key, Value>, key: Key, value: Value): void {
   if (known.size >= keptUnits) known.delete(known.keys().next().value as Key);
   known.set(key, value);
+}
+
+/** Whether the address of `row` goes to code of another file at once, so that the row has none. */
+function isForAnother(table: LineTable, row: number, end: number): boolean {
+  for (let at = row + 1; at < end && table.distance[at] === table.distance[row]; at++)
+    if (table.file[at] !== table.file[row]) return true;
+  return false;
 }
 
 /** The row that counts for the address of `row`; undefined at the sequence's end. */

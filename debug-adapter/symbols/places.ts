@@ -98,11 +98,13 @@ export class Places {
     return [...distances].sort((a, b) => a - b);
   }
 
+  /** Rows without code of their own count where just their line is meant: there is where a call was inlined from another file. */
   private *nearest(source: string, line: number): Sliced<Statement[]> {
     let found: Statement[] = [];
     let best = Number.POSITIVE_INFINITY;
-    for (const statements of this.lines.statements(source, line, Number.POSITIVE_INFINITY)) {
+    for (const all of this.lines.statements(source, line, Number.POSITIVE_INFINITY)) {
       yield;
+      const statements = all.filter((statement) => !statement.isEmpty || statement.source.line === line);
       const least = statements.reduce((low, statement) => Math.min(low, statement.source.line), best);
       if (least < best) found = [];
       best = least;
