@@ -64,6 +64,18 @@ describe('the client side of RSP', { timeout: 20_000 }, () => {
     await assert.rejects(client.request('g'), /no stop/);
   });
 
+  for (const [how, leave] of [
+    ['ends', () => stub.end()],
+    ['goes down', () => stub.resetAndDestroy()],
+  ] as const)
+    test(`a stub that ${how} has closed the connection`, async () => {
+      const reason = new Promise<string>((resolve) => {
+        client.onClosed = resolve;
+      });
+      leave();
+      assert.equal(await reason, 'the connection was closed');
+    });
+
   test('a stub that owes an answer does not hold up the parting', async () => {
     const owed = assert.rejects(client.request('g'), TargetError);
     while (!received.includes('$g#')) await once(stub, 'data');

@@ -12,6 +12,8 @@ const PATIENCE = 30_000;
 /** How often a damaged packet is sent again before the connection counts as broken. */
 const MOST_RETRIES = 3;
 
+const CLOSED = 'the connection was closed';
+
 interface Waiting {
   readonly resolve: (payload: string) => void;
   readonly reject: (error: Error) => void;
@@ -47,8 +49,8 @@ export class RspClient {
     private readonly patience = PATIENCE,
   ) {
     socket.on('data', (chunk: Uint8Array) => this.take(chunk));
-    socket.on('error', (error) => this.close(error.message));
-    socket.on('close', () => this.close('the connection was closed'));
+    socket.on('error', (error: NodeJS.ErrnoException) => this.close(isGone(error) ? CLOSED : error.message));
+    socket.on('close', () => this.close(CLOSED));
   }
 
   /**
@@ -183,3 +185,6 @@ export class RspClient {
     this.onClosed(reason);
   }
 }
+
+/** A stub that ends while something is on its way to it resets the connection: it is gone all the same. */
+const isGone = ({ code }: NodeJS.ErrnoException): boolean => code === 'ECONNRESET' || code === 'EPIPE';
