@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 /** Where there is one processor, the other thread needs it. */
 const onlyProcessor = availableParallelism() === 1;
 /** How many waits are left out after one in vain: the machine is busy, or nobody is about to answer. */
-const LEFT_OUT = 16;
+const LEFT_OUT = 4;
 
 export class AwakeWait {
   readonly #milliseconds: number;

@@ -34,9 +34,9 @@ export class Mailbox {
   #seen = 0;
   #steps = false;
   /** The main thread's, for a step, most of which take a few hundredths of a millisecond. */
-  readonly #stepWait = new AwakeWait(0.2);
+  readonly #stepWait = new AwakeWait(0.3);
   /** The worker's, for the next step of a client that takes many. */
-  readonly #nextStepWait = new AwakeWait(0.15);
+  readonly #nextStepWait = new AwakeWait(0.5);
 
   constructor(memory: SharedArrayBuffer, offset: number) {
     this.#words = new Int32Array(memory, offset, MAILBOX_BYTES / 4);
