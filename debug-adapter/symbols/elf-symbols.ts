@@ -174,9 +174,7 @@ export class ElfSymbols implements OpenSymbols {
 
   bodyAt(pc: bigint): bigint | undefined {
     return this.info.tolerate(() => {
-      const distance = this.addresses.fromGuest(pc);
-      const unit = this.lines.unitFor(distance);
-      const die = unit && this.scopes.functionAt(unit, distance);
+      const die = this.functionAround(pc);
       const body = die && bodyOf(die, this.lines);
       return body === undefined ? undefined : this.addresses.toGuest(body);
     }, undefined);
@@ -193,9 +191,7 @@ export class ElfSymbols implements OpenSymbols {
 
   functionAt(pc: bigint): FunctionInfo | undefined {
     return this.info.tolerate(() => {
-      const distance = this.addresses.fromGuest(pc);
-      const unit = this.lines.unitFor(distance);
-      const die = unit && this.scopes.functionAt(unit, distance);
+      const die = this.functionAround(pc);
       return die && this.describe(this.scopes.tree(die));
     }, undefined);
   }
@@ -306,6 +302,13 @@ export class ElfSymbols implements OpenSymbols {
   private definition(name: string, wanted: number): Die | undefined {
     for (const die of this.names.find(name, 'type')) if (die.tag === wanted) return die;
     return undefined;
+  }
+
+  /** The innermost function that is not inlined. */
+  private functionAround(pc: bigint): Die | undefined {
+    const distance = this.addresses.fromGuest(pc);
+    const unit = this.lines.unitFor(distance);
+    return unit && this.scopes.functionAt(unit, distance);
   }
 
   /** Scopes of each inline level, innermost level first, each from its function inwards. */

@@ -2,6 +2,7 @@
 import { type Abbrev, readU32, skipAttributes } from './abbrev.ts';
 import type { Die } from './die.ts';
 import { attribute, form, tag } from './dwarf-constants.ts';
+import { containers } from './scopes.ts';
 import type { Unit } from './unit.ts';
 import { walkUnit } from './walk.ts';
 
@@ -16,10 +17,7 @@ export interface Instances {
   readonly copies: readonly InlinedCopy[];
 }
 
-const containers: ReadonlySet<number> = new Set([
-  ...[tag.namespace, tag.structureType, tag.classType, tag.unionType],
-  ...[tag.lexicalBlock, tag.subprogram, tag.inlinedSubroutine],
-]);
+const mayHold: ReadonlySet<number> = new Set([...containers, tag.inlinedSubroutine]);
 
 /**
  * Instances of functions in their unit, with and without code. The entries are walked without being looked at but for what
@@ -41,7 +39,7 @@ export function instancesIn(unit: Unit, own: ReadonlySet<number>, inlined: Reado
       if (die.chain().some(({ offset }) => own.has(offset))) functions.push(die);
     } else if (abbrev.tag === tag.inlinedSubroutine && inlined.has(originOf(unit, abbrev, start, at)))
       copies.push({ die: dieAt(start), around: dieAt(around[depth] as number) });
-    return depth === 0 || containers.has(abbrev.tag);
+    return depth === 0 || mayHold.has(abbrev.tag);
   });
   return { functions, copies };
 }

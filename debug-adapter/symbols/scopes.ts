@@ -21,7 +21,8 @@ export interface Scope {
   readonly variables: readonly Die[];
 }
 
-const containers: ReadonlySet<number> = new Set([
+/** Entries that functions may be in. */
+export const containers: ReadonlySet<number> = new Set([
   tag.namespace,
   tag.structureType,
   tag.classType,
@@ -98,7 +99,15 @@ export class Scopes {
     }
   }
 
-  private build(die: Die, kind: Scope['kind'], parent: Scope | undefined, depth: number): Scope {
+  /** @param mentions Of the instance around, for the blocks in it. */
+  private build(
+    die: Die,
+    kind: Scope['kind'],
+    parent: Scope | undefined,
+    depth: number,
+    mentions = new Mentions(),
+  ): Scope {
+    const isMentioned = mentions.fromHere();
     const children: Scope[] = [];
     const variables: Die[] = [];
     const scope: Scope = { kind, die, ranges: this.rangesOf(die), parent, children, variables };
@@ -107,13 +116,18 @@ export class Scopes {
       switch (child.tag) {
         case tag.formalParameter:
         case tag.variable:
+          mentions.note(child);
           variables.push(child);
           break;
         case tag.lexicalBlock:
         case tag.inlinedSubroutine: {
-          const inner = this.build(child, child.tag === tag.lexicalBlock ? 'block' : 'inlined', scope, depth + 1);
+          const isBlock = child.tag === tag.lexicalBlock;
+          if (isBlock) mentions.note(child);
+          const inner = isBlock
+            ? this.build(child, 'block', scope, depth + 1, mentions)
+            : this.build(child, 'inlined', scope, depth + 1);
           // A block without code of its own says nothing, but what is in it counts for the scope around.
-          if (inner.ranges.length > 0 || child.tag === tag.inlinedSubroutine) children.push(inner);
+          if (inner.ranges.length > 0 || !isBlock) children.push(inner);
           else {
             children.push(...inner.children);
             variables.push(...inner.variables);
@@ -122,10 +136,30 @@ export class Scopes {
         }
       }
     }
-    const left = inherited(die);
+    const left = inherited(die, isMentioned);
     // Of a block, what is left of nothing but its name would only repeat that.
     variables.push(...(kind === 'block' ? left.filter(isLocated) : left));
     return scope;
+  }
+}
+
+type IsMentioned = (die: Die) => boolean;
+
+/** What of an abstract instance an instance and the blocks in it have a copy of. */
+class Mentions {
+  /** By the entry that is copied, the number of its last copy in the file's order. */
+  private readonly last = new Map<number, number>();
+  private count = 0;
+
+  note(copy: Die): void {
+    const origin = copy.reference(attribute.abstractOrigin);
+    if (origin) this.last.set(origin.offset, this.count++);
+  }
+
+  /** Tells of an entry whether it is copied from here on: what is noted before a block ends is in it. */
+  fromHere(): IsMentioned {
+    const { count } = this;
+    return ({ offset }) => (this.last.get(offset) ?? -1) >= count;
   }
 }
 
@@ -133,35 +167,21 @@ export class Scopes {
  * Variables of the abstract instance that this instance does not mention: those that nothing is left of, and static ones, which
  * have one place for all copies, also in blocks of which a copy has no code.
  */
-function inherited(die: Die): Die[] {
-  const origin = die.reference(attribute.abstractOrigin);
-  if (!origin) return [];
-  const mentioned = new Set<number | undefined>();
-  noteMentioned(die, mentioned, 0);
+function inherited(die: Die, isMentioned: IsMentioned): Die[] {
   const found: Die[] = [];
-  for (const child of origin.children()) {
-    if (mentioned.has(child.offset)) continue;
+  for (const child of die.reference(attribute.abstractOrigin)?.children() ?? []) {
+    if (isMentioned(child)) continue;
     if (isVariable(child)) found.push(child);
-    else if (child.tag === tag.lexicalBlock) found.push(...staticsIn(child, mentioned, 0));
+    else if (child.tag === tag.lexicalBlock) found.push(...staticsIn(child, isMentioned, 0));
   }
   return found;
 }
 
-/** What of an abstract instance an instance and the blocks in it have a copy of. */
-function noteMentioned(die: Die, into: Set<number | undefined>, depth: number): void {
-  if (depth > maximumNesting) return;
-  for (const child of die.children()) {
-    if (child.tag === tag.inlinedSubroutine) continue;
-    into.add(child.reference(attribute.abstractOrigin)?.offset);
-    if (child.tag === tag.lexicalBlock) noteMentioned(child, into, depth + 1);
-  }
-}
-
-function staticsIn(block: Die, mentioned: ReadonlySet<number | undefined>, depth: number): Die[] {
+function staticsIn(block: Die, isMentioned: IsMentioned, depth: number): Die[] {
   if (depth > maximumNesting) return [];
   return [...block.children()].flatMap((child) => {
-    if (mentioned.has(child.offset)) return [];
-    if (child.tag === tag.lexicalBlock) return staticsIn(child, mentioned, depth + 1);
+    if (isMentioned(child)) return [];
+    if (child.tag === tag.lexicalBlock) return staticsIn(child, isMentioned, depth + 1);
     return isVariable(child) && isLocated(child) ? [child] : [];
   });
 }

@@ -31,9 +31,9 @@ export function walkUnit(unit: Unit, visit: Visit): void {
     const abbrev = abbrevs.get(code);
     if (!abbrev) throw unit.cursor(start).error(`abbreviation ${code} is not in the unit's table`);
     const attributesAt = at;
+    const enters = visit(abbrev, start, attributesAt, depth);
     at = skipAttributes(abbrev.skips, abbrev.skips.length, bytes, at, header);
     if (at > bytes.length) unit.cursor(start).fail('entry goes on behind its unit');
-    const enters = visit(abbrev, start, attributesAt, depth);
     if (!abbrev.hasChildren) {
       if (depth === 0) return;
       continue;

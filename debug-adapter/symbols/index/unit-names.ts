@@ -2,6 +2,7 @@
 import { type Abbrev, type AttributeSpec, readU32, skipAttributes } from '../abbrev.ts';
 import { attribute, form, tag } from '../dwarf-constants.ts';
 import type { Unit } from '../unit.ts';
+import { walkUnit } from '../walk.ts';
 
 /** Takes what is found. `die` is the entry as in `UnitHeader.offset`; of an enumerator, its enumeration. */
 export interface NameSink {
@@ -34,55 +35,23 @@ const maximumDepth = 64;
 
 /** Throws `SymbolFileError` where the unit is damaged; what was found before has been taken. */
 export function scanUnit(unit: Unit, sink: NameSink): void {
-  const { abbrevs, bytes, header } = unit;
   /** Whether the entries at each depth are of file level, and the enumeration around them. */
   const counts = new Uint8Array(maximumDepth + 1);
   const enumerations = new Uint32Array(maximumDepth + 1);
-  let depth = 0;
-  for (let at = header.headerSize; at < bytes.length; ) {
-    const start = at;
-    let code = bytes[at++] as number;
-    if (code >= 0x80) {
-      code &= 0x7f;
-      for (let scale = 128, more = true; more && at < bytes.length; scale *= 128) {
-        const byte = bytes[at++] as number;
-        code += (byte & 0x7f) * scale;
-        more = byte >= 0x80;
-      }
-    }
-    if (code === 0) {
-      if (--depth <= 0) return;
-      continue;
-    }
-    const abbrev = abbrevs.get(code);
-    if (!abbrev) throw unit.cursor(start).error(`abbreviation ${code} is not in the unit's table`);
+  walkUnit(unit, (abbrev, start, at, depth) => {
     const isCounted = depth <= maximumDepth && counts[depth] === 1;
     if (isCounted && named.has(abbrev.tag)) {
       const around = abbrev.tag === tag.enumerator ? (enumerations[depth] as number) : start;
-      take(unit, { abbrev, start, at, die: header.offset + around }, sink);
-    }
-    const attributesAt = at;
-    at = skipAttributes(abbrev.skips, abbrev.skips.length, bytes, at, header);
-    if (at > bytes.length) unit.cursor(start).fail('entry goes on behind its unit');
-    if (!abbrev.hasChildren) {
-      if (depth === 0) return;
-      continue;
+      take(unit, { abbrev, start, at, die: unit.header.offset + around }, sink);
     }
     const isEnumeration = abbrev.tag === tag.enumerationType;
     const enters = depth === 0 || (isCounted && (isEnumeration || abbrev.tag === tag.namespace));
-    if (!enters && depth > 0) {
-      const sibling = siblingOf(unit, bytes, abbrev, attributesAt);
-      if (sibling > at && sibling <= bytes.length) {
-        at = sibling;
-        continue;
-      }
+    if (depth < maximumDepth) {
+      counts[depth + 1] = enters ? 1 : 0;
+      enumerations[depth + 1] = isEnumeration ? start : 0;
     }
-    depth++;
-    if (depth <= maximumDepth) {
-      counts[depth] = enters ? 1 : 0;
-      enumerations[depth] = isEnumeration ? start : 0;
-    }
-  }
+    return enters;
+  });
 }
 
 interface Found {
@@ -132,9 +101,3 @@ function takeText(unit: Unit, { start, die }: Found, kind: number, sink: NameSin
 
 const positionOf = (unit: Unit, { abbrev, at }: Found, way: AttributeSpec): number =>
   skipAttributes(abbrev.skips, way.steps, unit.bytes, at, unit.header) + way.bytes;
-
-function siblingOf(unit: Unit, bytes: Uint8Array, abbrev: Abbrev, attributesAt: number): number {
-  const way = abbrev.sibling;
-  if (way?.form !== form.ref4) return 0;
-  return readU32(bytes, skipAttributes(abbrev.skips, way.steps, bytes, attributesAt, unit.header) + way.bytes);
-}
