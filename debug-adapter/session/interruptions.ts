@@ -1,7 +1,7 @@
 /** How 64-bit code of a range was left other than by a jump, a call or a return of its own, and where it goes on later. */
 import type { LineRange } from '../symbols/api.ts';
 import { decoderFor, LONGEST_INSTRUCTION } from './instruction-decoder.ts';
-import { fromLittleEndian, type StopState } from './stop-state.ts';
+import { type StopState, wordAt } from './stop-state.ts';
 
 export interface Interruption {
   /** Where the code may go on, none of which it has executed yet. */
@@ -23,7 +23,7 @@ export async function interruptedIn(
   const values = await state.values(thread);
   const bytes = await state.read(thread, values.get('rsp') ?? 0n, 48);
   for (const first of [0, 8]) {
-    const [rip, cs, flags, rsp, ss] = [0, 8, 16, 24, 32].map((at) => word(bytes, first + at));
+    const [rip, cs, flags, rsp, ss] = [0, 8, 16, 24, 32].map((at) => wordAt(bytes, first + at));
     if (rip === undefined || rsp === undefined || cs === undefined || ss === undefined || flags === undefined) continue;
     if (rip < range.low || rip >= range.high || cs >= 0x10000n || ss >= 0x10000n || cs === 0n) continue;
     // Else it is the return address of a call, with what the caller had on its stack.
@@ -55,8 +55,4 @@ export async function systemCallIn(
   if (back <= range.low || back > range.high) return undefined;
   const code = await state.read(thread, back - 2n, SYSCALL.length);
   return SYSCALL.every((byte, at) => code[at] === byte) ? { places: [back], rsp } : undefined;
-}
-
-function word(bytes: Uint8Array, at: number): bigint | undefined {
-  return bytes.length >= at + 8 ? fromLittleEndian(bytes.subarray(at, at + 8)) : undefined;
 }

@@ -5,13 +5,12 @@
 import type { Frame, LineRange, SymbolIndex } from '../symbols/api.ts';
 import type { TargetStop } from '../target/target.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
+import { LONGEST_INSTRUCTION } from './instruction-decoder.ts';
 import { type Interruption, interruptedIn, systemCallIn } from './interruptions.ts';
 import type { Go } from './runner.ts';
-import { fromLittleEndian, type StopState } from './stop-state.ts';
+import { type StopState, wordAt } from './stop-state.ts';
 import type { TrapUse } from './traps.ts';
 
-/** Longest x86 instruction, in bytes. */
-const LONGEST_INSTRUCTION = 15n;
 /** Bytes of arguments that a return may take off the stack; another task's stack is farther away. */
 const MOST_POPPED = 1024n;
 
@@ -49,10 +48,10 @@ export class Stepper {
     if (stop.reason.kind !== 'step') return stop;
     const state = this.look(stop);
     const now = await state.pc(this.thread);
-    if (now > pc && now <= pc + LONGEST_INSTRUCTION) return stop;
+    const farthest = pc + BigInt(LONGEST_INSTRUCTION);
+    if (now > pc && now <= farthest) return stop;
     const back = await this.returnAddress(state);
-    const isCall =
-      back > pc && back <= pc + LONGEST_INSTRUCTION && (await this.sp(state)) === (await this.sp(from)) - 8n;
+    const isCall = back > pc && back <= farthest && (await this.sp(state)) === (await this.sp(from)) - 8n;
     return isCall ? asStep(await this.finishCall(state, back), this.breakpoints) : stop;
   }
 
@@ -208,7 +207,7 @@ export class Stepper {
   }
 
   private async returnAddress(state: StopState): Promise<bigint> {
-    return word(await state.read(this.thread, await this.sp(state), 8), 0) ?? 0n;
+    return wordAt(await state.read(this.thread, await this.sp(state), 8), 0) ?? 0n;
   }
 
   private async sp(state: StopState): Promise<bigint> {
@@ -254,8 +253,4 @@ function asStep({ state, arrived }: Arrival, breakpoints: BreakpointTable): Targ
   const users = breakpoints.hitBy(stop).length > 0;
   if (!arrived || stop.reason.kind !== 'breakpoint' || users) return stop;
   return { thread: stop.thread, reason: { kind: 'step' } };
-}
-
-function word(bytes: Uint8Array, at: number): bigint | undefined {
-  return bytes.length >= at + 8 ? fromLittleEndian(bytes.subarray(at, at + 8)) : undefined;
 }

@@ -158,6 +158,11 @@ export function fromLittleEndian(bytes: Uint8Array): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
+/** 64 bits; undefined where there are fewer. */
+export function wordAt(bytes: Uint8Array, at: number): bigint | undefined {
+  return bytes.length >= at + 8 ? fromLittleEndian(bytes.subarray(at, at + 8)) : undefined;
+}
+
 export function toLittleEndian(value: bigint, size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, n) => Number((value >> BigInt(8 * n)) & 0xffn));
 }

@@ -43,6 +43,7 @@ export class GuestClock {
     const until = since === 0n ? monotonic() : since;
     return Number(until - Atomics.load(this.#words, MADE) - Atomics.load(this.#words, PAUSED)) / 1000;
   }
+
   /** Microseconds, those included in which the machine stood still. */
   elapsed(): number {
     return Number(monotonic() - Atomics.load(this.#words, MADE)) / 1000;
