@@ -5,17 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
-import { compileProgram } from '../../debug-adapter/expressions/test-program.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { evaluate, launch, move, runToStop, stack, withAdapter } from './driving.ts';
+import { compileKernel, GATES } from './small-kernel.ts';
 
 /** A line is known by the word in its comment. Handlers of exceptions go on at RBX, that of system calls by RCX. */
-const SOURCE = `
+const SOURCE = `${GATES}
 #define IRET "mov %%rsp, %%rax; mov %%ss, %%ecx; push %%rcx; push %%rax; pushf; mov %%cs, %%ecx; push %%rcx;" \\
   "lea 1f(%%rip), %%rcx; push %%rcx; iretq; 1:"
-typedef unsigned long u64;
-struct gate { unsigned short low, selector, kind, middle; unsigned high, zero; } idt[64];
-struct { unsigned short limit; u64 base; } __attribute__((packed)) idtr = { sizeof idt - 1, (u64)idt };
 char from[4096] = { [4095] = 7 }, to[4096];
 volatile int handled, calls, task, turns[2];
 u64 stacks[2][512], saved[2];
@@ -39,11 +36,6 @@ void work(void) {
   }
 }
 
-void gate(int vector, void (*to)(void)) {
-  unsigned short cs;
-  __asm__("mov %%cs, %0" : "=r"(cs));
-  idt[vector] = (struct gate){ (u64)to, cs, 0x8e00, (u64)to >> 16 };
-}
 void wrmsr(unsigned msr, u64 value) { __asm__("wrmsr" :: "c"(msr), "a"(value), "d"(value >> 32)); }
 
 void hard(void) {
@@ -85,10 +77,7 @@ const numberOf = async (client: DapClient, expression: string) => Number(await e
 
 describe('steps', { skip: noKvm }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-hard-steps-'));
-  const program = compileProgram(folder, SOURCE, [
-    ...(['gcc', '-g', '-mgeneral-regs-only', '-fno-stack-protector', '-fcf-protection=none'] as const),
-    ...['-fno-asynchronous-unwind-tables', '-mno-red-zone', '-Wl,-Ttext=0x100000'],
-  ]);
+  const program = compileKernel(folder, SOURCE, ['-fno-asynchronous-unwind-tables']);
   const path = join(folder, 'program.c');
   after(() => rmSync(folder, { recursive: true, force: true }));
 

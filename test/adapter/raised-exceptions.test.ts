@@ -4,24 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { compileProgram } from '../../debug-adapter/expressions/test-program.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
 import { launch, runToStop, stack, withAdapter } from './driving.ts';
+import { compileKernel, GATES } from './small-kernel.ts';
 
 /** Handlers, one each, go on at RBX with the stack of before. */
-const SOURCE = `
-typedef unsigned long u64;
-struct gate { unsigned short low, selector, kind, middle; unsigned high, zero; } idt[32];
-struct { unsigned short limit; u64 base; } __attribute__((packed)) idtr = { sizeof idt - 1, (u64)idt };
+const SOURCE = `${GATES}
 u64 stack;
 
 #define HANDLER(name) void name(void); __asm__(".text; " #name ": mov stack, %rsp; jmp *%rbx; .type " #name ", @function; .size " #name ", . - " #name);
 HANDLER(divide_error) HANDLER(invalid_opcode) HANDLER(general_protection) HANDLER(double_fault)
-void gate(int vector, void (*to)(void)) {
-  unsigned short cs;
-  __asm__("mov %%cs, %0" : "=r"(cs));
-  idt[vector] = (struct gate){ (u64)to, cs, 0x8e00, (u64)to >> 16 };
-}
 #define GOING_ON(code) __asm__("lea 1f(%%rip), %%rbx; mov %%rsp, stack;" code "; 1:" ::: "rax", "rbx", "rcx", "rdx", "memory")
 void divides(void) { GOING_ON("xor %%ecx, %%ecx; mov $1, %%eax; cltd; idiv %%ecx"); }
 void is_invalid(void) { GOING_ON("ud2"); }
@@ -54,10 +46,7 @@ const EXPECTED = [
 
 describe('exceptions of a program', { skip: noKvm }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-exceptions-'));
-  const program = compileProgram(folder, SOURCE, [
-    ...(['gcc', '-g', '-mgeneral-regs-only', '-fno-stack-protector', '-fcf-protection=none'] as const),
-    ...['-mno-red-zone', '-Wl,-Ttext=0x100000'],
-  ]);
+  const program = compileKernel(folder, SOURCE);
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const [filter, name, where] of EXPECTED) {

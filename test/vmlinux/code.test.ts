@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { decoderFor } from '../../debug-adapter/session/instruction-decoder.ts';
 import { ElfFile } from '../../debug-adapter/symbols/elf.ts';
+import { breakpointAddresses } from '../../debug-adapter/symbols/fixtures/toolchain.ts';
 import { type OpenSymbols, openSymbols } from '../../debug-adapter/symbols/symbols.ts';
 import { isPadding, run, sampleFunctions, vmlinux } from './vmlinux.ts';
 
@@ -66,24 +67,19 @@ describe('code of 2,000 functions of a kernel', () => {
       if (line?.file.endsWith('.c') && line.line > 0) lines.add(`${line.file}:${line.line}`);
     }
     const asked = [...lines];
-    const commands = asked.flatMap((what) => ['delete', `break ${what}`, 'info breakpoints', 'echo @@next\\n']);
-    const settings = ['set width 0', 'set pagination off', 'set confirm off'];
-    const text = run('gdb', ['-batch', '-nx', ...[...settings, ...commands].flatMap((each) => ['-ex', each]), vmlinux]);
-    const theirs = text
-      .split('@@next\n')
-      .map((part) =>
-        [...part.matchAll(/^\d+(?:\.\d+)?\s+(?:breakpoint\s+keep\s+)?y\s+(0x[0-9a-f]+)/gm)].map(([, at]) => at),
-      );
+    const theirs = breakpointAddresses(vmlinux, asked);
     const differences: string[] = [];
     let inlined = 0;
     for (const [index, what] of asked.entries()) {
       const [, file = '', line = ''] = /^(.*):(\d+)$/.exec(what) ?? [];
       const places = await symbols.placesFor(file, Number(line));
-      const ours = places.map(({ address }) => `0x${address.toString(16)}`);
-      if (ours.sort().join() === theirs[index]?.sort().join()) continue;
+      const [ours, gdbs] = [places.map(({ address }) => address), theirs[index] ?? []].map(
+        (addresses) => `${addresses.map((address) => `0x${address.toString(16)}`).sort()}`,
+      );
+      if (ours === gdbs) continue;
       // Where a line has nothing but what was inlined from another file, gdb takes a later one, and we the beginning of that.
       if (places.some((place) => place.line.file !== file)) inlined++;
-      else differences.push(`${what}: ${ours}, not ${theirs[index]}`);
+      else differences.push(`${what}: ${ours}, not ${gdbs}`);
     }
     assert.ok(inlined < asked.length / 10, `${inlined} of ${asked.length}`);
     assert.ok(asked.length > 100, `${asked.length} lines`);

@@ -10,8 +10,9 @@ import { CannedTarget } from '../../debug-adapter/session/canned-target.ts';
 import { DapServer } from '../../debug-adapter/session/server.ts';
 import type { BreakpointPlace } from '../../debug-adapter/symbols/api.ts';
 import { ElfFile } from '../../debug-adapter/symbols/elf.ts';
+import { breakpointAddresses } from '../../debug-adapter/symbols/fixtures/toolchain.ts';
 import { type OpenSymbols, openSymbols } from '../../debug-adapter/symbols/symbols.ts';
-import { run, vmlinux } from './vmlinux.ts';
+import { vmlinux } from './vmlinux.ts';
 
 const FUNCTION = 'list_empty';
 let symbols: OpenSymbols;
@@ -24,21 +25,15 @@ before(async () => {
 });
 after(() => symbols.close());
 
-/** Where gdb breaks. */
-function gdbPlaces(): bigint[] {
-  const commands = ['set width 0', 'set pagination off', `break ${FUNCTION}`, 'info breakpoints'];
-  const text = run('gdb', ['-batch', '-nx', ...commands.flatMap((command) => ['-ex', command]), vmlinux]);
-  return [...text.matchAll(/^\d+\.\d+ +y +(0x[0-9a-f]+) in /gm)].map(([, address = '']) => BigInt(address));
-}
-
 const functionsAround = (addresses: readonly bigint[]) =>
   addresses.map((address) => symbols.symbolAt(address)?.name ?? '').sort();
 
 describe('a function with copies in a thousand units', () => {
   // In it, too, but at another instruction: gdb 13 takes the copy's lowest one, and we DW_AT_entry_pc.
   test('has as many places in each function as gdb has', () => {
+    const [theirs = []] = breakpointAddresses(vmlinux, [FUNCTION]);
     assert.ok(ours.length > 1000, `${ours.length} places`);
-    assert.deepEqual(functionsAround(ours.map(({ address }) => address)), functionsAround(gdbPlaces()));
+    assert.deepEqual(functionsAround(ours.map(({ address }) => address)), functionsAround(theirs));
   });
 
   test('shows its frame where it stops', () => {
