@@ -213,7 +213,7 @@ export class BreakpointTable {
       return { ...use, condition: compiled };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
-      breakpoint.message = `The condition is evaluated by the debug adapter at each hit: ${error.message}.`;
+      breakpoint.message = `The condition is evaluated by the debug adapter at each hit: ${error.message.replace(/\.?$/, '.')}`;
       return use;
     }
   }
