@@ -146,12 +146,12 @@ export class StopStore implements Disposable {
     return this.#active?.parts.get(part) as KeptPart<Part> | undefined;
   }
 
-  /** A view says whether it is visible. */
-  want(part: StatePart, visible: boolean): void {
+  /** A view says whether it is visible; resolves when what it becomes visible with has been read. */
+  async want(part: StatePart, visible: boolean): Promise<void> {
     const known = this.#wanted.has(part);
     if (visible) this.#wanted.add(part);
     else this.#wanted.delete(part);
-    if (visible && !known && this.#active) void this.#fetch(this.#active);
+    if (visible && !known && this.#active) await this.#fetch(this.#active);
   }
 
   get pages(): PagesChoice {

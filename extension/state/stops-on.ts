@@ -22,6 +22,17 @@ export class StopsOn implements Disposable {
     return (session && this.#lines.get(session)) ?? [];
   }
 
+  /** What the details of a row offer whose next like it `line` stops at: to stop there, or no more. */
+  action(session: DebugSession | undefined, line: string): { readonly name: 'stop'; readonly title: string } {
+    const stops = this.of(session).includes(line);
+    return { name: 'stop', title: stops ? l10n.t('Stop No More') : l10n.t('Stop on This') };
+  }
+
+  /** Does what {@link action} offers. */
+  toggle(session: DebugSession | undefined, line: string): Promise<void> {
+    return this.set(session, line, !this.of(session).includes(line));
+  }
+
   /** Adds or takes away a line; says so when it is refused. */
   async set(session: DebugSession | undefined, line: string, on: boolean): Promise<void> {
     if (!session) {

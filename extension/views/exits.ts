@@ -43,13 +43,14 @@ export class ExitsView implements Disposable {
       summary: () => this.#traceSummary(),
       note: () => (this.#tracing ? 'No exits since the trace began.' : 'Press Trace to have every exit written down.'),
       facts: exitFacts,
-      actions: ({ item }) => [
-        { name: 'code', title: l10n.t('Go to Code') },
-        ...(stopLine(item) === undefined ? [] : [{ name: 'stop', title: l10n.t('Stop on This') }]),
-      ],
+      actions: ({ item }) => {
+        const line = store.phase === 'ended' ? undefined : stopLine(item);
+        const stop = line === undefined ? [] : [stops.action(this.#live.session, line)];
+        return [{ name: 'code', title: l10n.t('Go to Code') }, ...stop];
+      },
       act: (action, { item }) => {
         if (action === 'code') void commands.executeCommand('ringside.goToCode', item.rip);
-        else void stops.set(this.#live.session, stopLine(item) ?? '', true);
+        else void stops.toggle(this.#live.session, stopLine(item) ?? '');
       },
       save: (format, text) => void saveFile(`exits.${format}`, text),
       send: (message) => this.#live.post(message),

@@ -37,22 +37,13 @@ export class HypercallsView implements Disposable {
       facts: callFacts,
       actions: ({ item }) => [
         { name: 'code', title: l10n.t('Go to Code') },
-        ...(store.phase === 'ended'
-          ? []
-          : [
-              {
-                name: 'stop',
-                title: this.#stopped(callStopLine(item)) ? l10n.t('Stop No More') : l10n.t('Stop on This'),
-              },
-            ]),
+        ...(store.phase === 'ended' ? [] : [stops.action(this.#live.session, callStopLine(item))]),
         { name: 'copy', title: l10n.t('Copy') },
       ],
       act: (action, run) => {
         if (action === 'code') void commands.executeCommand('ringside.goToCode', callAddress(run.item));
-        else if (action === 'stop') {
-          const line = callStopLine(run.item);
-          void stops.set(this.#live.session, line, !this.#stopped(line));
-        } else
+        else if (action === 'stop') void stops.toggle(this.#live.session, callStopLine(run.item));
+        else
           void env.clipboard.writeText(
             callFacts(run)
               .map((pair) => pair.join(': '))
@@ -81,11 +72,6 @@ export class HypercallsView implements Disposable {
 
   dispose(): void {
     Disposable.from(this.#asked, this.#live, this.#feed).dispose();
-  }
-
-  /** Whether the guest stops on `line` already. */
-  #stopped(line: string): boolean {
-    return this.stops.of(this.#live.session).includes(line);
   }
 
   /** What the store or the follower brings; a gap before it is fetched first. */

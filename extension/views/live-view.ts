@@ -104,7 +104,7 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
   update(): void {
     const { options, store } = this;
     const visible = this.#view?.visible ?? false;
-    store.want(options.part, visible);
+    void store.want(options.part, visible);
     if (store.session !== this.#session) {
       this.#session = store.session;
       this.#forget();

@@ -45,7 +45,7 @@ export class PageTablesView implements Disposable {
     if (this.#walks.size >= MAX_WALKS && oldest !== undefined) this.#walks.delete(oldest);
     this.#walks.set(expression.trim(), row);
     this.#tree.update(true);
-    await this.#tree.view.reveal(row, { select: true, expand: true });
+    await this.#tree.reveal(row.id);
   }
 
   dropWalk(node: StateNode): void {

@@ -79,7 +79,7 @@ export class StatePanel<Part extends StatePart, In extends { readonly kind: stri
   }
 
   #want(): void {
-    this.store.want(this.options.part, this.#panel?.visible ?? false);
+    void this.store.want(this.options.part, this.#panel?.visible ?? false);
   }
 
   /** The same state is sent once, unless the page is new. */

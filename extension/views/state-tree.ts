@@ -49,10 +49,10 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     this.#disposables = [
       this.view,
       this.#emitter,
-      this.view.onDidChangeVisibility(({ visible }) => store.want(options.part, visible)),
+      this.view.onDidChangeVisibility(({ visible }) => void store.want(options.part, visible)),
       store.onDidChange(() => this.update()),
     ];
-    store.want(options.part, this.view.visible);
+    void store.want(options.part, this.view.visible);
   }
 
   /** Takes what the store has; `force` builds the rows anew even for the same stop. */
@@ -68,6 +68,13 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     if (this.view.message !== message) this.view.message = message;
     const description = (kept && this.options.describe?.()) ?? '';
     if (this.view.description !== description) this.view.description = description;
+  }
+
+  /** Selects a top row and unfolds it, in a view that is opened where it is folded: what it shows is read before. */
+  async reveal(id: string): Promise<void> {
+    await this.store.want(this.options.part, true);
+    const row = this.#roots.find((one) => one.id === id);
+    if (row) await this.view.reveal(row, { select: true, expand: true });
   }
 
   #build(kept: KeptPart<Part> | undefined, ended: boolean): void {

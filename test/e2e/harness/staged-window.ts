@@ -1,4 +1,6 @@
 /** VS Code with the extension and its fake adapter, in a browser. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { screenshot } from './artifacts.ts';
 import { type LoggedRequest, type StagedExtension, stageExtension } from './staged-extension.ts';
 import { VsCodeServer } from './vscode-server.ts';
@@ -9,6 +11,8 @@ export interface StagedWindow {
   readonly workbench: Workbench;
   /** What the fake adapter was asked for, by the request's name. */
   requests(command: string): readonly LoggedRequest[];
+  /** Saves what VS Code's simple dialog proposes this name for in the folder that is open, and gives the file's text. */
+  saved(name: string): Promise<string>;
   /** Takes a last picture under this name, and ends and removes everything. */
   close(picture: string): Promise<void>;
 }
@@ -35,6 +39,16 @@ export async function openStagedWindow(settings: Readonly<Record<string, unknown
       staged,
       workbench,
       requests: (command) => staged.requests(command),
+      async saved(name) {
+        const file = join(staged.workspace, name);
+        await workbench.answer(file, name);
+        const text = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+        await workbench.until(
+          () => text().length > 0,
+          () => `${name} was not written`,
+        );
+        return text();
+      },
       async close(picture) {
         await screenshot(workbench, picture);
         await end();

@@ -159,6 +159,14 @@ export class Workbench {
       .waitFor();
   }
 
+  /** The lines in sight of the document with this name, which must be in front in its column. */
+  linesOf(name: string): Locator {
+    return this.page
+      .locator('.editor-group-container')
+      .filter({ has: this.page.locator(`.tab.active[data-resource-name="${name}"]`) })
+      .locator('.view-line');
+  }
+
   #input(): Locator {
     return this.page.locator('.quick-input-widget input.input');
   }
