@@ -3,6 +3,7 @@ import { commands, DebugConfigurationProviderTriggerKind, debug, type ExtensionC
 import type { Hex } from '../debug-adapter/protocol/custom.ts';
 import { breakInTask } from './commands/break-in-task.ts';
 import { checkHost } from './commands/check-host.ts';
+import { DisassemblyDocuments } from './commands/disassembly-document.ts';
 import { goToCode } from './commands/go-to-code.ts';
 import { injectInterrupt } from './commands/inject-interrupt.ts';
 import { showKernelLog, showWhatIs, writeVmcore } from './commands/linux.ts';
@@ -37,6 +38,7 @@ export function activate(context: ExtensionContext): void {
   const addressSpace = new AddressSpaceView(context, store);
   const memoryMap = memoryMapPanel(context, store);
   const memory = new MemoryDocuments(store);
+  const disassembly = new DisassemblyDocuments(store);
   const reports = new Reports();
   const configurations = new KvmConfigurationProvider();
   const command = (name: string, run: (argument?: StateNode) => unknown) =>
@@ -67,6 +69,7 @@ export function activate(context: ExtensionContext): void {
     memoryMap,
     tasksView(store),
     memory,
+    disassembly,
     reports,
     command('checkHost', () => checkHost(context, reports)),
     command('openSample', () => openSample(context)),
@@ -90,16 +93,18 @@ export function activate(context: ExtensionContext): void {
     command('writeVmcore', () => writeVmcore(store)),
     command('refresh', () => store.refresh()),
     commands.registerCommand('ringside.showMemory', (from?: StateNode | Hex) =>
-      memory.show('virtual', typeof from === 'string' ? from : from?.address),
+      memory.show('virtual', addressOf(from)),
     ),
     commands.registerCommand('ringside.showPhysicalMemory', (from?: StateNode | Hex) =>
       memory.show('physical', typeof from === 'string' ? from : from?.physical),
     ),
-    commands.registerCommand('ringside.goToCode', (from?: StateNode | Hex) =>
-      goToCode(typeof from === 'object' ? from.address : from),
-    ),
+    commands.registerCommand('ringside.goToCode', (from?: StateNode | Hex) => goToCode(disassembly, addressOf(from))),
+    commands.registerCommand('ringside.showDisassembly', (from?: StateNode | Hex) => disassembly.show(addressOf(from))),
   );
 }
+
+/** The guest-virtual address that a command was given, by a row or a page. */
+const addressOf = (from: StateNode | Hex | undefined) => (typeof from === 'object' ? from.address : from);
 
 /** What VS Code hands to a command of the Variables view's context menu, as far as it is used here. */
 interface VariableContext {

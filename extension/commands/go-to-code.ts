@@ -1,19 +1,23 @@
-/** `Ringside: Go to Code at Address`: the source line of an address, or the disassembly where there is none. */
-import { commands, l10n, Position, Range, Uri, window } from 'vscode';
+/** `Ringside: Go to Code at Address`: the source line of an address, or its disassembly where there is none. */
+import { l10n, Position, Range, Uri, window } from 'vscode';
 import type { Hex } from '../../debug-adapter/protocol/custom.ts';
+import { askedAddress } from '../debug/evaluate.ts';
 import { activeSession } from '../debug/ringside-session.ts';
+import type { Instruction } from '../novsc/disassembly-text.ts';
+import type { DisassemblyDocuments } from './disassembly-document.ts';
 
-/** The fields of DAP's DisassembledInstruction that are used here. */
-interface Instruction {
-  readonly location?: { readonly path?: string };
-  readonly line?: number;
-}
-
-export async function goToCode(given?: Hex): Promise<void> {
+export async function goToCode(disassembly: DisassemblyDocuments, given?: Hex): Promise<void> {
   const session = activeSession();
   if (!session) return;
   const memoryReference =
-    given ?? (await window.showInputBox({ title: l10n.t('Go to Code'), prompt: l10n.t('An address, 0x...') }));
+    given ??
+    (await askedAddress(
+      session,
+      await window.showInputBox({
+        title: l10n.t('Go to Code'),
+        prompt: l10n.t('A guest-virtual address: a number or a C expression, such as $rip or &function'),
+      }),
+    ));
   if (!memoryReference) return;
   try {
     const body: { instructions: readonly Instruction[] } = await session.customRequest('disassemble', {
@@ -25,7 +29,7 @@ export async function goToCode(given?: Hex): Promise<void> {
     if (location?.path && line !== undefined) {
       const at = new Position(Math.max(0, line - 1), 0);
       await window.showTextDocument(fileAt(location.path), { selection: new Range(at, at) });
-    } else await commands.executeCommand('debug.action.openDisassemblyView');
+    } else await disassembly.show(memoryReference);
   } catch (error) {
     await window.showErrorMessage(`${memoryReference}: ${error instanceof Error ? error.message : String(error)}`);
   }

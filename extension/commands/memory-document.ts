@@ -2,25 +2,13 @@
  * `Ringside: Show Memory at Address` and `Show Physical Memory`: in VS Code's memory editor where it is installed, else
  * as a read-only document that follows the stops.
  */
-import {
-  commands,
-  type DebugSession,
-  Disposable,
-  EventEmitter,
-  extensions,
-  l10n,
-  type TextDocumentContentProvider,
-  Uri,
-  ViewColumn,
-  window,
-  workspace,
-} from 'vscode';
+import { commands, type DebugSession, type Disposable, extensions, l10n, window } from 'vscode';
 import type { Hex } from '../../debug-adapter/protocol/custom.ts';
-import { evaluateAddress } from '../debug/evaluate.ts';
+import { askedAddress } from '../debug/evaluate.ts';
 import { hexDump } from '../novsc/hex-dump.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import { GuestDocuments } from './guest-documents.ts';
 
-const SCHEME = 'ringside-memory';
 const BYTES = 1024;
 /** The editor that VS Code opens memory in, when it is installed. */
 const MEMORY_EDITOR = 'ms-vscode.hexeditor';
@@ -33,18 +21,11 @@ interface ReadMemoryBody {
   readonly unreadableBytes?: number;
 }
 
-export class MemoryDocuments implements TextDocumentContentProvider, Disposable {
-  #changed = new EventEmitter<Uri>();
-  #stop = 0;
-  #disposables: Disposable[];
-  readonly onDidChange = this.#changed.event;
+export class MemoryDocuments implements Disposable {
+  readonly #documents: GuestDocuments;
 
   constructor(readonly store: StopStore) {
-    this.#disposables = [
-      this.#changed,
-      workspace.registerTextDocumentContentProvider(SCHEME, this),
-      store.onDidChange(() => this.#refresh()),
-    ];
+    this.#documents = new GuestDocuments(store, 'ringside-memory', readDump);
   }
 
   /** Opens memory at an address, or at the value of a C expression that the user is asked for. */
@@ -53,32 +34,11 @@ export class MemoryDocuments implements TextDocumentContentProvider, Disposable 
     if (!at) return;
     const reference = space === 'physical' ? `physical:${at}` : at;
     if (await openMemoryEditor(this.store.session, reference)) return;
-    const uri = Uri.from({ scheme: SCHEME, path: `/${reference}.memory` });
-    const document = await workspace.openTextDocument(uri);
-    this.#changed.fire(uri);
-    await window.showTextDocument(document, { viewColumn: ViewColumn.Beside, preserveFocus: true, preview: false });
-  }
-
-  async provideTextDocumentContent(uri: Uri): Promise<string> {
-    const [reference, address] = /(?:physical:)?(0x[0-9a-f]+)/.exec(uri.path) ?? [];
-    const { session } = this.store;
-    if (!address || !session || this.store.phase === 'ended') return 'The guest is gone.\n';
-    try {
-      const body: ReadMemoryBody = await session.customRequest('readMemory', {
-        memoryReference: reference,
-        count: BYTES,
-      });
-      const bytes = Buffer.from(body.data ?? '', 'base64');
-      const rest = BYTES - bytes.length;
-      const note = rest > 0 ? `${rest} bytes from here are not there\n` : '';
-      return hexDump(BigInt(address), bytes) + note;
-    } catch (error) {
-      return `${error instanceof Error ? error.message : String(error)}\n`;
-    }
+    await this.#documents.show(`${reference}.memory`);
   }
 
   dispose(): void {
-    Disposable.from(...this.#disposables).dispose();
+    this.#documents.dispose();
   }
 
   async #ask(space: MemorySpace): Promise<Hex | undefined> {
@@ -90,25 +50,18 @@ export class MemoryDocuments implements TextDocumentContentProvider, Disposable 
           : l10n.t('A guest-virtual address: a number or a C expression, such as $rsp or &buffer'),
       value: space === 'physical' ? '0x0' : '$rsp',
     });
-    const { session } = this.store;
-    if (!expression?.trim() || !session) return undefined;
-    try {
-      return await evaluateAddress(session, expression);
-    } catch (error) {
-      await window.showErrorMessage(`${expression}: ${error instanceof Error ? error.message : String(error)}`);
-      return undefined;
-    }
+    return askedAddress(this.store.session, expression);
   }
+}
 
-  /** Open documents are read again once a stop. */
-  #refresh(): void {
-    const stop = this.store.stopNumber;
-    if (stop === this.#stop || this.store.phase !== 'stopped') return;
-    this.#stop = stop;
-    for (const document of workspace.textDocuments) {
-      if (document.uri.scheme === SCHEME) this.#changed.fire(document.uri);
-    }
-  }
+/** `name` is that of a document: `physical:0x1000.memory`, without `physical:` where the address is virtual. */
+async function readDump(session: DebugSession, name: string): Promise<string> {
+  const [memoryReference = '', address = '0'] = /(?:physical:)?(0x[0-9a-f]+)/.exec(name) ?? [];
+  const body: ReadMemoryBody = await session.customRequest('readMemory', { memoryReference, count: BYTES });
+  const bytes = Buffer.from(body.data ?? '', 'base64');
+  const rest = BYTES - bytes.length;
+  const note = rest > 0 ? `${rest} bytes from here are not there\n` : '';
+  return hexDump(BigInt(address), bytes) + note;
 }
 
 /** Opens VS Code's memory editor, which can write too; false where it is not installed. */

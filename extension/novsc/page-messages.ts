@@ -2,11 +2,14 @@
 import type { Hex } from '../../debug-adapter/protocol/custom.ts';
 import type { ExportFormat } from './table.ts';
 
+/** `code` is the source line, or the disassembly where there is none. */
+export type Destination = 'code' | 'disassembly' | 'memory' | 'walk' | 'physical';
+
 export type FromAnyPage =
   /** The page listens from now on. */
   | { readonly kind: 'ready' }
-  /** Shows the code, the memory, the walk of a guest-virtual address, or guest-physical memory. */
-  | { readonly kind: 'go'; readonly to: 'code' | 'memory' | 'walk' | 'physical'; readonly address: Hex }
+  /** Shows what is at a guest-virtual address, or guest-physical memory. */
+  | { readonly kind: 'go'; readonly to: Destination; readonly address: Hex }
   | { readonly kind: 'copy'; readonly text: string }
   /** `name` is the file's, without what `format` adds. */
   | { readonly kind: 'export'; readonly name: string; readonly format: ExportFormat; readonly text: string };

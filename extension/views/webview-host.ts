@@ -1,14 +1,15 @@
 /** One page of ours in a view or an editor: what it asks for that any page may, and messages only while it listens. */
 import { commands, type Disposable, env, l10n, Uri, type Webview, window, workspace } from 'vscode';
-import type { FromAnyPage } from '../novsc/page-messages.ts';
+import type { Destination, FromAnyPage } from '../novsc/page-messages.ts';
 import { webviewPage } from './webview-page.ts';
 
-const goCommands = {
+const goCommands: Readonly<Record<Destination, string>> = {
   code: 'ringside.goToCode',
+  disassembly: 'ringside.showDisassembly',
   memory: 'ringside.showMemory',
   walk: 'ringside.walk',
   physical: 'ringside.showPhysicalMemory',
-} as const;
+};
 
 export interface WebviewHostOptions<In> {
   readonly webview: Webview;

@@ -39,7 +39,7 @@ function RangeFacts({ range, post }: { readonly range: AddressRange; readonly po
       ]}
       actions={[
         { title: 'Memory', run: () => post({ kind: 'go', to: 'memory', address: start }) },
-        { title: 'Disassembly', run: () => post({ kind: 'go', to: 'code', address: start }) },
+        { title: 'Disassembly', run: () => post({ kind: 'go', to: 'disassembly', address: start }) },
         { title: 'Page walk', run: () => post({ kind: 'go', to: 'walk', address: start }) },
         ...(physical === undefined
           ? []

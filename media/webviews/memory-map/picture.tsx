@@ -11,6 +11,7 @@ import {
   rangeText,
   sizeText,
 } from '../../../extension/novsc/memory-regions.ts';
+import type { Destination } from '../../../extension/novsc/page-messages.ts';
 import type { Post } from '../memory-map.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Legend } from '../parts/legend.tsx';
@@ -109,7 +110,7 @@ const describe = (placed: Placed) =>
 
 export function RegionFacts({ placed, post }: { readonly placed: Placed; readonly post: Post }) {
   const { start, virtual, kind, detail } = placed.region;
-  const go = (to: 'memory' | 'code' | 'walk' | 'physical', title: string, address = start) => ({
+  const go = (to: Destination, title: string, address = start) => ({
     title,
     run: () => post({ kind: 'go', to, address }),
   });
@@ -126,7 +127,11 @@ export function RegionFacts({ placed, post }: { readonly placed: Placed; readonl
         ...(kind === 'hole' || kind === 'mmio' ? [] : [go('physical', 'Physical memory')]),
         ...(virtual === undefined
           ? []
-          : [go('memory', 'Memory', virtual), go('code', 'Disassembly', virtual), go('walk', 'Page walk', virtual)]),
+          : [
+              go('memory', 'Memory', virtual),
+              go('disassembly', 'Disassembly', virtual),
+              go('walk', 'Page walk', virtual),
+            ]),
       ]}
     />
   );

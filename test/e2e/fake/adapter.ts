@@ -29,6 +29,7 @@ import {
   exits,
   exitTrace,
   hypercalls,
+  instructions,
   interrupts,
   kernelLog,
   linuxIrqs,
@@ -143,13 +144,14 @@ class FakeAdapter extends DebugSession {
     this.sendResponse(response);
   }
 
-  /** All code is of one line. */
   protected override disassembleRequest(
     response: DebugProtocol.DisassembleResponse,
-    { memoryReference }: DebugProtocol.DisassembleArguments,
+    { memoryReference, instructionOffset = 0, instructionCount }: DebugProtocol.DisassembleArguments,
   ): void {
-    const { source } = this;
-    response.body = { instructions: [{ address: memoryReference, instruction: 'nop', location: source, line: 30 }] };
+    const source = { location: this.source, line: 30 };
+    response.body = {
+      instructions: instructions(BigInt(memoryReference), instructionOffset, instructionCount, source),
+    };
     this.sendResponse(response);
   }
 
@@ -186,7 +188,7 @@ class FakeAdapter extends DebugSession {
     response: DebugProtocol.ReadMemoryResponse,
     args: DebugProtocol.ReadMemoryArguments,
   ): void {
-    const data = Buffer.from('memory of the fake guest'.padEnd(args.count, '.')).subarray(0, args.count);
+    const data = Buffer.from(`at ${args.memoryReference}`.padEnd(args.count, '.')).subarray(0, args.count);
     response.body = { address: args.memoryReference, data: data.toString('base64') };
     this.sendResponse(response);
   }

@@ -1,4 +1,5 @@
 /** A machine's state as a well-behaved adapter would send it, for tests of the views that need no KVM. */
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import type {
   AddressMapping,
   AddressSpacePart,
@@ -37,6 +38,25 @@ export const callerRegisters: readonly RegisterGroup[] = [
     lost: ['rax'],
   },
 ];
+
+/** Where code begins that has no source. */
+const SOURCELESS = KERNEL + 0x4000n;
+
+/** Instructions of a byte each; `source` is where that at `base` comes from. */
+export function instructions(
+  base: bigint,
+  offset: number,
+  count: number,
+  source: Pick<DebugProtocol.DisassembledInstruction, 'location' | 'line'>,
+): DebugProtocol.DisassembledInstruction[] {
+  return Array.from({ length: count }, (_, index) => {
+    const address = base + BigInt(offset + index);
+    return {
+      ...{ address: hex(address), instructionBytes: '90', instruction: 'nop' },
+      ...(address === base && base < SOURCELESS && source),
+    };
+  });
+}
 
 /** RIP moves with each stop and RAX counts them: that is what views must mark. */
 export function registers(stop: number): RegisterGroup[] {
