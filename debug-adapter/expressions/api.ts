@@ -49,6 +49,19 @@ export interface Completion {
   readonly kind: 'register' | 'member' | 'variable' | 'symbol';
 }
 
+/** How a number of hits, this one included, is compared with another; `%`: every so many. */
+export type Comparison = '==' | '>' | '>=' | '<' | '<=' | '%';
+
+/** A hit count that a stub keeps, in one of its variables. */
+export interface Tally {
+  readonly variable: number;
+  readonly comparison: Comparison;
+  readonly count: number;
+}
+
+/** A piece of a log message: words, or an expression whose value stands there. */
+export type MessagePart = string | { readonly source: string; readonly format?: ValueFormat };
+
 /** Where a condition is compiled for. */
 export interface ConditionScope {
   readonly symbols: SymbolIndex | undefined;
@@ -71,10 +84,12 @@ export interface Expressions {
   /** Assigns the value of the C expression `source`; returns what is there now. */
   assign(target: Value, source: string, context: EvaluationContext): Promise<Value>;
   /**
-   * A condition as a gdb agent expression, which a stub evaluates by itself. Throws `ExpressionError` for what cannot be
-   * compiled; its message says what it is.
+   * A condition as a gdb agent expression, which a stub evaluates by itself; with `tally` the visits at which it holds count,
+   * and their number decides. Throws `ExpressionError` for what cannot be compiled; its message says what it is.
    */
-  compile(source: string, scope: ConditionScope): Promise<Uint8Array>;
+  compile(source: string, scope: ConditionScope, tally?: Tally): Promise<Uint8Array>;
+  /** A log message as an agent expression that prints it and a line end. Throws as {@link Expressions.compile}. */
+  compileMessage(parts: readonly MessagePart[], scope: ConditionScope): Promise<Uint8Array>;
   /** Takes a format suffix off a written expression: `flags,x` is `flags` in hex. Letters as gdb's: x d b t o c s. */
   splitFormat(source: string): { readonly source: string; readonly format?: ValueFormat };
   /** What can stand at `column` of a text that is being written, and the column at which the word there starts. */

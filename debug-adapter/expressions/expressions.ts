@@ -1,5 +1,5 @@
 /** The room's entry: C expressions over symbols, registers and memory. */
-import { compileCondition } from './agent/compile.ts';
+import { compileCondition, compileMessage } from './agent/compile.ts';
 import { type EvaluationContext, ExpressionError, type Expressions, type Value, type ValueFormat } from './api.ts';
 import { assignTo } from './assignment.ts';
 import { complete } from './complete.ts';
@@ -20,7 +20,8 @@ export function createExpressions(limits: SummaryLimits = usualLimits): Expressi
     format: (value, context, format = { radix: 'natural' }) => formatValue(value, context, format, limits),
     children: childrenOf,
     assign: (target, source, context) => withColumn(() => assign(target, source, context)),
-    compile: (source, scope) => withColumn(() => compileCondition(source, scope)),
+    compile: (source, scope, tally) => withColumn(() => compileCondition(source, scope, tally)),
+    compileMessage: (parts, scope) => withColumn(() => compileMessage(parts, scope)),
     splitFormat,
     complete: (text, column, context, limit) => complete(text, column, context, limit, evaluate),
     typeName,

@@ -3,7 +3,7 @@ import type { EvaluationContext, Expressions } from '../expressions/api.ts';
 import { isHit } from './breakpoint-request.ts';
 import type { BreakpointTable, UserBreakpoint } from './breakpoint-table.ts';
 import { holds } from './condition.ts';
-import { describeError } from './errors.ts';
+import { interpolate } from './log-message.ts';
 import type { StopState } from './stop-state.ts';
 
 export interface HitReport {
@@ -31,6 +31,7 @@ export async function candidates(state: StopState, table: BreakpointTable): Prom
 export async function hitsAt(
   state: StopState,
   met: readonly UserBreakpoint[],
+  table: BreakpointTable,
   expressions: Expressions,
   report: HitReport,
 ): Promise<readonly UserBreakpoint[]> {
@@ -46,31 +47,9 @@ export async function hitsAt(
   for (const breakpoint of met) {
     const { condition, hits, logMessage } = breakpoint.request;
     if (condition !== undefined && !(await holds(condition, here, expressions, report.complain))) continue;
-    breakpoint.hits++;
-    if (hits && !isHit(breakpoint.hits, hits)) continue;
+    if (hits && !isHit(await table.visit(breakpoint, state.stop), hits)) continue;
     if (logMessage === undefined) hit.push(breakpoint);
     else report.log(await interpolate(logMessage, here, expressions), breakpoint);
   }
   return hit;
-}
-
-/** `{expression}` becomes its value, also with a format as in `{flags,x}`; `\{` stands for a brace. */
-async function interpolate(
-  message: string,
-  here: () => Promise<EvaluationContext>,
-  expressions: Expressions,
-): Promise<string> {
-  const parts = message.split(/(\\[{}]|\{(?:[^{}]|\{[^{}]*\})*\})/);
-  const texts = parts.map(async (part) => {
-    if (/^\\[{}]$/.test(part)) return part.slice(1);
-    if (!/^\{.*\}$/s.test(part)) return part;
-    try {
-      const { source, format } = expressions.splitFormat(part.slice(1, -1));
-      const context = await here();
-      return (await expressions.format(await expressions.evaluate(source, context), context, format)).text;
-    } catch (error) {
-      return `{${describeError(error).message}}`;
-    }
-  });
-  return (await Promise.all(texts)).join('');
 }

@@ -1,4 +1,5 @@
 /** What a client asks for when it sets a breakpoint. */
+import type { Comparison } from '../expressions/api.ts';
 import { badArgument } from './errors.ts';
 
 /** How a breakpoint is to be planted: a trap in memory, or a debug register. */
@@ -36,8 +37,6 @@ export function sameRequest(a: BreakpointRequest | undefined, b: BreakpointReque
 
 const key = (request: BreakpointRequest) =>
   JSON.stringify(request, (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
-
-type Comparison = '==' | '>' | '>=' | '<' | '<=' | '%';
 
 /** A comparison of the number of hits, this one included, with a number. */
 export interface HitCondition {

@@ -2,11 +2,13 @@
  * The user's breakpoints: what was asked for, where it landed, and what is planted in the guest. Survives a restart:
  * {@link BreakpointTable.bind} plants everything again in the new guest.
  */
-import { ExpressionError, type Expressions } from '../expressions/api.ts';
+import type { Expressions } from '../expressions/api.ts';
 import type { BreakpointPlace, SymbolIndex } from '../symbols/api.ts';
 import { type Target, TargetError, type TargetStop } from '../target/target.ts';
 import { placesOf } from './breakpoint-places.ts';
 import { type BreakpointRequest, sameRequest } from './breakpoint-request.ts';
+import { HitCounters } from './hit-counters.ts';
+import { type Orders, ordersFor } from './orders.ts';
 import type { SourcePaths } from './source-paths.ts';
 import { Traps, type TrapUse } from './traps.ts';
 
@@ -15,10 +17,12 @@ export interface UserBreakpoint {
   readonly request: BreakpointRequest;
   /** Where it is planted; empty when it is not. */
   places: readonly BreakpointPlace[];
-  /** Why it is not planted, or where else, or who evaluates its condition. */
+  /** Why it is not planted, or where else, or what the adapter evaluates of it. */
   message?: string;
-  /** How often the guest came by and met the condition. */
+  /** How often the guest came by and met the condition, as far as the adapter has looked. */
   hits: number;
+  /** The variable that the target counts the hits in. */
+  counter?: number;
   /** The traps at its places, in their order. */
   uses: readonly TrapUse[];
   /** It has places, but the target could not plant it there yet. */
@@ -35,30 +39,50 @@ export interface BoundGuest {
 export class BreakpointTable {
   private guest: BoundGuest | undefined;
   private traps: Traps | undefined;
+  private counters: HitCounters | undefined;
   private nextId = 1;
   /** One list for each source file, one for functions, one for instructions, one for data. */
   private readonly lists = new Map<string, UserBreakpoint[]>();
   /** What each stop was found to have hit. */
   private readonly verdicts = new WeakMap<TargetStop, readonly UserBreakpoint[]>();
 
-  constructor(private readonly expressions: Pick<Expressions, 'compile'>) {}
+  constructor(private readonly expressions: Pick<Expressions, 'compile' | 'compileMessage' | 'splitFormat'>) {}
 
   /** Plants all breakpoints in a new guest. */
   async bind(guest: BoundGuest): Promise<readonly UserBreakpoint[]> {
     this.guest = guest;
     this.traps = new Traps(guest.target);
+    this.counters = new HitCounters(guest.target);
+    for (const breakpoint of this.all()) delete breakpoint.counter;
     for (const breakpoint of this.all()) await this.place(breakpoint);
     return this.all();
   }
 
   /** Counts hits from zero again, for a guest that starts from its entry. */
-  forgetHits(): void {
-    for (const breakpoint of this.all()) breakpoint.hits = 0;
+  async forgetHits(): Promise<void> {
+    for (const breakpoint of this.all()) {
+      breakpoint.hits = 0;
+      if (breakpoint.counter !== undefined) await this.counters?.set(breakpoint.counter, 0);
+    }
+  }
+
+  /** How often the guest has met a breakpoint, the visit that it stopped at included. */
+  async visit(breakpoint: UserBreakpoint, { reason }: TargetStop): Promise<number> {
+    const { counter, hits } = breakpoint;
+    const counted = counter === undefined ? undefined : this.counters?.visits(counter, reason.kind !== 'breakpoint');
+    breakpoint.hits = (await counted) ?? hits + 1;
+    return breakpoint.hits;
+  }
+
+  /** The one with this number, which messages that the target prints begin with. */
+  withId(id: number): UserBreakpoint | undefined {
+    return this.all().find((breakpoint) => breakpoint.id === id);
   }
 
   unbind(): void {
     this.guest = undefined;
     this.traps = undefined;
+    this.counters = undefined;
   }
 
   /** Replaces one list, e.g. all breakpoints of a source file. The guest must stand still. */
@@ -73,7 +97,11 @@ export class BreakpointTable {
       if (breakpoint.places.length === 0) await this.place(breakpoint);
       next.push(breakpoint);
     }
-    for (const breakpoint of old) if (!kept.has(breakpoint)) await this.displace(breakpoint);
+    for (const breakpoint of old) {
+      if (kept.has(breakpoint)) continue;
+      await this.displace(breakpoint);
+      this.counters?.release(breakpoint.counter);
+    }
     this.lists.set(list, next);
     return next;
   }
@@ -177,14 +205,16 @@ export class BreakpointTable {
     }
     const { request } = breakpoint;
     const { places, message } = await placesOf(request, guest);
-    if (message !== undefined) breakpoint.message = message;
+    const orders = await this.order(breakpoint, places, guest);
+    const said = orders.message ?? message;
+    if (said !== undefined) breakpoint.message = said;
     const done: BreakpointPlace[] = [];
     const uses: TrapUse[] = [];
     try {
-      for (const place of places) {
+      for (const [n, place] of places.entries()) {
+        const use = orders.uses[n] ?? {};
         if (request.kind === 'data') await traps.watch(request.access, request.address, request.length);
         else {
-          const use = await this.useFor(breakpoint, place.address, guest);
           await traps.plant(place.address, use);
           uses.push(use);
         }
@@ -199,23 +229,24 @@ export class BreakpointTable {
     breakpoint.uses = uses;
   }
 
-  /** Lets the target evaluate the condition, or says why it does not. */
-  private async useFor(breakpoint: UserBreakpoint, pc: bigint, { target, symbols }: BoundGuest): Promise<TrapUse> {
-    const { condition, mode } = breakpoint.request;
-    const use: TrapUse = mode === undefined ? {} : { mode };
-    if (condition === undefined) return use;
-    if (!target.can.conditions) {
-      breakpoint.message = `The condition is evaluated by the debug adapter at each hit: ${target.name} evaluates none.`;
-      return use;
+  /** Orders for the target, which goes on from what has been counted where it is to count. */
+  private async order(
+    breakpoint: UserBreakpoint,
+    places: readonly BreakpointPlace[],
+    guest: BoundGuest,
+  ): Promise<Orders> {
+    const { id, request, hits } = breakpoint;
+    const counter = breakpoint.counter ?? this.counters?.take();
+    const orders = await ordersFor({ id, request, counter }, places, guest, this.expressions);
+    const counts = orders.uses.some((use) => use.counts);
+    if (counts && counter !== undefined) {
+      if (breakpoint.counter === undefined) await this.counters?.set(counter, hits);
+      breakpoint.counter = counter;
+    } else {
+      this.counters?.release(counter);
+      delete breakpoint.counter;
     }
-    try {
-      const compiled = await this.expressions.compile(condition, { symbols, pc, registers: target.registers });
-      return { ...use, condition: compiled };
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      breakpoint.message = `The condition is evaluated by the debug adapter at each hit: ${error.message.replace(/\.?$/, '.')}`;
-      return use;
-    }
+    return orders;
   }
 
   private async displace(breakpoint: UserBreakpoint): Promise<void> {

@@ -23,7 +23,9 @@ export class CannedTarget implements Target {
     watchpoints: true,
     physicalMemory: true,
     conditions: true,
+    counts: true,
   };
+  private readonly variables = new Map<number, bigint>();
   private readonly values = Array.from({ length: CPUS }, () => new Map<string, Uint8Array>());
   private readonly written = new Map<bigint, number>();
   private readonly planted = new Map<bigint, number>();
@@ -113,6 +115,14 @@ export class CannedTarget implements Target {
     setImmediate(() => this.stopWith({ kind: 'pause' }));
   }
 
+  async readVariable(number: number) {
+    return this.variables.get(number) ?? 0n;
+  }
+
+  async setVariable(number: number, value: bigint) {
+    this.variables.set(number, value);
+  }
+
   async monitor() {
     return '';
   }
@@ -128,6 +138,10 @@ export class CannedTarget implements Target {
 
   onStop(listener: (stop: TargetStop) => void) {
     this.stopped = listener;
+  }
+
+  onPrint() {
+    return undefined;
   }
 
   onEnd(listener: (end: TargetEnd) => void) {

@@ -18,6 +18,7 @@ import type { Guest, StartArguments, StartTarget } from './guest.ts';
 import { GuestCalls } from './guest-calls.ts';
 import { Handles } from './handles.ts';
 import { LastState } from './last-state.ts';
+import { LogOutput } from './log-output.ts';
 import { MODULE_TRAPS, ModuleSymbols } from './module-symbols.ts';
 import type { Go } from './runner.ts';
 import { SlideSearch } from './slide-search.ts';
@@ -55,6 +56,10 @@ export type Operation = (go: Go, from: StopState, look: (stop: TargetStop) => St
 export class Session {
   readonly expressions = createExpressions();
   readonly breakpoints = new BreakpointTable(this.expressions);
+  private readonly logs = new LogOutput({
+    log: (id, text) => this.showLog(text, this.breakpoints.withId(id)),
+    complain: (message) => this.print(`${message}\n`, 'stderr'),
+  });
   readonly stopRequests = new StopRequests();
   readonly guestCalls = new GuestCalls();
   readonly exceptions = new ExceptionFilters(this.expressions, this.stopRequests);
@@ -149,6 +154,7 @@ export class Session {
     this.stopRequests.forget('views');
     this.guestCalls.forget();
     await this.standsAtEntry(guest);
+    guest.target.onPrint((text) => this.logs.take(text));
     guest.target.onEnd((end) => void this.guestGone(guest, end));
     guest.target.onLost((message) => void this.guestGone(guest, { exitStatus: 1, message }, true));
     const refusal = await this.exceptions.apply(guest.target);
@@ -167,7 +173,7 @@ export class Session {
     this.stop = new StopState(guest.target, guest.symbols, { thread, reason: { kind: 'pause' } });
     this.last.clear();
     this.pageScans.clear();
-    this.breakpoints.forgetHits();
+    await this.breakpoints.forgetHits();
     this.slide = await SlideSearch.begin(guest, this.startArguments, this.exceptions);
     await this.findSlide(this.stop);
   }
@@ -235,7 +241,7 @@ export class Session {
         const met = stepped && pc === before ? [] : await candidates(last, this.breakpoints);
         const [own, theirs] = [met.filter(isOwn), met.filter((each) => !isOwn(each))];
         if (own.length > 0) await this.followModules(last);
-        const hit = await hitsAt(last, theirs, this.expressions, this.hitReport);
+        const hit = await hitsAt(last, theirs, this.breakpoints, this.expressions, this.hitReport);
         const found: TargetStop =
           stepped && hit.length > 0 ? { ...stop, reason: { kind: 'breakpoint', hardware: false } } : stop;
         this.breakpoints.record(found, hit);
@@ -246,12 +252,19 @@ export class Session {
   }
 
   private readonly hitReport: HitReport = {
-    log: (message, { request }) => {
-      const place = request.kind === 'source' ? { source: { path: request.path }, line: request.line } : {};
-      this.send.event('output', { category: 'console', output: `${message}\n`, ...place });
+    log: (message, breakpoint) => {
+      this.logs.flush();
+      this.showLog(`${message}\n`, breakpoint);
     },
     complain: (message) => this.print(`${message}\n`, 'stderr'),
   };
+
+  /** Shows messages of a log point, with its line where it has one. */
+  private showLog(output: string, breakpoint: UserBreakpoint | undefined): void {
+    const request = breakpoint?.request;
+    const place = request?.kind === 'source' ? { source: { path: request.path }, line: request.line } : {};
+    this.send.event('output', { category: 'console', output, ...place });
+  }
 
   private announceBreakpoints(changed: readonly UserBreakpoint[]): void {
     for (const breakpoint of changed) {
@@ -273,6 +286,7 @@ export class Session {
   /** Tells the client that the guest stands at `stop`. */
   async report(guest: Guest, stop: TargetStop, movement: Movement, error?: unknown): Promise<void> {
     if (guest !== this.present || this.ended) return;
+    this.logs.flush();
     const state = new StopState(guest.target, guest.symbols, stop);
     this.stop = state;
     this.last.standsAt(state).catch(() => undefined);
@@ -334,6 +348,7 @@ export class Session {
 
   private async guestGone(guest: Guest, { exitStatus, message }: TargetEnd, lost = false): Promise<void> {
     if (guest !== this.present || this.ended) return;
+    this.logs.flush();
     this.ended = true;
     this.forgetStop();
     this.breakpoints.unbind();

@@ -1,8 +1,10 @@
 /**
  * What is planted in the guest. Several breakpoints, and a step that is under way, may share an address: the target is
- * told of one trap, with conditions only while everybody there has one.
+ * told of one trap, with orders that serve them all.
  */
-import { type BreakpointKind, type Target, TargetError } from '../target/target.ts';
+import { formatBreakpointOptions } from '../../hypervisor-core/protocol/agent/breakpoint-options.ts';
+import { opcodes } from '../../hypervisor-core/protocol/agent/opcodes.ts';
+import { type BreakpointKind, type BreakpointOrders, type Target, TargetError } from '../target/target.ts';
 import type { BreakpointMode } from './breakpoint-request.ts';
 
 /** One reason for a trap. */
@@ -11,6 +13,10 @@ export interface TrapUse {
   readonly mode?: BreakpointMode;
   /** An agent expression for the target to evaluate. */
   readonly condition?: Uint8Array;
+  /** The condition counts visits, also while others stop at each. */
+  readonly counts?: boolean;
+  /** An agent expression to run instead of stopping. */
+  readonly command?: Uint8Array;
   /** Planted for a step, and not by the user. */
   readonly forStep?: boolean;
 }
@@ -18,8 +24,8 @@ export interface TrapUse {
 interface Trap {
   readonly uses: Set<TrapUse>;
   kind: BreakpointMode;
-  /** Whether the target was given the conditions of all uses. */
-  conditional: boolean;
+  /** The orders that the target was given, as in the packet. */
+  orders: string;
 }
 
 export class Traps {
@@ -33,8 +39,7 @@ export class Traps {
     const there = this.planted.get(address);
     if (!there) {
       const uses = new Set([use]);
-      const { kind, conditional } = await this.insert(address, uses, use.mode);
-      this.planted.set(address, { uses, kind, conditional });
+      this.planted.set(address, { uses, ...(await this.insert(address, ordersOf(uses), use.mode)) });
       return;
     }
     there.uses.add(use);
@@ -68,32 +73,42 @@ export class Traps {
     else if (this.watched.delete(key)) await this.target.removeBreakpoint(access, address, length);
   }
 
-  /** Plants anew where the conditions are other ones now. */
+  /** Plants anew where the orders are other ones now. */
   private async refresh(address: bigint, trap: Trap): Promise<void> {
-    if (!trap.conditional && this.conditionsOf(trap.uses).length === 0) return;
+    const orders = ordersOf(trap.uses);
+    if (formatBreakpointOptions(orders) === trap.orders) return;
     await this.target.removeBreakpoint(trap.kind, address);
-    trap.conditional = (await this.insert(address, trap.uses, trap.kind)).conditional;
+    Object.assign(trap, await this.insert(address, orders, trap.kind));
   }
 
-  private async insert(address: bigint, uses: ReadonlySet<TrapUse>, mode: BreakpointMode | undefined) {
-    const conditions = this.conditionsOf(uses);
-    const conditional = conditions.length > 0;
+  private async insert(address: bigint, orders: BreakpointOrders, mode: BreakpointMode | undefined) {
     const { target } = this;
+    const told = formatBreakpointOptions(orders);
     try {
-      await target.insertBreakpoint(mode ?? 'software', address, 1, conditions);
-      return { kind: mode ?? 'software', conditional } as const;
+      await target.insertBreakpoint(mode ?? 'software', address, 1, orders);
+      return { kind: mode ?? 'software', orders: told } as const;
     } catch (error) {
       if (mode !== undefined || !(error instanceof TargetError) || !target.can.hardwareBreakpoints) throw error;
-      await target.insertBreakpoint('hardware', address, 1, conditions).catch(() => {
+      await target.insertBreakpoint('hardware', address, 1, orders).catch(() => {
         throw error;
       });
-      return { kind: 'hardware', conditional } as const;
+      return { kind: 'hardware', orders: told } as const;
     }
   }
+}
 
-  /** None when anybody stops unconditionally. */
-  private conditionsOf(uses: ReadonlySet<TrapUse>): readonly Uint8Array[] {
-    const conditions = [...uses].flatMap(({ condition }) => condition ?? []);
-    return conditions.length === uses.size ? conditions : [];
-  }
+const ALWAYS = Uint8Array.of(opcodes.const8.code, 1, opcodes.end.code);
+
+/**
+ * Orders that serve all uses. While somebody wants every stop there are no conditions but those that count, which do all the
+ * same. A message is printed by the target only for one that is alone; else the adapter prints it, at a stop.
+ */
+function ordersOf(uses: ReadonlySet<TrapUse>): BreakpointOrders {
+  const given = (list: readonly TrapUse[]) => list.flatMap(({ condition }) => condition ?? []);
+  const all = [...uses];
+  const commands = all.length === 1 ? all.flatMap(({ command }) => command ?? []) : [];
+  if (commands.length > 0) return { conditions: given(all), commands };
+  if (all.every(({ condition, command }) => condition && !command)) return { conditions: given(all), commands };
+  const counting = given(all.filter(({ counts }) => counts));
+  return { conditions: counting.length > 0 ? [...counting, ALWAYS] : [], commands };
 }

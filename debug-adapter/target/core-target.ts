@@ -58,6 +58,7 @@ export async function startCore(options: CoreOptions): Promise<Target> {
     const connection = openInspect(await core.connect(join(folder, 'inspect.sock')));
     return await RspTarget.connect('Ringside core', rsp, {
       ...coreHost(connection),
+      countsForUs: true,
       explainLoss: (reason) => core.explain(reason),
       release: async () => {
         connection.dispose();

@@ -15,6 +15,7 @@ import { StubRegisters } from './stub-registers.ts';
 import { check, errorText, expectOk } from './stub-replies.ts';
 import {
   type BreakpointKind,
+  type BreakpointOrders,
   type ResumeKind,
   type StopReason,
   type StubRegister,
@@ -32,6 +33,8 @@ export interface StubHost {
   readonly inspect?: MessageConnection;
   /** True for our core, which lets a vCPU go from a trap that it stands on; other stubs meet the trap again. */
   readonly leavesTraps?: boolean;
+  /** True for a core that nobody else gives breakpoints with variables to, and that works as breakpoint-options.ts says. */
+  readonly countsForUs?: boolean;
   /** True when there is a monitor beside the stub. */
   readonly monitored?: boolean;
   readPhysical?(address: bigint, length: number): Promise<Uint8Array>;
@@ -52,6 +55,7 @@ export class RspTarget implements Target {
   readonly can;
   readonly inspect?: MessageConnection;
   private readonly stopListeners: ((stop: TargetStop) => void)[] = [];
+  private readonly printListeners: ((text: string) => void)[] = [];
   private readonly endListeners: ((end: TargetEnd) => void)[] = [];
   private readonly lostListeners: ((message: string) => void)[] = [];
   private stepping = false;
@@ -88,11 +92,13 @@ export class RspTarget implements Target {
       watchpoints: stub.breakpoints.has('write'),
       physicalMemory: host.readPhysical !== undefined || stub.physicalMemory,
       conditions: stub.conditions,
+      counts: stub.conditions && host.countsForUs === true,
     };
     if (host.inspect) this.inspect = host.inspect;
     client.onStopReply = (payload) => this.stopped(payload);
     client.onOutput = (text) => {
       this.lastWords = text.trim();
+      for (const listener of this.printListeners) listener(text);
     };
     client.onClosed = (reason) => void this.lost(reason);
   }
@@ -162,9 +168,9 @@ export class RspTarget implements Target {
     kind: BreakpointKind,
     address: bigint,
     length = 1,
-    conditions: readonly Uint8Array[] = [],
+    orders: BreakpointOrders = { conditions: [], commands: [] },
   ): Promise<void> {
-    return this.breakpoints.insert(kind, address, length, conditions);
+    return this.breakpoints.insert(kind, address, length, orders);
   }
 
   removeBreakpoint(kind: BreakpointKind, address: bigint, length = 1): Promise<void> {
@@ -180,6 +186,18 @@ export class RspTarget implements Target {
   async interrupt(): Promise<void> {
     await this.resuming.catch(() => undefined);
     await this.client.interrupt();
+  }
+
+  async readVariable(number: number): Promise<bigint> {
+    const reply = await this.client.request(`qTV:${number.toString(16)}`);
+    const [, digits] = /^V([0-9a-f]{1,16})$/i.exec(reply) ?? [];
+    if (digits === undefined) throw new TargetError(`${this.name} has no variable ${number}: ${errorText(reply)}`);
+    return BigInt(`0x${digits}`);
+  }
+
+  async setVariable(number: number, value: bigint): Promise<void> {
+    const reply = await this.client.request(`QTDV:${number.toString(16)}:${value.toString(16)}:0:`);
+    expectOk(reply, `set variable ${number}`);
   }
 
   async monitor(command: string): Promise<string> {
@@ -208,6 +226,10 @@ export class RspTarget implements Target {
 
   onStop(listener: (stop: TargetStop) => void): void {
     this.stopListeners.push(listener);
+  }
+
+  onPrint(listener: (text: string) => void): void {
+    this.printListeners.push(listener);
   }
 
   onEnd(listener: (end: TargetEnd) => void): void {

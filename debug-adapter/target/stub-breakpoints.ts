@@ -3,7 +3,7 @@ import { formatBreakpointOptions } from '../../hypervisor-core/protocol/agent/br
 import { Z_TYPE } from './stub-abilities.ts';
 import type { StubLine } from './stub-line.ts';
 import { errorText } from './stub-replies.ts';
-import { type BreakpointKind, TargetError } from './target.ts';
+import { type BreakpointKind, type BreakpointOrders, TargetError } from './target.ts';
 
 /** A breakpoint that the stub has. */
 interface Planted {
@@ -28,14 +28,9 @@ export class StubBreakpoints {
     this.#line = line;
   }
 
-  async insert(
-    kind: BreakpointKind,
-    address: bigint,
-    length: number,
-    conditions: readonly Uint8Array[],
-  ): Promise<void> {
+  async insert(kind: BreakpointKind, address: bigint, length: number, orders: BreakpointOrders): Promise<void> {
     const packet = zPacket(kind, address, length);
-    const options = formatBreakpointOptions({ conditions, commands: [] });
+    const options = formatBreakpointOptions(orders);
     await this.#send('Z', kind, packet + options, address);
     this.#planted.set(packet, { kind, address, options });
   }

@@ -3,6 +3,7 @@
  * alone), or a recorded fake. The whole adapter suite runs over each of them.
  */
 import type { MessageConnection } from 'vscode-jsonrpc';
+import type { BreakpointOptions } from '../../hypervisor-core/protocol/agent/breakpoint-options.ts';
 
 export interface TargetThread {
   /** As in RSP: 1 is the first vCPU. */
@@ -54,6 +55,9 @@ export type ResumeKind =
 /** Execution breakpoints, and watchpoints by what they watch for. */
 export type BreakpointKind = 'software' | 'hardware' | 'write' | 'read' | 'access';
 
+/** Agent expressions: conditions, of which one must not be 0 for a stop, and commands to run instead of it. */
+export type BreakpointOrders = Pick<BreakpointOptions, 'conditions' | 'commands'>;
+
 export interface Target {
   /** Words for messages: `Ringside core`, `QEMU stub at localhost:1234`. */
   readonly name: string;
@@ -72,6 +76,8 @@ export interface Target {
     readonly physicalMemory: boolean;
     /** Evaluates conditions of breakpoints by itself. */
     readonly conditions: boolean;
+    /** Evaluates all conditions at each visit, counts in variables that are this session's alone, and prints. */
+    readonly counts: boolean;
   };
 
   threads(): Promise<readonly TargetThread[]>;
@@ -87,21 +93,16 @@ export interface Target {
   readPhysical(address: bigint, length: number): Promise<Uint8Array>;
   writePhysical(address: bigint, data: Uint8Array): Promise<void>;
 
-  /**
-   * Throws `TargetError` with the stub's reason. `length` counts for watchpoints only. `conditions` are agent
-   * expressions, of which one must not be 0 for a stop; only where the target can.
-   */
-  insertBreakpoint(
-    kind: BreakpointKind,
-    address: bigint,
-    length?: number,
-    conditions?: readonly Uint8Array[],
-  ): Promise<void>;
+  /** Throws `TargetError` with the stub's reason. `length` counts for watchpoints only; `orders` only where the target can. */
+  insertBreakpoint(kind: BreakpointKind, address: bigint, length?: number, orders?: BreakpointOrders): Promise<void>;
   removeBreakpoint(kind: BreakpointKind, address: bigint, length?: number): Promise<void>;
 
   /** Resolves when the stub has taken the command, not at the stop. `others`: what vCPUs other than `thread` do. */
   resume(thread: number, how: ResumeKind, others: 'continue' | 'stay'): Promise<void>;
   interrupt(): Promise<void>;
+  /** A variable that agent expressions count in, by its number. */
+  readVariable(number: number): Promise<bigint>;
+  setVariable(number: number, value: bigint): Promise<void>;
   /** `monitor` command; the stub's text. */
   monitor(command: string): Promise<string>;
   kill(): Promise<void>;
@@ -109,6 +110,8 @@ export interface Target {
   detach(): Promise<void>;
 
   onStop(listener: (stop: TargetStop) => void): void;
+  /** Text that commands of breakpoints print, in pieces as they come, among other words of the stub. */
+  onPrint(listener: (text: string) => void): void;
   onEnd(listener: (end: TargetEnd) => void): void;
   /** The stub went away without an end: its process died or the connection broke. */
   onLost(listener: (message: string) => void): void;

@@ -56,11 +56,11 @@ export class BreakpointList {
     return this.all.filter(({ kind, gva }) => executes(kind) && gva === pc);
   }
 
-  /** Claims at each address where nobody wants every stop, or somebody something else than stops. */
+  /** Claims at each address where somebody wants something else than every stop. */
   conditional(): Map<bigint, readonly Claim[]> {
     const addresses = new Set(this.all.filter(({ kind }) => executes(kind)).map(({ gva }) => gva));
     const claims = [...addresses].map((gva) => [gva, this.at(gva).flatMap((entry) => entry.claims)] as const);
-    return new Map(claims.filter(([, list]) => !list.some(isUnconditional) || list.some(({ records }) => records)));
+    return new Map(claims.filter(([, list]) => !list.every(isUnconditional)));
   }
 }
 

@@ -34,21 +34,24 @@ function programOf(bytes: Uint8Array): Program {
 /** Stops when one of the claims wants it. An expression that fails stops too: only a person can say what was meant. */
 export function judge(claims: readonly Claim[], context: ConditionContext): Verdict {
   let stops = false;
+  let problem: string | undefined;
   for (const claim of claims) {
     try {
       stops = judgeClaim(claim, context) || stops;
     } catch (error) {
-      if (error instanceof AgentError) return { stops: true, problem: error.message };
-      throw error;
+      if (!(error instanceof AgentError)) throw error;
+      stops = true;
+      problem ??= error.message;
     }
   }
-  return { stops };
+  return { stops, ...(problem !== undefined && { problem }) };
 }
 
 function judgeClaim({ conditions, commands, cr3, records }: Claim, context: ConditionContext): boolean {
   if (records !== undefined) return false;
   if (cr3 !== undefined && pageTable(cr3) !== pageTable(context.cr3)) return false;
-  const holds = conditions.length === 0 || conditions.some((bytes) => isTrue(bytes, context));
+  // All are evaluated: they may count.
+  const holds = conditions.length === 0 || conditions.map((bytes) => isTrue(bytes, context)).includes(true);
   if (!holds || commands.length === 0) return holds;
   for (const bytes of commands) evaluate(programOf(bytes), context);
   return false;

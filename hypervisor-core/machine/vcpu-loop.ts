@@ -36,6 +36,15 @@ const DEBUG_EXCEPTION = 1;
  */
 const IDLE_STEPS = 8;
 
+/** What a vCPU that did nothing says when it was kicked, or by its heartbeat. */
+const outwardReports: ReadonlySet<VcpuReport['kind']> = new Set([
+  'interrupted',
+  'idt-changed',
+  'undelivered',
+  'interruptible',
+  'delivered',
+]);
+
 export interface LoopParts {
   readonly vcpu: KvmVcpu;
   readonly page: RunPage;
@@ -97,7 +106,7 @@ export class VcpuLoop {
     const rip = page.register('rip');
     for (let tries = 1; ; tries++) {
       const report = this.#enter({ kind: 'step' }, page.copy('regs'));
-      const moved = report.kind !== 'interrupted' || page.register('rip') !== rip;
+      const moved = !outwardReports.has(report.kind) || page.register('rip') !== rip;
       if (moved || tries === IDLE_STEPS) return report;
     }
   }

@@ -85,6 +85,26 @@ export function breakpointTermTests(open: () => Adapter, { watchpoints, hardware
       await assert.rejects(breakAt(client, 'main-loop', { hitCondition: 'often' }), /hitCondition/);
     }));
 
+  test('a visit by a step counts, and one where another breakpoint stops', () =>
+    withAdapter(open, async (client) => {
+      await launch(client);
+      const { path, line } = marker('showcase-loop');
+      const third = { line, hitCondition: '3' };
+      await client.request('setBreakpoints', { source: { path }, breakpoints: [{ line: line - 1 }, third] });
+      await runToStop(client);
+      await move(client, 'next');
+      const { instructionPointerReference: here = '' } = await topFrame(client);
+      assert.equal((await topFrame(client)).line, line);
+      const set = await client.request('setBreakpoints', { source: { path }, breakpoints: [third] });
+      const also = await client.request('setInstructionBreakpoints', {
+        breakpoints: [{ instructionReference: here, condition: 'index != 0' }],
+      });
+      const [counting, other] = [set.breakpoints[0]?.id, also.breakpoints[0]?.id];
+      assert.deepEqual((await move(client, 'continue')).hitBreakpointIds, [other]);
+      assert.deepEqual((await move(client, 'continue')).hitBreakpointIds, [counting, other]);
+      assert.equal(await evaluate(client, 'index'), '2');
+    }));
+
   test('log points print and do not stop', () =>
     withAdapter(open, async (client) => {
       await launch(client);

@@ -4,7 +4,7 @@
  * the protocol for each. The adapter sets the same breakpoint as VS Code does.
  * What no debugger can beat there is what KVM alone takes for a trap and the step off it. QEMU runs by TCG, because its breakpoints do not work on every KVM that Ringside runs on.
  */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,24 +33,26 @@ function seconds(socket: string, rounds: number): number {
     'python print("SECONDS", time.monotonic() - start, int(gdb.parse_and_eval("$rax")))',
     'kill',
   ];
-  const text = execFileSync('gdb', ['-nx', '-batch', ...script.flatMap((command) => ['-ex', command])], {
+  // Its exit status tells whether the server was still there to be killed.
+  const { stdout } = spawnSync('gdb', ['-nx', '-batch', ...script.flatMap((command) => ['-ex', command])], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [, taken, rax] = /^SECONDS ([\d.]+) (\d+)$/m.exec(text) ?? [];
-  if (Number(rax) !== rounds) throw new Error(`the condition never held:\n${text}`);
+  const [, taken, rax] = /^SECONDS ([\d.]+) (\d+)$/m.exec(stdout) ?? [];
+  if (Number(rax) !== rounds) throw new Error(`the condition never held:\n${stdout}`);
   return Number(taken);
 }
 
-/** The same from the adapter's messages. */
-async function secondsByAdapter(program: string, rounds: number): Promise<number> {
+/** The same from the adapter's messages, of a breakpoint with these terms. */
+async function secondsByAdapter(program: string, rounds: number, terms: Terms): Promise<number> {
   const { client, close } = coreAdapter();
   try {
     await client.request('initialize', { adapterID: 'kvm' });
     await client.request('launch', { program, memory: '16M', backend: 'kvm', stopOnEntry: true });
     await client.event('initialized');
-    const breakpoint = { instructionReference: BREAK_AT, condition: `$rax == ${rounds}` };
-    await client.request('setInstructionBreakpoints', { breakpoints: [breakpoint] });
+    await client.request('setInstructionBreakpoints', {
+      breakpoints: [{ instructionReference: BREAK_AT, ...terms }],
+    });
     const entry = client.stopped();
     await client.request('configurationDone');
     await entry;
@@ -67,6 +69,8 @@ async function secondsByAdapter(program: string, rounds: number): Promise<number
   }
 }
 
+type Terms = { readonly condition: string } | { readonly hitCondition: string };
+
 const rate = (program: string, args: readonly string[], socket: string, rounds: number) =>
   withServer(program, args, socket, () => rounds / seconds(socket, rounds));
 
@@ -78,13 +82,16 @@ async function main(): Promise<void> {
     const qemu: number[] = [];
     const alone: number[] = [];
     const byAdapter: number[] = [];
+    const hits: number[] = [];
     for (let turn = 0; turn < TURNS; turn++) {
       alone.push(kvmAlone().stepsOff);
       const ours = join(folder, `ringside${turn}`);
       const core = join(__dirname, '../core.js');
       const run = [core, 'run', image, '--gdb', `unix:${ours}`, '--wait'];
       ringside.push(await rate(process.execPath, run, ours, ROUNDS.ringside));
-      byAdapter.push(ROUNDS.ringside / (await secondsByAdapter(image, ROUNDS.ringside)));
+      const rounds = ROUNDS.ringside;
+      byAdapter.push(rounds / (await secondsByAdapter(image, rounds, { condition: `$rax == ${rounds}` })));
+      hits.push(rounds / (await secondsByAdapter(image, rounds, { hitCondition: `${rounds}` })));
       const theirs = join(folder, `qemu${turn}`);
       const machine = ['-accel', 'tcg', '-display', 'none', '-m', '16', '-drive', `format=raw,file=${image}`, '-S'];
       const server = ['-chardev', `socket,id=gdb,path=${theirs},server=on,wait=off`, '-gdb', 'chardev:gdb'];
@@ -95,6 +102,7 @@ async function main(): Promise<void> {
       ['QEMU by TCG, in gdb', summary(qemu).text],
       ['Ringside, in the core', summary(ringside).text],
       ['Ringside, set by the adapter', summary(byAdapter).text],
+      ['Ringside, a hit count of the adapter', summary(hits).text],
       ['KVM alone, out at a trap and off it', summary(alone).text],
       ['Ringside / QEMU', ratio.text],
     ]);

@@ -70,6 +70,35 @@ describe('conditional breakpoints', () => {
       assert.equal(text, Array.from({ length: 9 }, (_, turn) => `rax is ${turn + 1}\n`).join(''));
     }));
 
+  test('count a visit once, also when the guest changes a gate that a trap depends on', () => {
+    const COUNTER = 6;
+    const VISITS = 3000;
+    // inc eax; inc dword [rdi], which is a reserved part of a gate; nop; jmp back
+    const code = [...INC_EAX, 0xff, 0x07, 0x90, ...jumpBack(5)];
+    return withSession({ code, vectors: [6] }, async (session) => {
+      session.setRegister('rdi', 0x9000n + 16n * 6n + 12n);
+      session.machine.stopOn(session, [{ kind: 'exception', vector: 6 }]);
+      const count = expression('getv', COUNTER, 'const8', 1, 'add', 'setv', COUNTER, 'const16', VISITS, 'equal', 'end');
+      session.machine.insertBreakpoint('software', CODE + 4n, 1, options({ conditions: [count] }));
+      assert.deepEqual(await session.go(), at(CODE + 4n));
+      assert.equal(session.register('rax'), BigInt(VISITS));
+    });
+  });
+
+  test('of everybody are evaluated at each visit', () =>
+    withSession(loop, async (session) => {
+      const counter = (variable: number) =>
+        options({ conditions: [expression('getv', variable, 'const8', 1, 'add', 'setv', variable, 'end')] });
+      const both = options({ conditions: [...counter(7).conditions, ...counter(8).conditions] });
+      session.machine.insertBreakpoint('software', CODE + 3n, 1, both);
+      session.machine.insertBreakpoint('software', CODE + 3n, 1, counter(9));
+      session.machine.insertBreakpoint('software', CODE + 3n, 1);
+      for (const visits of [1n, 2n, 3n]) {
+        assert.deepEqual(await session.go(), at(CODE + 3n));
+        for (const variable of [7, 8, 9]) assert.equal(session.machine.variables.get(variable), visits);
+      }
+    }));
+
   test('that cannot be evaluated stop and say why; those that are none are refused', () =>
     withSession(loop, async (session) => {
       const divided = when('const8', 1, 'reg', RAX, 'const8', 3, 'sub', 'div_unsigned');

@@ -45,6 +45,20 @@ export class Assembler {
     this.operand(BigInt(number), 2);
   }
 
+  /** Pushes a variable, or sets it to what stays on the stack. */
+  variable(operation: 'getv' | 'setv', number: number): void {
+    this.emit(operation);
+    this.operand(BigInt(number), 2);
+  }
+
+  /** Prints `count` numbers, which lie below a function and a channel that say nothing; `format` as in C, in ASCII. */
+  print(count: number, format: string): void {
+    this.emit('printf');
+    this.operand(BigInt(count), 1);
+    this.operand(BigInt(format.length + 1), 2);
+    this.bytes.push(...Buffer.from(`${format}\0`, 'latin1'));
+  }
+
   /** Jumps; with `if_goto` where the popped value is not 0. */
   jump(operation: 'goto' | 'if_goto'): Jump {
     this.emit(operation);

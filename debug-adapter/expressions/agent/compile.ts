@@ -1,10 +1,12 @@
-/** Conditions of breakpoints to the bytecode that a stub runs at each hit. */
-import type { ConditionScope, EvaluationContext } from '../api.ts';
-import { environmentOf } from '../operands.ts';
+/** Conditions, hit counts and messages of breakpoints to the bytecode that a stub runs at each hit. */
+import type { ConditionScope, EvaluationContext, MessagePart, Tally } from '../api.ts';
+import { type Environment, environmentOf } from '../operands.ts';
 import { parseIn } from '../parse-in.ts';
 import { Assembler } from './assembler.ts';
 import { AgentCompiler } from './compiler.ts';
+import { emitMessage } from './message.ts';
 import { refused } from './numbers.ts';
+import { emitTally } from './tally.ts';
 
 /** Stubs have limits of their own; jumps reach 64 KiB. */
 const LONGEST = 4096;
@@ -13,12 +15,24 @@ const LONGEST = 4096;
  * The bytecode leaves a number that is not 0 where the guest is to stop. Throws `NotCompilable` for what only the
  * adapter can evaluate, and ExpressionError for what is wrong.
  */
-export async function compileCondition(source: string, scope: ConditionScope): Promise<Uint8Array> {
+export const compileCondition = (source: string, scope: ConditionScope, tally?: Tally): Promise<Uint8Array> =>
+  compiled(scope, async (environment, compiler, code) => {
+    await compiler.number(parseIn(source, environment));
+    if (tally) emitTally(tally, code, compiler.numbers);
+  });
+
+/** The bytecode prints the message of a log point. Throws as {@link compileCondition}. */
+export const compileMessage = (parts: readonly MessagePart[], scope: ConditionScope): Promise<Uint8Array> =>
+  compiled(scope, (environment, compiler, code) => emitMessage(parts, environment, compiler, code));
+
+async function compiled(
+  scope: ConditionScope,
+  emit: (environment: Environment, compiler: AgentCompiler, code: Assembler) => Promise<void>,
+): Promise<Uint8Array> {
   const environment = environmentOf(contextOf(scope));
-  const node = parseIn(source, environment);
   const code = new Assembler();
   const numbers = new Map(scope.registers.map(({ name, regnum }) => [name, regnum]));
-  await new AgentCompiler(environment, code, (name) => numbers.get(name)).number(node);
+  await emit(environment, new AgentCompiler(environment, code, (name) => numbers.get(name)), code);
   if (code.size > LONGEST) throw refused('an expression as long as this', 0);
   return code.finish();
 }

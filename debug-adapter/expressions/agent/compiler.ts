@@ -30,7 +30,7 @@ import { NotCompilable, Numbers, type Result, refused } from './numbers.ts';
 type NodeOf<Kind extends Node['kind']> = Extract<Node, { kind: Kind }>;
 
 export class AgentCompiler {
-  private readonly numbers: Numbers;
+  readonly numbers: Numbers;
 
   constructor(
     /** Its context knows scopes and registers' widths; nothing is read. */
@@ -45,6 +45,19 @@ export class AgentCompiler {
   /** Leaves the expression's number on the stack. Throws {@link NotCompilable}, or ExpressionError for what is no C. */
   async number(node: Node): Promise<PlainType> {
     return this.numbers.load(await this.expression(node), node.at);
+  }
+
+  /** As {@link AgentCompiler.number}, with what the text of the number depends on beside its type. */
+  async printable(node: Node): Promise<{ plain: PlainType; bits?: number; enumerator?: true }> {
+    const result = await this.expression(node);
+    const { bits, enumerator } = result;
+    const plain = this.numbers.load(result, node.at);
+    return { plain, ...(bits && { bits: bits.size }), ...(enumerator && { enumerator }) };
+  }
+
+  /** Takes all but the low `bits` from the number on the stack. */
+  cutTo(bits: number): void {
+    if (bits < 64) this.code.extend('zero_ext', bits);
   }
 
   private async expression(node: Node): Promise<Result> {

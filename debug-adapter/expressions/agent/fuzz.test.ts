@@ -1,5 +1,5 @@
 /**
- * Made-up conditions: what the stub's bytecode comes to, run by the core's interpreter, is what the evaluator gives, and
+ * Made-up conditions and messages: what the stub's bytecode comes to, run by the core's interpreter, is what the evaluator gives, and
  * what does not compile says so. gdbserver.test.ts has the oracle for both.
  */
 import assert from 'node:assert/strict';
@@ -81,50 +81,82 @@ const { tree } = fc.letrec<{ tree: string }>((tie) => ({
   ),
 }));
 
-/** Whether the condition holds by the stub's way; words where running it fails, undefined where it is not compiled. */
-async function byStub(source: string): Promise<boolean | string | undefined> {
-  const scope = { symbols: context().symbols, pc: 0xffffffff80001000n, registers: REGISTERS };
-  const code = await expressions.compile(source, scope).catch((error: unknown) => {
+const scope = () => ({ symbols: context().symbols, pc: 0xffffffff80001000n, registers: REGISTERS });
+
+/** What the stub makes of something compiled: its value and what it prints, or `fails`; undefined for what does not compile. */
+async function byStub(source: string, compiling: Promise<Uint8Array>) {
+  const code = await compiling.catch((error: unknown) => {
     assert.ok(error instanceof ExpressionError, `${source}: ${error}`);
   });
   if (!code) return undefined;
+  let printed = '';
   try {
-    const result = evaluate(parseProgram(code), {
+    const value = evaluate(parseProgram(code), {
       register: (regnum) =>
         new DataView(Object.values(registers)[regnum]?.buffer ?? new ArrayBuffer(8)).getBigUint64(0, true),
       memory: (address, length) => bytes.slice(Number(address - DATA), Number(address - DATA) + length),
       variable: () => 0n,
       setVariable: () => undefined,
-      print: () => undefined,
+      print: (text) => {
+        printed += text;
+      },
     });
-    return result !== 0n;
+    return { value, printed };
   } catch (error) {
     assert.ok(error instanceof AgentError, `${source}: ${error}`);
     return 'fails';
   }
 }
 
+const conditionByStub = (source: string) => byStub(source, expressions.compile(source, scope()));
+
+/** `fails` where the adapter has no value either. */
+const orFails = (source: string) => (error: unknown) => {
+  assert.ok(error instanceof ExpressionError, `${source}: ${error}`);
+  return 'fails';
+};
+
 test('a condition comes to the same in the stub and in the adapter', async () => {
   let compiled = 0;
   await fc.assert(
     fc.asyncProperty(tree, async (source) => {
-      const there = await byStub(source);
+      const there = await conditionByStub(source);
       if (there === undefined) return;
       compiled++;
-      const here = await expressions.holds(source, context()).catch((error: unknown) => {
-        assert.ok(error instanceof ExpressionError, `${source}: ${error}`);
-        return 'fails';
-      });
-      assert.equal(there, here, source);
+      const here = await expressions.holds(source, context()).catch(orFails(source));
+      assert.equal(typeof there === 'string' ? there : there.value !== 0n, here, source);
     }),
     { numRuns: 3000, seed: SEED },
   );
   assert.ok(compiled > 1000, `only ${compiled} conditions were compiled`);
 });
 
+test('a log message reads the same from the stub and from the adapter', async () => {
+  let compiled = 0;
+  await fc.assert(
+    fc.asyncProperty(tree, fc.constantFrom('', ',x', ',d'), async (written, suffix) => {
+      const part = expressions.splitFormat(written + suffix);
+      const there = await byStub(written, expressions.compileMessage(['\\100% ', part, ' "', part, '"'], scope()));
+      if (there === undefined) return;
+      compiled++;
+      const here = await expressions
+        .evaluate(part.source, context())
+        .then((value) => expressions.format(value, context(), part.format))
+        .then(({ text }) => `\\100% ${text} "${text}"\n`)
+        .catch(orFails(written));
+      assert.equal(typeof there === 'string' ? there : there.printed, here, written + suffix);
+    }),
+    { numRuns: 3000, seed: SEED },
+  );
+  assert.ok(compiled > 1000, `only ${compiled} messages were compiled`);
+});
+
 test('any text is compiled or refused with words', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 60 }), async (source) => void (await byStub(source))),
+    fc.asyncProperty(
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      async (source) => void (await conditionByStub(source)),
+    ),
     {
       numRuns: 2000,
       seed: SEED,
@@ -142,7 +174,7 @@ test('any text is compiled or refused with words', async () => {
           maxLength: 40,
         },
       ),
-      async (words) => void (await byStub(words.join(' '))),
+      async (words) => void (await conditionByStub(words.join(' '))),
     ),
     { numRuns: 2000, seed: SEED },
   );

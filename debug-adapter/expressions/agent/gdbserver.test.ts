@@ -145,7 +145,7 @@ for (const build of [
 
     /** From `tick` on, where the program stops when `probe` has this condition and `tick`, which comes after it, has none. */
     async function stopsAt(condition: Uint8Array): Promise<bigint> {
-      await target.insertBreakpoint('software', scope.pc, 1, [condition]);
+      await target.insertBreakpoint('software', scope.pc, 1, { conditions: [condition], commands: [] });
       const pc = await goOn();
       await target.removeBreakpoint('software', scope.pc);
       if (pc === scope.pc) await goOn();

@@ -10,7 +10,8 @@
  * as other stubs skip this one.
  *
  * Hit counts need no words of their own: an expression counts in a trace state variable, `getv` 1, add, `setv` 1, which
- * `QTDV:1:VALUE` sets and `qTV:1` reads. There are variables 0 to 1023, shared by everybody, 0 at first.
+ * `QTDV:1:VALUE` sets and `qTV:1` reads. There are variables 0 to 1023, shared by everybody, 0 at first. All conditions of
+ * everybody at an address are evaluated at each visit, also when one holds already, so that all that count do.
  */
 import { hexToBytes } from '../rsp.ts';
 
