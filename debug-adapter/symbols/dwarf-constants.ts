@@ -81,6 +81,7 @@ export const attribute = {
   callReturnPc: 0x7d,
   callValue: 0x7e,
   callOrigin: 0x7f,
+  callParameter: 0x80,
   loclistsBase: 0x8c,
   gnuCallSiteValue: 0x2111,
   gnuDwoName: 0x2130,

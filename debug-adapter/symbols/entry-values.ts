@@ -20,8 +20,15 @@ export interface EntryValueSources {
   contextOf(unit: Unit, caller: FrameContext): ExpressionContext;
 }
 
-/** Throws {@link Unavailable} where the caller does not say, or where it may not be the caller (a tail call between). */
-export async function entryValue(program: Uint8Array, frame: FrameContext, from: EntryValueSources): Promise<bigint> {
+/**
+ * @param of an expression, or the offset of a parameter's entry: of one that an optimiser took away, no place is left to ask for.
+ * Throws {@link Unavailable} where the caller does not say, or where it may not be the caller (a tail call between).
+ */
+export async function entryValue(
+  of: Uint8Array | number,
+  frame: FrameContext,
+  from: EntryValueSources,
+): Promise<bigint> {
   const { frames, scopes, lines, addresses } = from;
   const here = addresses.fromGuest(frame.pc);
   const unit = lines.unitFor(here);
@@ -30,7 +37,10 @@ export async function entryValue(program: Uint8Array, frame: FrameContext, from:
   const model = RegisterModel.for(addresses.wordSize === 8 ? 'x86-64' : 'i386', frame.registers);
   const returnAddress = unwound?.registers.get(model.programCounterName);
   if (!callee || !unwound || returnAddress === undefined || unwound.interrupted) throw new Unavailable('no caller');
-  const caller: FrameContext = { pc: returnAddress - 1n, registers: unwound.registers, read: frame.read };
+  // What a caller passed is told by what the call keeps: also by registers that calls usually do not, where the compiler knows
+  // that this function has no use for them (-fipa-ra).
+  const registers = new Map([...frame.registers, ...unwound.registers]);
+  const caller: FrameContext = { pc: returnAddress - 1n, registers, read: frame.read };
   const returnsTo = addresses.fromGuest(returnAddress);
   const callerUnit = lines.unitFor(returnsTo - 1);
   const callerFunction = callerUnit && scopes.functionAt(callerUnit, returnsTo - 1);
@@ -40,12 +50,19 @@ export async function entryValue(program: Uint8Array, frame: FrameContext, from:
   if (!origin || !sameFunction(origin, callee)) throw new Unavailable('it is not certain what was called there');
   for (const parameter of site.children()) {
     if (parameter.tag !== tag.callSiteParameter && parameter.tag !== tag.gnuCallSiteParameter) continue;
-    const location = parameter.block(attribute.location);
     const value = parameter.block(attribute.callValue) ?? parameter.block(attribute.gnuCallSiteValue);
-    if (value && location && Buffer.compare(location, program) === 0)
-      return evaluateNumber(value, from.contextOf(site.unit, caller));
+    if (value && isOf(parameter, of)) return evaluateNumber(value, from.contextOf(site.unit, caller));
   }
   throw new Unavailable('the caller does not say what it passed');
+}
+
+function isOf(passed: Die, of: Uint8Array | number): boolean {
+  if (typeof of === 'number') {
+    const parameter = passed.reference(attribute.callParameter) ?? passed.reference(attribute.abstractOrigin);
+    return parameter?.offset === of;
+  }
+  const location = passed.block(attribute.location);
+  return location !== undefined && Buffer.compare(location, of) === 0;
 }
 
 function findCallSite(scope: Die, returnsTo: number, depth: number): Die | undefined {

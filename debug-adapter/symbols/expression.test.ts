@@ -11,7 +11,7 @@ const context: ExpressionContext = {
   registerName: (number) => (number < 17 ? `r${number}` : undefined),
   frameBase: async () => 0xf000n,
   callFrameAddress: async () => 0xcfa0n,
-  entryValue: async (program) => BigInt(program.length) + 0xe000n,
+  entryValue: async (of) => (typeof of === 'number' ? 0xee00n + BigInt(of) : BigInt(of.length) + 0xe000n),
   imageAddress: (address) => address,
   indexedAddress: (index) => 0xadd0n + BigInt(index),
   baseType: (offset) =>
@@ -45,6 +45,7 @@ const numbers: [string, number[], bigint][] = [
   ['deref', [0x08, 0x10, 0x06], 0x1716_1514_1312_1110n],
   ['deref_size', [0x08, 0x10, 0x94, 2], 0x1110n],
   ['entry_value', [0xa3, 1, 0x55], 0xe001n],
+  ['GNU_parameter_ref', [0xfa, 0x34, 0x12, 0, 0], 0x10022n],
   ['addrx', [0xa1, 3], 0xadd3n],
   ['call4', [0x99, 5, 0, 0, 0], 5n],
   ['convert to a narrow type truncates', [0x0a, 0xff, 0x01, 0xa8, 2], 255n],

@@ -13,8 +13,8 @@ export interface ExpressionContext {
   registerName(number: number): string | undefined;
   frameBase(): Promise<bigint>;
   callFrameAddress(): Promise<bigint>;
-  /** The value that `program` had on entry to the function. */
-  entryValue(program: Uint8Array): Promise<bigint>;
+  /** The value on entry to the function of an expression, or of a parameter by its entry's offset from the unit's start. */
+  entryValue(of: Uint8Array | number): Promise<bigint>;
   indexedAddress(index: number): bigint;
   /** An address in the file as it is in the guest. */
   imageAddress(address: bigint): bigint;
@@ -213,6 +213,8 @@ class Run {
       case 0xa3: // DW_OP_entry_value
       case 0xf3:
         return stack.push(await context.entryValue(cursor.block(cursor.uleb())));
+      case 0xfa: // DW_OP_GNU_parameter_ref
+        return stack.push(await context.entryValue(cursor.u32()));
       case 0xa4: // DW_OP_const_type
       case 0xf4: {
         const type = this.type(cursor.uleb());
@@ -245,7 +247,6 @@ class Run {
         return;
       case 0xa0: // DW_OP_implicit_pointer
       case 0xf2:
-      case 0xfa: // DW_OP_GNU_parameter_ref
       case 0xfd: // DW_OP_GNU_variable_value
       case 0x9b: // DW_OP_form_tls_address
       case 0xe0:

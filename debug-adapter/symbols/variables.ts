@@ -117,9 +117,10 @@ export class Variables {
     return {
       offsetSize: unit.header.offsetSize,
       frameBase: () => this.frameBase(unit, frame, callers),
-      entryValue: (program) => {
+      entryValue: (of) => {
         if (callers >= maximumCallers) throw new Unavailable('the value on entry depends on too many callers');
-        return entryValue(program, frame, {
+        const asked = typeof of === 'number' ? unit.header.offset + of : of;
+        return entryValue(asked, frame, {
           frames: this.frames,
           scopes: this.scopes,
           lines: this.lines,

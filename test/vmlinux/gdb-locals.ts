@@ -22,8 +22,14 @@ export function stackBytes(): Buffer {
   return bytes;
 }
 
+/** Where a thread stands, and what it has on its stack. */
+export interface Place {
+  readonly rip: bigint;
+  readonly stack: Uint8Array;
+}
+
 /** ELF-64 with a PRSTATUS note (`struct elf_prstatus` of Linux) and one segment. */
-function core(rip: bigint): Buffer {
+function core({ rip, stack }: Place): Buffer {
   const [HEADER, PROGRAM, NOTE, STATUS] = [64, 56, 20, 336];
   const registersAt = HEADER + 2 * PROGRAM + NOTE + 112;
   const stackAt = 0x1000;
@@ -54,7 +60,7 @@ function core(rip: bigint): Buffer {
     [20, 0x18n],
   ] as const)
     bytes.writeBigUInt64LE(value, registersAt + 8 * index);
-  return Buffer.concat([bytes, stackBytes()]);
+  return Buffer.concat([bytes, stack]);
 
   function segment(at: number, type: number, offset: number, address: bigint, size: number): void {
     bytes.writeUInt32LE(type, at);
@@ -99,13 +105,13 @@ for path in open(sys.argv_of_mine).read().split():
         block = block.superblock
 `;
 
-/** By name, for each of `addresses`: `optimized-out`, `at ADDRESS`, `is VALUE`, or `unknown` and why; of one name perhaps several. */
-export function localsInGdb(image: string, addresses: readonly bigint[]): Map<string, readonly string[]>[] {
+/** By name, for each of `places`: `optimized-out`, `at ADDRESS`, `is VALUE`, or `unknown` and why; of one name perhaps several. */
+export function localsInGdb(image: string, places: readonly Place[]): Map<string, readonly string[]>[] {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-locals-'));
   try {
-    const paths = addresses.map((address, index) => {
+    const paths = places.map((place, index) => {
       const path = join(folder, `${index}.core`);
-      writeFileSync(path, core(address));
+      writeFileSync(path, core(place));
       return path;
     });
     const [list, script] = [join(folder, 'list'), join(folder, 'script.py')];

@@ -1,16 +1,20 @@
+/** Variables of a kernel's functions, beside gdb: in the middle of a function, and as they were when it was called. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Place, Type, VariableInfo } from '../../debug-adapter/symbols/api.ts';
 import { ElfFile } from '../../debug-adapter/symbols/elf.ts';
 import { type OpenSymbols, openSymbols } from '../../debug-adapter/symbols/symbols.ts';
-import { localsInGdb, REGISTERS, STACK, stackBytes } from './gdb-locals.ts';
+import { compareLocals, localsByUs } from './compare-locals.ts';
+import { STACK, stackBytes } from './gdb-locals.ts';
 import { isPadding, sampleFunctions, vmlinux } from './vmlinux.ts';
 
 const FUNCTIONS = 400;
+/** Of the calls in these functions, the first of each. */
+const CALLERS = 1500;
+/** Of those called, what share is looked at wherever it stands. */
+const ANYWHERE = 1 / 4;
 
 let symbols: OpenSymbols;
 let image: ElfFile;
-const stack = stackBytes();
 
 before(async () => {
   symbols = await openSymbols(vmlinux);
@@ -22,84 +26,74 @@ after(() => {
   image.close();
 });
 
-async function read(address: bigint, length: number): Promise<Uint8Array> {
-  const at = Number(address - STACK.low);
-  return at >= 0 && at < stack.length ? stack.subarray(at, at + length) : image.load(address, length);
+/** A stack on which every word is one: whichever the return address is, it is that. */
+function filledWith(word: bigint): Buffer {
+  const bytes = Buffer.alloc(STACK.size);
+  for (let at = 0; at < bytes.length; at += 8) bytes.writeBigUInt64LE(word, at);
+  return bytes;
 }
 
-function sizeOf(type: Type): number {
-  if ('target' in type && type.kind !== 'pointer') return sizeOf(type.target);
-  return 'size' in type ? type.size : 0;
+const CALL = 0xe8;
+
+interface Called {
+  readonly name: string;
+  readonly address: bigint;
+  readonly size: bigint;
+  /** As the caller leaves it. */
+  readonly stack: Buffer;
 }
 
-/** As gdb's script has it; undefined for what has no such form: a structure in registers. */
-function written(place: Place, type: Type): string | undefined {
-  const number = (value: bigint) => `is 0x${BigInt.asUintN(8 * sizeOf(type), value).toString(16)}`;
-  switch (place.kind) {
-    case 'memory':
-      return `at 0x${place.address.toString(16)}`;
-    case 'register': {
-      const value = REGISTERS.get(place.name);
-      return value === undefined ? undefined : number(value);
+/** Functions that others of the kernel call. */
+function calledFunctions(): readonly Called[] {
+  const functions = sampleFunctions(vmlinux, Number.POSITIVE_INFINITY).filter(({ name }) => !isPadding(name));
+  const byAddress = new Map(functions.map((each) => [each.address, each]));
+  return functions.slice(0, CALLERS).flatMap(({ address, size }) => {
+    const code = Buffer.from(image.load(address, Number(size)));
+    for (let at = 0; at + 5 <= code.length; at++) {
+      if (code[at] !== CALL) continue;
+      const returnsTo = address + BigInt(at + 5);
+      const callee = byAddress.get(returnsTo + BigInt(code.readInt32LE(at + 1)));
+      if (callee) return [{ ...callee, stack: filledWith(returnsTo) }];
     }
-    case 'value':
-      return number(
-        BigInt(
-          `0x${
-            Buffer.from(place.bytes.subarray(0, sizeOf(type)))
-              .reverse()
-              .toString('hex') || '0'
-          }`,
-        ),
-      );
-    case 'optimized-out':
-      return 'optimized-out';
-    default:
-      return undefined;
-  }
+    return [];
+  });
 }
 
-async function ours(variables: readonly VariableInfo[], pc: bigint): Promise<Map<string, string | undefined>> {
-  const found = new Map<string, string | undefined>();
-  for (const variable of variables) {
-    if (found.has(variable.name)) continue;
-    const place = await symbols.locate(variable, { pc, registers: new Map([...REGISTERS, ['rip', pc]]), read });
-    found.set(variable.name, written(place, variable.type));
-  }
-  return found;
+/** How many variables have a value at `rip` that they do not have without the caller. */
+async function byEntry({ stack }: Called, rip: bigint): Promise<number> {
+  const alone = await localsByUs(symbols, image, { rip, stack: stackBytes() });
+  const called = await localsByUs(symbols, image, { rip, stack });
+  return [...called].filter(([name, value]) => value?.startsWith('is ') && alone.get(name) === 'optimized-out').length;
 }
 
-describe(`variables of ${FUNCTIONS} functions of a kernel`, () => {
-  test('are where gdb finds them, in the middle of each', async () => {
-    const functions = sampleFunctions(vmlinux, 2 * FUNCTIONS)
+describe('variables of functions of a kernel', () => {
+  test(`are where gdb finds them, in the middle of ${FUNCTIONS} functions`, async () => {
+    const stack = stackBytes();
+    const places = sampleFunctions(vmlinux, 2 * FUNCTIONS)
       .filter(({ name }) => !isPadding(name))
-      .slice(0, FUNCTIONS);
-    const addresses = functions.map(({ address, size }) => address + size / 2n);
-    const theirs = localsInGdb(vmlinux, addresses);
-    assert.equal(theirs.length, addresses.length);
-    const differences: string[] = [];
-    let [compared, elsewhere, more] = [0, 0, 0];
-    for (const [index, address] of addresses.entries()) {
-      const mine = await ours(symbols.variablesAt(address, 0), address);
-      for (const [name, places] of theirs[index] ?? []) {
-        const own = mine.get(name);
-        const isUnwritten = mine.has(name) && own === undefined;
-        if (isUnwritten || places.some((place) => place.startsWith('unknown'))) continue;
-        // gdb also lists those of which an inlined copy has nothing, and labels.
-        if (!mine.has(name) && places.includes('optimized-out')) continue;
-        // A pointer to what is in no memory any more is shown by what it points to, and as a number is 0.
-        if (own === 'optimized-out' && places.includes('is 0x0')) continue;
-        compared++;
-        // A static one of a block that has code elsewhere, which gdb has in all of an inlined copy.
-        if (!mine.has(name) && places.every((place) => place.startsWith('at '))) elsewhere++;
-        // Of a block without code of its own, whose variables have places all the same, or a constant that gdb does not look at.
-        else if (/^(at|is) /.test(own ?? '') && places.every((place) => place === 'optimized-out')) more++;
-        else if (own === undefined || !places.includes(own))
-          differences.push(`${functions[index]?.name} 0x${address.toString(16)} ${name}: ${own}, not ${places}`);
-      }
-    }
+      .slice(0, FUNCTIONS)
+      .map(({ name, address, size }) => ({ name, rip: address + size / 2n, stack }));
+    const { differences, compared, elsewhere, more } = await compareLocals(symbols, image, places);
     assert.deepEqual(differences, []);
     assert.ok(elsewhere <= 3 && more <= 5, `${elsewhere}, ${more} of ${compared}`);
     assert.ok(compared > FUNCTIONS, `${compared}`);
+  });
+
+  test('are what gdb says that their callers passed, where they are gone', async () => {
+    const functions = calledFunctions();
+    const places: (Called & { rip: bigint })[] = [];
+    let gone = 0;
+    for (const [index, called] of functions.entries()) {
+      const ways = [5n, 6n, 7n].map((eighths) => called.address + (called.size * eighths) / 8n);
+      const counts = await Promise.all(ways.map((rip) => byEntry(called, rip)));
+      const most = Math.max(...counts);
+      gone += most;
+      if (most > 0 || index < functions.length * ANYWHERE)
+        places.push({ ...called, rip: ways[counts.indexOf(most)] ?? called.address });
+    }
+    const { differences, compared, elsewhere, more } = await compareLocals(symbols, image, places);
+    assert.deepEqual(differences, []);
+    assert.ok(elsewhere <= 3 && more <= 5, `${elsewhere}, ${more} of ${compared}`);
+    assert.ok(gone >= 20, `only ${gone} by entry values`);
   });
 });
