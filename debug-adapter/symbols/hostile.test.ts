@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { SymbolFileError, type SymbolIndex, type Type } from './api.ts';
 import { ElfFile } from './elf.ts';
+import { allocationsOf } from './fixtures/allocations.ts';
 import { damaged } from './fixtures/damage.ts';
 import { build, nameOf, scratch, type Variant } from './fixtures/toolchain.ts';
 import { openSymbols } from './symbols.ts';
@@ -87,9 +88,13 @@ const variants: readonly Variant[] = [
   { compiler: 'clang', optimisation: 2, dwarf: 5 },
   { compiler: 'gcc', optimisation: 1, dwarf: 5, flags: ['-gz=zlib'] },
 ];
-const rounds = 50;
+const rounds = 600;
 /** One damaged file is a few KiB; seconds would mean work that its bytes chose. */
 const longest = 5000;
+/** Bytes: what is read in pieces of a fixed size, and not what a damaged number asks for. */
+const largestBuffer = 1 << 20;
+/** Bytes, of garbage for the most part. */
+const mostGrowth = 256 << 20;
 
 describe('damaged files end in an error or an answer', () => {
   for (const variant of variants) {
@@ -103,18 +108,22 @@ describe('damaged files end in an error or an answer', () => {
       const debug = elf.sections.filter((section) => section.name.startsWith('.debug') || section.name === '.eh_frame');
       elf.close();
       const path = scratch('damaged');
-      for (let round = 0; round < rounds; round++) {
-        writeFileSync(path, damaged(whole, debug, round + 1));
-        const start = performance.now();
-        try {
-          const symbols = await openSymbols(path);
-          await touchEverything(symbols, addresses);
-          symbols.close();
-        } catch (error) {
-          if (!(error instanceof SymbolFileError)) throw new Error(`round ${round}`, { cause: error });
+      const { largest, growth } = await allocationsOf(async () => {
+        for (let round = 0; round < rounds; round++) {
+          writeFileSync(path, damaged(whole, debug, round + 1));
+          const start = performance.now();
+          try {
+            const symbols = await openSymbols(path);
+            await touchEverything(symbols, addresses);
+            symbols.close();
+          } catch (error) {
+            if (!(error instanceof SymbolFileError)) throw new Error(`round ${round}`, { cause: error });
+          }
+          assert.ok(performance.now() - start < longest, `round ${round} took too long`);
         }
-        assert.ok(performance.now() - start < longest, `round ${round} took too long`);
-      }
+      });
+      assert.ok(largest <= largestBuffer, `${largest} bytes were asked for at once`);
+      assert.ok(growth <= mostGrowth, `memory grew by ${growth} bytes`);
     });
   }
 });
