@@ -151,4 +151,14 @@ describe('leads', () => {
         'port write 0x3f8 COM1 THR',
       ]);
     }));
+
+  test('in a view as low as VS Code lets it be, another row can be chosen', () =>
+    pictured(workbench, 'leads-low', async () => {
+      await page.getByRole('searchbox').fill('');
+      for (const title of ['Call Stack', 'vCPU Registers']) await workbench.view(title);
+      for (const text of ['COM1 THR', 'COM1 LSR'])
+        await page.locator('.row:not(.head)').filter({ hasText: text }).click();
+      await page.locator('.row.chosen').filter({ hasText: 'COM1 LSR' }).waitFor();
+      await screenshot(workbench, 'leads-low');
+    }));
 });
