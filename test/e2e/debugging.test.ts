@@ -3,14 +3,14 @@
  * but the folder, or under QEMU, which launch.json asks for (RINGSIDE_BACKEND).
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pictured, screenshot } from './harness/artifacts.ts';
 import { Installed } from './harness/installed.ts';
 import { runningFrom } from './harness/processes.ts';
-import { copySample, markedLine, symbolAddress } from './harness/sample.ts';
+import { copySample, markedLine, symbolAddress, writeLaunchFile } from './harness/sample.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
 
@@ -19,19 +19,6 @@ const visit = markedLine('showcase.c', 'showcase-visit');
 const KERNEL_BASE = 0xffffffff80000000n;
 
 const backend = process.env['RINGSIDE_BACKEND'] ?? 'kvm';
-
-/** Asks for a guest under QEMU, with the program that F5 would have found. */
-function writeLaunchFile(folder: string): void {
-  const configuration = {
-    ...{ name: 'Sample', type: 'kvm', request: 'launch', backend },
-    program: join(folder, 'ringside-sample.elf'),
-  };
-  mkdirSync(join(folder, '.vscode'));
-  writeFileSync(
-    join(folder, '.vscode/launch.json'),
-    JSON.stringify({ version: '0.2.0', configurations: [configuration] }),
-  );
-}
 
 describe(`debugging the sample guest on ${backend}`, () => {
   let base: string;
@@ -58,7 +45,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     mkdirSync(temporary);
     const folder = join(base, 'sample');
     copySample(folder);
-    if (backend !== 'kvm') writeLaunchFile(folder);
+    if (backend !== 'kvm') writeLaunchFile(folder, { backend });
     installed = await Installed.open(folder, {
       environment: { TMPDIR: temporary },
       settings: { 'workbench.colorTheme': 'Dark Modern' },

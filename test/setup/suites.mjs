@@ -239,9 +239,11 @@ const artifacts = join(root, 'test/artifacts');
 
 /** The tests that debug a real guest; the others have an adapter with canned answers. */
 const story = ['test/e2e/debugging.test.ts'];
+/** Tests of a real guest on our own core alone. */
+const kvmStory = [...story, 'test/e2e/vcpus.test.ts'];
 const treeStory = ['test/e2e/kernel-tree.test.ts'];
 
-const cannedTests = () => findTests(['test/e2e']).filter((source) => ![...story, ...treeStory].includes(source));
+const cannedTests = () => findTests(['test/e2e']).filter((source) => ![...kvmStory, ...treeStory].includes(source));
 
 /** Runs tests in the real VS Code. `guest` gives what they need to know, as an environment. */
 const endToEndHere =
@@ -329,7 +331,7 @@ export const suites = [
     run: endToEndHere(story, () => ({ RINGSIDE_BACKEND: 'qemu' })),
     alone: true,
   },
-  { ...onKvm('story', ['vscode'], endToEndHere(story), endToEndOnAmd(story)), alone: true },
+  { ...onKvm('story', ['vscode', 'clients'], endToEndHere(kvmStory), endToEndOnAmd(kvmStory)), alone: true },
   {
     ...onKvm(
       'story-linux',

@@ -1,6 +1,6 @@
 /** The sample guest as a user has it: the image and its sources in one folder; and what other tools say about it. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './staged-extension.ts';
 
@@ -13,6 +13,16 @@ export function copySample(folder: string): void {
   for (const name of readdirSync(sources)) {
     if (/\.(c|h|S|ld)$|^Makefile$/.test(name)) cpSync(join(sources, name), join(folder, name));
   }
+}
+
+/** Asks in `folder` for the program that F5 would find there by itself, with more attributes of a launch. */
+export function writeLaunchFile(folder: string, attributes: Readonly<Record<string, unknown>>): void {
+  const configuration = { name: 'Sample', type: 'kvm', request: 'launch', program: join(folder, IMAGE), ...attributes };
+  mkdirSync(join(folder, '.vscode'));
+  writeFileSync(
+    join(folder, '.vscode/launch.json'),
+    JSON.stringify({ version: '0.2.0', configurations: [configuration] }),
+  );
 }
 
 /** The line of `file` that carries `//#MARKER name`. */
