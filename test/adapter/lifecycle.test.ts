@@ -336,6 +336,23 @@ describe('ends', { skip: noKvm, timeout: patience(120_000) }, () => {
     }));
 });
 
+test('breakpoints set before there is a guest are planted in it', { skip: noKvm }, () =>
+  withAdapter(coreAdapter, async (client) => {
+    const { path, line } = marker('apply');
+    const early = await client.request('setBreakpoints', { source: { path }, breakpoints: [{ line }] });
+    const [waiting] = early.breakpoints;
+    assert.deepEqual([waiting?.verified, waiting?.message], [false, 'The guest is not loaded yet.']);
+    await launch(client);
+    const told = await client.event<{ breakpoint: { id: number; verified: boolean; line: number; message?: string } }>(
+      'breakpoint',
+    );
+    const { id, verified, line: at, message } = told.breakpoint;
+    assert.deepEqual([id, verified, at, message], [waiting?.id, true, line, undefined]);
+    assert.deepEqual((await runToStop(client)).hitBreakpointIds, [id]);
+    assert.equal((await topFrame(client)).name, 'apply');
+  }),
+);
+
 test('requests in a wrong order are refused, not fatal', { skip: noKvm }, () =>
   withAdapter(coreAdapter, async (client) => {
     await assert.rejects(client.request('stackTrace', { threadId: 1 }), /launch comes first/);

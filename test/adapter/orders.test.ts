@@ -34,20 +34,6 @@ async function logged(client: DapClient, move: () => Promise<unknown>): Promise<
 }
 
 describe('orders to our core', { skip: noKvm }, () => {
-  test('a restart counts from zero', () =>
-    withAdapter(coreAdapter, async (client) => {
-      await launch(client);
-      await orderAt(client, { hitCondition: '2', condition: 'pass == 0' });
-      await runToStop(client);
-      assert.equal(await evaluate(client, 'index'), '1');
-      await client.request('restart', {});
-      await client.stopped();
-      assert.equal((await topFrame(client)).line, loop.line);
-      assert.equal(await evaluate(client, 'index'), '1');
-      assert.equal((await move(client, 'continue')).reason, 'breakpoint');
-      assert.equal((await topFrame(client)).name, 'main_loop_pass', 'the third hit is none to stop at');
-    }));
-
   test('two counts of one request are two', () =>
     withAdapter(coreAdapter, async (client) => {
       await launch(client);
