@@ -8,7 +8,10 @@ import type { DisassemblyDocuments } from './disassembly-document.ts';
 
 export async function goToCode(disassembly: DisassemblyDocuments, given?: Hex): Promise<void> {
   const session = activeSession();
-  if (!session) return;
+  if (!session) {
+    await window.showInformationMessage(l10n.t('Start debugging a guest first.'));
+    return;
+  }
   const memoryReference =
     given ??
     (await askedAddress(

@@ -4,14 +4,13 @@ import { request } from '../debug/ringside-session.ts';
 import { byte } from '../novsc/format.ts';
 import { NMI, parseVector } from '../novsc/vector.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import { stoppedSession } from '../state/stopped-session.ts';
 
 /** `given`: the vector of the row that the command was called on. */
 export async function injectInterrupt(store: StopStore, given?: number): Promise<void> {
-  const { session, threadId } = store;
-  if (!session || store.phase !== 'stopped') {
-    await window.showInformationMessage(l10n.t('Pause the guest to inject an interrupt.'));
-    return;
-  }
+  const session = await stoppedSession(store, l10n.t('Pause the guest to inject an interrupt.'));
+  if (!session) return;
+  const { threadId } = store;
   const answer = await window.showInputBox({
     title: l10n.t('Inject an Interrupt into vCPU {0}', threadId - 1),
     prompt: l10n.t(

@@ -3,21 +3,17 @@ import { l10n, ProgressLocation, Uri, window, workspace } from 'vscode';
 import { request } from '../debug/ringside-session.ts';
 import { size } from '../novsc/format.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import { stoppedSession } from '../state/stopped-session.ts';
 import type { Reports } from './reports.ts';
 
-/** The session of a stopped guest; says what to do where there is none. */
-async function stoppedSession({ phase, session }: StopStore) {
-  if (session && phase === 'stopped') return session;
-  await window.showInformationMessage(l10n.t('Pause the guest to look into its kernel.'));
-  return undefined;
-}
+const stopped = (store: StopStore) => stoppedSession(store, l10n.t('Pause the guest to look into its kernel.'));
 
 const say = (what: string, error: unknown) =>
   window.showErrorMessage(`${what}: ${error instanceof Error ? error.message : String(error)}`);
 
 /** Opens what dmesg would print now. */
 export async function showKernelLog(store: StopStore, reports: Reports): Promise<void> {
-  const session = await stoppedSession(store);
+  const session = await stopped(store);
   if (!session) return;
   try {
     const { text, problem } = await request(session, 'ringside/kernelLog', {});
@@ -29,7 +25,7 @@ export async function showKernelLog(store: StopStore, reports: Reports): Promise
 
 /** Shows what the kernel has at an address: of a variable, or of an expression that is asked for. */
 export async function showWhatIs(store: StopStore, given?: string): Promise<void> {
-  const session = await stoppedSession(store);
+  const session = await stopped(store);
   if (!session) return;
   const prompt = l10n.t('An address as a C expression: p, &x->list, $rsp, 0xffff888003a51234');
   const expression = given ?? (await window.showInputBox({ title: l10n.t('What Is at This Address?'), prompt }));
@@ -48,7 +44,7 @@ export async function showWhatIs(store: StopStore, given?: string): Promise<void
 
 /** Asks where to, and has the adapter write the guest there. */
 export async function writeVmcore(store: StopStore): Promise<void> {
-  const session = await stoppedSession(store);
+  const session = await stopped(store);
   if (!session) return;
   const folder = workspace.workspaceFolders?.[0]?.uri;
   const uri = await window.showSaveDialog({

@@ -50,7 +50,7 @@ export class LogFeed<Item> {
         .slice(first, first + count)
         .map((run) => ({ id: run.at, cells: columns.map((column) => column.text(run)) })),
       summary: this.#options.summary(model),
-      note: model.kept > 0 ? 'Nothing matches the search.' : this.#options.note(),
+      note: model.kept > 0 ? 'No row matches. Search for less.' : this.#options.note(),
       ...(sort && { sort }),
       ...(repeats && { merging: model.merging }),
       ...(details && { details }),

@@ -157,7 +157,7 @@ describe('LogFeed', () => {
     say({ kind: 'search', text: 'item 3' });
     assert.equal(last().details, undefined);
     say({ kind: 'search', text: 'nowhere' });
-    assert.equal(last().note, 'Nothing matches the search.');
+    assert.equal(last().note, 'No row matches. Search for less.');
     say({ kind: 'act', action: 'open' });
     assert.equal(acted.length, 1);
   });

@@ -4,6 +4,7 @@ import { evaluateAddress } from '../debug/evaluate.ts';
 import { request } from '../debug/ringside-session.ts';
 import type { Found, FromAddressSpace, ToAddressSpace } from '../novsc/address-space-messages.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import { stoppedSession } from '../state/stopped-session.ts';
 import { StatePanel } from './state-panel.ts';
 
 export class AddressSpaceView implements Disposable {
@@ -50,11 +51,8 @@ export class AddressSpaceView implements Disposable {
 
 /** Asks for another root of page tables to look at; an empty answer is the vCPU's own. */
 export async function chooseCr3(store: StopStore): Promise<void> {
-  const { session } = store;
-  if (!session || store.phase !== 'stopped') {
-    await window.showInformationMessage(l10n.t('Pause the guest to look at its page tables.'));
-    return;
-  }
+  const session = await stoppedSession(store, l10n.t('Pause the guest to look at its page tables.'));
+  if (!session) return;
   const expression = await window.showInputBox({
     title: l10n.t('Look at Another CR3'),
     prompt: l10n.t(

@@ -15,6 +15,7 @@ import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.t
 import { onRingsideEvent } from '../debug/ringside-session.ts';
 import { Follower } from '../state/follower.ts';
 import type { PartValue, StopStore } from '../state/stop-store.ts';
+import { ENDED_UNREAD } from './state-panel.ts';
 import { WebviewHost } from './webview-host.ts';
 
 type Good<Part extends StatePart> = Exclude<PartValue<Part>, PartError>;
@@ -72,11 +73,12 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
     return this.#session;
   }
 
-  /** Why there is nothing to see of the running guest or of the last stop, when something was wrong. */
+  /** Why there is nothing to see of the running guest or of the last stop: what was wrong, or that nobody looked. */
   get error(): string | undefined {
     if (this.store.phase === 'running' && this.#refusal !== undefined) return this.#refusal;
     const kept = this.store.part(this.options.part);
-    return kept && 'error' in kept.value ? kept.value.error : undefined;
+    if (!kept) return this.store.phase === 'ended' ? ENDED_UNREAD : undefined;
+    return 'error' in kept.value ? kept.value.error : undefined;
   }
 
   resolveWebviewView(view: WebviewView): void {

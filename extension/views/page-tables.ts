@@ -5,6 +5,7 @@ import { request } from '../debug/ringside-session.ts';
 import { pageTablesNodes, walkNode } from '../novsc/page-tables-nodes.ts';
 import type { StateNode } from '../novsc/state-node.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import { stoppedSession } from '../state/stopped-session.ts';
 import { StateTree } from './state-tree.ts';
 
 /** Walks that are shown at once. */
@@ -28,10 +29,7 @@ export class PageTablesView implements Disposable {
 
   /** Walks one address, asked for unless a row was given, and shows the steps above the tree. */
   async walk(from?: StateNode | Hex): Promise<void> {
-    if (this.store.phase !== 'stopped') {
-      await window.showInformationMessage(l10n.t('Pause the guest to walk its page tables.'));
-      return;
-    }
+    if (!(await stoppedSession(this.store, l10n.t('Pause the guest to walk its page tables.')))) return;
     const expression =
       (typeof from === 'string' ? from : from?.address) ??
       (await window.showInputBox({

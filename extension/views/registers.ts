@@ -5,6 +5,7 @@ import { registersNodes } from '../novsc/registers-nodes.ts';
 import type { StateNode } from '../novsc/state-node.ts';
 import type { RegisterDisplay } from '../state/register-display.ts';
 import type { StopStore } from '../state/stop-store.ts';
+import { stoppedSession } from '../state/stopped-session.ts';
 import type { StopsOn } from '../state/stops-on.ts';
 import { StateTree } from './state-tree.ts';
 
@@ -25,11 +26,9 @@ export function registersView(store: StopStore, display: RegisterDisplay, stops:
 
 /** Asks for a register (unless a row was given) and its value, and sets it. */
 export async function setRegister(store: StopStore, node?: StateNode): Promise<void> {
-  const { session, threadId } = store;
-  if (!session || store.phase !== 'stopped') {
-    await window.showInformationMessage(l10n.t('Pause the guest to set a register.'));
-    return;
-  }
+  const session = await stoppedSession(store, l10n.t('Pause the guest to set a register.'));
+  if (!session) return;
+  const { threadId } = store;
   const name =
     node?.register ??
     (await window.showInputBox({ title: l10n.t('Set Register'), prompt: l10n.t('Name, such as rax') }));

@@ -99,9 +99,12 @@ export class StatePanel<Part extends StatePart, In extends { readonly kind: stri
   }
 }
 
+/** Of a part of the state that no view asked for while the guest was there. */
+export const ENDED_UNREAD = 'The guest has ended, and this was not read before. Start debugging to see it.';
+
 function noteOf(store: StopStore): string {
   if (!store.session) return 'Start debugging a guest to see its state here.';
   if (store.phase === 'running') return 'The guest is running. Pause it to see its state here.';
-  if (store.phase === 'ended') return 'The guest has ended, and this was not read before.';
+  if (store.phase === 'ended') return ENDED_UNREAD;
   return 'Reading the state of the guest.';
 }

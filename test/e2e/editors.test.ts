@@ -83,11 +83,12 @@ describe('editors', () => {
 
   test('after a step the changes are shown, and can be those since another stop', () =>
     pictured(workbench, 'changes', async () => {
+      await tab('Changes');
+      await page.getByText('Step or continue to see what changes.').waitFor();
       for (const line of [2, 3]) {
         await workbench.debugButton('step-over').click();
         await workbench.stoppedAt(line);
       }
-      await tab('Changes');
       await count('3 changes');
       await toggle('Mappings only');
       await count('2 of 3 changes');

@@ -71,8 +71,10 @@ export function DataTable<Row extends object>(props: DataTableProps<Row>) {
         onSearch={setSearch}
         onToggle={toggle}
       />
-      {rows.length === 0 ? (
-        <p class="note">{props.note}</p>
+      {shown.length === 0 ? (
+        <p class="note">
+          {rows.length === 0 ? props.note : 'No row matches. Search for less, or press fewer filters.'}
+        </p>
       ) : (
         <Grid
           label={label}

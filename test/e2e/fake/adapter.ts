@@ -63,6 +63,8 @@ class FakeAdapter extends DebugSession {
   #ranSince: number | undefined;
   #rax: string | undefined;
   #program = '';
+  /** A guest of which nothing can be read. */
+  #shut = false;
 
   override dispatchRequest(request: DebugProtocol.Request): void {
     const log = process.env['FAKE_ADAPTER_LOG'];
@@ -83,9 +85,10 @@ class FakeAdapter extends DebugSession {
 
   protected override launchRequest(
     response: DebugProtocol.LaunchResponse,
-    args: DebugProtocol.LaunchRequestArguments & { program?: string },
+    args: DebugProtocol.LaunchRequestArguments & { program?: string; args?: string },
   ): void {
     this.#program = args.program ?? '';
+    this.#shut = args.args === 'shut';
     this.sendResponse(response);
   }
 
@@ -296,7 +299,8 @@ class FakeAdapter extends DebugSession {
       vcpus: vcpus(this.#ran, false),
       tasks,
     };
-    return Object.fromEntries(parts.map((part) => [part, all[part]]));
+    const shut = (part: StatePart) => ({ error: `The ${part} are shut. Open them.` });
+    return Object.fromEntries(parts.map((part) => [part, this.#shut ? shut(part) : all[part]]));
   }
 
   #stopAt(reason: string): void {

@@ -304,6 +304,7 @@ export class Workbench {
     }
   }
 
+  /** A page of an extension, from 0, or from -1 backwards. */
   webview(number = 0): FrameLocator {
     return this.page.frameLocator(`iframe.webview.ready >> nth=${number}`).frameLocator('#active-frame');
   }
