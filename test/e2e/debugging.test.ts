@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { pictured, screenshot } from './harness/artifacts.ts';
 import { Installed } from './harness/installed.ts';
 import { runningFrom } from './harness/processes.ts';
-import { copySample, markedLine, symbolAddress, writeLaunchFile } from './harness/sample.ts';
+import { copySample, imageBytes, markedLine, symbolAddress, writeLaunchFile } from './harness/sample.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
 
@@ -254,7 +254,27 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.command('Ringside: Show Memory Map');
     await page.getByRole('option', { name: 'RAM (RAM)' }).first().click();
     await picture('memory-map-picture');
-    await ui.command('View: Close Editor');
+  });
+
+  step('a region of the Memory Map leads to its bytes and instructions, as they are in the file', async () => {
+    if (backend === 'qemu') return;
+    const page = ui.webview();
+    await page.getByRole('tab', { name: 'Regions' }).click();
+    // What nobody writes: the code begins with the hypercall page, which the hypervisor fills.
+    await page.locator('.row:not(.head)').filter({ hasText: '(r--)' }).click();
+    const details = page.getByRole('region', { name: 'Details of the chosen row of Regions' });
+    const [virtual = ''] = /0x[0-9a-f]{16}/.exec((await details.textContent()) ?? '') ?? [];
+    const bytes = imageBytes(virtual);
+    for (const [button, ending, beginning] of [
+      ['Memory', 'memory', bytes.slice(0, 8)],
+      ['Disassembly', 'disassembly', bytes.slice(0, 1)],
+    ] as const) {
+      await details.getByRole('button', { name: button, exact: true }).click();
+      const line = new RegExp(`^${[virtual.slice(2), ...beginning].join('\\s+')}\\s`);
+      await ui.linesOf(`${virtual}.${ending}`).filter({ hasText: line }).waitFor();
+      await picture(`memory-map-${ending}`);
+    }
+    await ui.command('View: Close All Editors');
   });
 
   step('it looks right in light, dark and high contrast', async () => {

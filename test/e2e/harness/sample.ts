@@ -40,3 +40,13 @@ export function symbolAddress(name: string): bigint {
   if (!line) throw new Error(`nm knows no ${name}`);
   return BigInt(`0x${line.split(' ')[0]}`);
 }
+
+/** What is at an address of the image, as GNU objdump gives it: up to 16 bytes of two digits. */
+export function imageBytes(address: string): string[] {
+  const range = [`--start-address=${address}`, `--stop-address=0x${(BigInt(address) + 16n).toString(16)}`];
+  const { stdout } = spawnSync('objdump', ['-s', ...range, join(root, 'media/sample', IMAGE)], { encoding: 'utf8' });
+  const [, words = ''] = /^ [0-9a-f]+ ((?:[0-9a-f]{2,8} ){1,4})/m.exec(stdout) ?? [];
+  const bytes = words.match(/[0-9a-f]{2}/g);
+  if (!bytes) throw new Error(`objdump has nothing at ${address}:\n${stdout}`);
+  return bytes;
+}
