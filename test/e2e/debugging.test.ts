@@ -3,16 +3,13 @@
  * but the folder, or under QEMU, which launch.json asks for (RINGSIDE_BACKEND).
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { pictured, screenshot } from './harness/artifacts.ts';
-import { Installed } from './harness/installed.ts';
+import { describe } from 'node:test';
 import { runningFrom } from './harness/processes.ts';
-import { copySample, imageBytes, markedLine, symbolAddress, writeLaunchFile } from './harness/sample.ts';
+import { imageBytes, markedLine, symbolAddress, writeLaunchFile } from './harness/sample.ts';
+import { Story } from './harness/story.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
-import type { Workbench } from './harness/workbench.ts';
 
 const views = ['vCPU Registers', 'Page Tables', 'Interrupts', 'Hypercalls', 'Memory Map'];
 const visit = markedLine('showcase.c', 'showcase-visit');
@@ -21,44 +18,12 @@ const KERNEL_BASE = 0xffffffff80000000n;
 const backend = process.env['RINGSIDE_BACKEND'] ?? 'kvm';
 
 describe(`debugging the sample guest on ${backend}`, () => {
-  let base: string;
-  let temporary: string;
-  let installed: Installed;
-  let ui: Workbench;
-
-  /** The story is told on more than one backend. */
-  const picture = (name: string) => screenshot(ui, `story-${backend}-${name}`);
-
-  /** One chapter of the story: after a failure the rest has no ground to stand on. A failure's picture is kept. */
-  let failed: string | undefined;
-  const step = (name: string, run: () => Promise<void>) =>
-    test(name, async () => {
-      assert.equal(failed, undefined, `not tried, because this failed: ${failed}`);
-      failed = name;
-      await pictured(ui, name.replaceAll(/[^a-z0-9]+/gi, '-'), run);
-      failed = undefined;
-    });
-
-  before(async () => {
-    base = mkdtempSync(join(tmpdir(), 'ringside-story-'));
-    temporary = join(base, 'tmp');
-    mkdirSync(temporary);
-    const folder = join(base, 'sample');
-    copySample(folder);
+  const story = new Story(`story-${backend}`, (folder) => {
     if (backend !== 'kvm') writeLaunchFile(folder, { backend });
-    installed = await Installed.open(folder, {
-      environment: { TMPDIR: temporary },
-      settings: { 'workbench.colorTheme': 'Dark Modern' },
-    });
-    ui = installed.ui;
   });
+  const picture = (name: string) => story.picture(name);
 
-  after(async () => {
-    await installed?.close();
-    rmSync(base, { recursive: true, force: true });
-  });
-
-  step('a click in the gutter sets a breakpoint, F5 stops there', async () => {
+  story.chapter('a click in the gutter sets a breakpoint, F5 stops there', async (ui) => {
     await ui.openFile('showcase.c');
     await ui.goToLine(visit);
     await ui.clickGutter(visit);
@@ -67,7 +32,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.stoppedAt(visit);
   });
 
-  step('call stack and variables', async () => {
+  story.chapter('call stack and variables', async (ui) => {
     await ui.showDebugSideBar();
     await ui.widenSideBar(220);
     const stack = await ui.view('Call Stack');
@@ -83,18 +48,18 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.unfold(rows.filter({ hasText: 'Arguments' }), rows.filter({ hasText: /pass\s*[:=]\s*0/ }));
   });
 
-  step('hover shows a value', async () => {
+  story.chapter('hover shows a value', async (ui) => {
     await ui.hoverWord('pass', visit);
     await ui.page.locator('.debug-hover-widget').filter({ hasText: '0' }).waitFor();
     await ui.press('Escape');
   });
 
-  step('a step goes to the next line', async () => {
+  story.chapter('a step goes to the next line', async (ui) => {
     await ui.debugButton('step-over').click();
     await ui.stoppedAt(visit + 1);
   });
 
-  step('vCPU Registers show where the guest is', async () => {
+  story.chapter('vCPU Registers show where the guest is', async (ui) => {
     for (const title of ['Variables', 'Watch', 'Breakpoints', 'Call Stack']) await ui.collapse(title);
     const registers = await ui.view('vCPU Registers');
     const rip = ui.row(registers, 'rip');
@@ -104,7 +69,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     assert.ok(shown > start && shown < start + 0x200n, `rip is ${shown.toString(16)}`);
   });
 
-  step('Page Tables walk to the frame that the linker script says', async () => {
+  story.chapter('Page Tables walk to the frame that the linker script says', async (ui) => {
     await ui.collapse('vCPU Registers');
     const pages = await ui.view('Page Tables');
     await ui.row(pages, 'CR3').filter({ hasText: '4-level paging' }).waitFor();
@@ -118,7 +83,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await picture('page-tables');
   });
 
-  step('Interrupts name handlers', async () => {
+  story.chapter('Interrupts name handlers', async (ui) => {
     await ui.collapse('Page Tables');
     const interrupts = await ui.view('Interrupts');
     await ui.row(interrupts, 'Local APIC').filter({ hasText: 'xapic' }).waitFor();
@@ -129,7 +94,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await picture('interrupts');
   });
 
-  step('the Memory Map has RAM, chips and the loaded image', async () => {
+  story.chapter('the Memory Map has RAM, chips and the loaded image', async (ui) => {
     await ui.collapse('Interrupts');
     const map = await ui.view('Memory Map');
     // QEMU's names and pieces are its own.
@@ -140,7 +105,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await picture('memory-map');
   });
 
-  step('the disassembly view stands at the instruction', async () => {
+  story.chapter('the disassembly view stands at the instruction', async (ui) => {
     await ui.command('Open Disassembly View');
     const view = ui.page.locator('.disassembly-view');
     await view.locator('.monaco-list-row').filter({ hasText: 'mov' }).first().waitFor();
@@ -152,7 +117,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.goToLine(visit);
   });
 
-  step('the terminal shows what the guest prints, and the guest gets what is typed', async () => {
+  story.chapter('the terminal shows what the guest prints, and the guest gets what is typed', async (ui) => {
     await ui.clickGutter(visit);
     await ui.debugButton('continue').click();
     await ui.terminalSays('Ringside sample guest');
@@ -167,7 +132,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     kvm: 'Hypercalls flow while the guest runs',
     qemu: 'Hypercalls say what QEMU does not tell',
   }[backend];
-  step(hypercalls ?? assert.fail(`there is no story of ${backend}`), async () => {
+  story.chapter(hypercalls ?? assert.fail(`there is no story of ${backend}`), async (ui) => {
     await ui.collapse('Memory Map');
     await ui.view('Hypercalls');
     const table = ui.webview();
@@ -198,7 +163,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await picture('hypercalls');
   });
 
-  step('Exits and vCPUs say where the time of the guest goes', async () => {
+  story.chapter('Exits and vCPUs say where the time of the guest goes', async (ui) => {
     await ui.collapse('Hypercalls');
     await ui.view('Exits and I/O');
     if (backend === 'qemu') await ui.webview().locator('.note').filter({ hasText: 'QEMU' }).waitFor();
@@ -216,7 +181,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.collapse('vCPUs');
   });
 
-  step('pause stops the guest somewhere', async () => {
+  story.chapter('pause stops the guest somewhere', async (ui) => {
     await ui.debugButton('pause').click();
     await ui.debugButton('continue').waitFor();
     const stack = await ui.view('Call Stack');
@@ -227,7 +192,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
       .waitFor();
   });
 
-  step('Interrupts have a log of what was typed, where the hypervisor keeps one', async () => {
+  story.chapter('Interrupts have a log of what was typed, where the hypervisor keeps one', async (ui) => {
     await ui.collapse('Call Stack');
     const interrupts = await ui.view('Interrupts');
     await ui.row(interrupts, 'IDT').waitFor();
@@ -242,7 +207,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.collapse('Interrupts');
   });
 
-  step('Address Space and Memory Map open as editors', async () => {
+  story.chapter('Address Space and Memory Map open as editors', async (ui) => {
     // Of QEMU's guest they are read entry by entry; test/stubs looks at that.
     if (backend === 'qemu') return;
     const page = ui.webview();
@@ -256,7 +221,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await picture('memory-map-picture');
   });
 
-  step('a region of the Memory Map leads to its bytes and instructions, as they are in the file', async () => {
+  story.chapter('a region of the Memory Map leads to its bytes and instructions, as they are in the file', async (ui) => {
     if (backend === 'qemu') return;
     const page = ui.webview();
     await page.getByRole('tab', { name: 'Regions' }).click();
@@ -277,13 +242,13 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.command('View: Close All Editors');
   });
 
-  step('it looks right in light, dark and high contrast', async () => {
+  story.chapter('it looks right in light, dark and high contrast', async (ui) => {
     for (const title of views) await ui.view(title);
     await ui.webview().locator('.row:not(.head), .note').first().waitFor();
     await readableInEveryTheme(ui, { name: `story-${backend}-views` });
   });
 
-  step('stop ends the guest and leaves nothing', async () => {
+  story.chapter('stop ends the guest and leaves nothing', async (ui) => {
     await ui.debugButton('stop').click();
     await ui.page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
     for (const title of views.slice(1)) await ui.collapse(title);
@@ -294,13 +259,13 @@ describe(`debugging the sample guest on ${backend}`, () => {
       .waitFor();
     // Greyed.
     await ui.row(registers, 'rip').locator('[class*="monaco-decoration-itemColor"]').first().waitFor();
-    const extensions = join(installed.server.base, 'extensions');
+    const extensions = join(story.installed.server.base, 'extensions');
     const left = () => runningFrom(extensions, /\/dist\/(ringside|core|adapter)\.js$/);
     await ui.until(
       () => left().length === 0,
       () => `still running:\n${left().join('\n')}`,
     );
-    const folders = readdirSync(temporary).filter((name) => name.startsWith('ringside-'));
+    const folders = readdirSync(story.temporary).filter((name) => name.startsWith('ringside-'));
     assert.deepEqual(folders, []);
     await picture('ended');
   });
