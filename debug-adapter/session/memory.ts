@@ -29,6 +29,7 @@ export const memory: Area = {
       if (!/^[A-Za-z0-9+/]*={0,2}$/.test(encoded)) throw badArgument('data', 'must be base64');
       const data = Buffer.from(encoded, 'base64');
       await place.write(data);
+      announceMemory(session, place.reference, data.length);
       return { bytesWritten: data.length };
     },
   },
@@ -54,9 +55,6 @@ function memoryPlace(session: Session, reference: unknown, offset: unknown) {
   return {
     reference: hex(start),
     read: (count: number) => state.read(thread, start, count),
-    write: async (data: Uint8Array) => {
-      await state.writeMemory(thread, start, data);
-      announceMemory(session, start, data.length);
-    },
+    write: (data: Uint8Array) => state.writeMemory(thread, start, data),
   };
 }

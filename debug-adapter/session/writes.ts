@@ -1,4 +1,5 @@
 /** Writes by the user, and telling the client what else may look different now. */
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import type { Value } from '../expressions/api.ts';
 import type { Session, ShownFrame } from './session.ts';
@@ -12,18 +13,24 @@ export async function assign(session: Session, shown: ShownFrame, target: Value,
 }
 
 function announce(session: Session, { place }: Value): void {
-  if (place.kind === 'memory') announceMemory(session, place.address, 8);
+  if (place.kind === 'memory') announceMemory(session, hex(place.address), 8);
   else announceRegisters(session);
 }
 
-/** Open memory editors show the bytes that were there before. */
-export function announceMemory(session: Session, address: bigint, count: number): void {
-  if (session.client.supportsMemoryEvent) {
-    session.send.event('memory', { memoryReference: hex(address), offset: 0, count });
-  }
+/**
+ * `count` bytes from `memoryReference` on are other ones. Open memory editors show the bytes that were there before, and so do
+ * the texts of structures that these are in, and whatever else leads to them.
+ */
+export function announceMemory(session: Session, memoryReference: string, count: number): void {
+  if (session.client.supportsMemoryEvent) session.send.event('memory', { memoryReference, offset: 0, count });
+  invalidate(session, 'variables');
 }
 
 /** A register may have been RIP or RSP: stacks, and all variables found through them, are other ones. */
 export function announceRegisters(session: Session): void {
-  if (session.client.supportsInvalidatedEvent) session.send.event('invalidated', { areas: ['all'] });
+  invalidate(session, 'all');
+}
+
+function invalidate(session: Session, area: DebugProtocol.InvalidatedAreas): void {
+  if (session.client.supportsInvalidatedEvent) session.send.event('invalidated', { areas: [area] });
 }

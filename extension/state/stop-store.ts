@@ -20,9 +20,6 @@ import { TopFrames } from './top-frames.ts';
 /** A step is over before anybody could read "running": views say so only when the guest runs on. */
 const RUNNING_SHOWN_AFTER_MS = 300;
 
-/** Requests after whose success the state of a stopped guest is another one. */
-const CHANGES_STATE = new Set(['setVariable', 'setExpression', 'writeMemory', 'ringside/setRegister']);
-
 /** Parts that every frame has its own of. */
 const OF_FRAMES: ReadonlySet<StatePart> = new Set(['registers']);
 
@@ -219,10 +216,9 @@ export class StopStore implements Disposable {
       this.#enter(state, 'stopped');
       void this.#fetch(state);
     } else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
-    else if (message.type === 'response' && message.success) {
-      if (RESUMES.has(message.command)) this.#enter(state, 'running');
-      else if (CHANGES_STATE.has(message.command)) this.#readAnew(state);
-    } else if (message.type === 'event' && message.event === 'invalidated') this.#readAnew(state);
+    else if (message.type === 'event' && message.event === 'invalidated') this.#readAnew(state);
+    else if (message.type === 'response' && message.success && RESUMES.has(message.command))
+      this.#enter(state, 'running');
   }
 
   #terminated(session: DebugSession): void {

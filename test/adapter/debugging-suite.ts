@@ -321,6 +321,8 @@ function valueTests(open: () => Adapter, controlRegisters: boolean): void {
     withAdapter(open, async (client) => {
       await stopAt(client, 'showcase-loop');
       const { id } = await topFrame(client);
+      const invalidated = async (area: string) =>
+        assert.deepEqual((await client.event<{ areas: readonly string[] }>('invalidated')).areas, [area]);
       const members = await variablesOf(
         client,
         (await client.request('evaluate', { expression: 'showcase.rectangles[0].size', frameId: id }))
@@ -333,11 +335,14 @@ function valueTests(open: () => Adapter, controlRegisters: boolean): void {
       });
       const set = await client.request('setVariable', { variablesReference, name: 'x', value: '2 * 21' });
       assert.equal(set.value, '42');
+      await invalidated('variables');
       assert.equal(await evaluate(client, 'rectangle->size.x', id), '42');
       await client.request('setExpression', { expression: 'showcase.header.delta', value: '-5', frameId: id });
+      await invalidated('variables');
       assert.equal(await evaluate(client, 'showcase.header.delta', id), '-5');
       const registers = await scopeOf(client, id, 'Registers');
       await client.request('setVariable', { variablesReference: registers, name: 'r15', value: '0x1234' });
+      await invalidated('all');
       assert.match(await evaluate(client, '$r15', id), /4660|0x1234/);
       const shown = await variablesOf(client, await scopeOf(client, id, 'Registers'));
       assert.equal(shown.find((register) => register.name === 'r15')?.value, '0x1234');
@@ -401,6 +406,7 @@ function memoryTests(open: () => Adapter): void {
       });
       const told = await client.event<{ memoryReference: string; count: number }>('memory');
       assert.equal(told.count, 2);
+      await client.event('invalidated');
       assert.match(await evaluate(client, 'showcase.text'), /text in MY array/);
       const unmapped = await client.request('readMemory', { memoryReference: '0xdead00000000', count: 64 });
       assert.equal(unmapped?.unreadableBytes, 64);

@@ -8,6 +8,7 @@ import {
   DebugSession,
   Event,
   InitializedEvent,
+  InvalidatedEvent,
   Scope,
   StoppedEvent,
   TerminatedEvent,
@@ -229,6 +230,7 @@ class FakeAdapter extends DebugSession {
     }),
     'ringside/setRegister': ({ value }) => {
       this.#rax = value;
+      this.sendEvent(new InvalidatedEvent(['all']));
       return { value: value as `0x${string}` };
     },
     'ringside/pageTable': ({ path }) => ({ entries: pageTable(path) }),
