@@ -1,6 +1,6 @@
 /** One scalar as text, in the natural form of its type or in a radix. */
 import type { SymbolIndex, Type } from '../symbols/api.ts';
-import { symbolOffset } from '../symbols/readable-name.ts';
+import { symbolText } from '../symbols/readable-name.ts';
 import type { ValueFormat } from './api.ts';
 import { flagsText, isFlagsRegister } from './registers.ts';
 import { wrap } from './scalars.ts';
@@ -85,18 +85,6 @@ export function pointerText(value: bigint, radix: Radix, symbols: SymbolIndex | 
   }
   const name = radix === 'natural' ? symbolText(value, symbols) : undefined;
   return `0x${value.toString(16)}${name === undefined ? '' : ` <${name}>`}`;
-}
-
-/** Symbols without a size, as of assembly, stand for what follows, but not for megabytes of it. */
-const MAX_OFFSET_WITHOUT_SIZE = 0x10000n;
-
-/** `name` or `name+0xOFFSET` of the symbol that an address lies in. */
-function symbolText(address: bigint, symbols: SymbolIndex | undefined): string | undefined {
-  const symbol = symbols?.symbolAt(address);
-  if (!symbol) return undefined;
-  const offset = address - symbol.address;
-  if (offset < 0n || offset >= (symbol.size || MAX_OFFSET_WITHOUT_SIZE)) return undefined;
-  return symbolOffset(symbol, address);
 }
 
 /** Whether pointers to the type are shown with the string that they point to. */

@@ -2,6 +2,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../hypervisor-core/protocol/hex.ts';
 import type { Frame } from '../symbols/api.ts';
+import { symbolText } from '../symbols/readable-name.ts';
 import type { UserBreakpoint } from './breakpoint-table.ts';
 import { crashMessage } from './crash-report.ts';
 import type { Guest } from './guest.ts';
@@ -22,7 +23,7 @@ export async function describeStop(
   const { thread } = state.stop;
   const crash = crashOf(hit);
   const body: Body = {
-    ...(crash === undefined ? describeReason(state, hit, movement) : await describeCrash(crash, guest, state)),
+    ...(crash === undefined ? describeReason(state, guest, hit, movement) : await describeCrash(crash, guest, state)),
     threadId: thread,
     allThreadsStopped: true,
   };
@@ -69,7 +70,12 @@ const REASONS = {
   modules: 'breakpoint',
 } as const;
 
-function describeReason(state: StopState, hit: readonly UserBreakpoint[], movement: Movement): Body {
+function describeReason(
+  state: StopState,
+  { symbols }: Guest,
+  hit: readonly UserBreakpoint[],
+  movement: Movement,
+): Body {
   const { reason } = state.stop;
   const ids = hit.length > 0 ? { hitBreakpointIds: hit.map(({ id }) => id) } : {};
   switch (reason.kind) {
@@ -81,7 +87,7 @@ function describeReason(state: StopState, hit: readonly UserBreakpoint[], moveme
       return {
         reason: 'data breakpoint',
         ...ids,
-        description: `Paused after ${reason.access === 'read' ? 'a read of' : 'a change at'} ${hex(reason.address)}`,
+        description: `Paused after a ${reason.access === 'read' ? 'read' : 'change'} of ${symbolText(reason.address, symbols) ?? hex(reason.address)}`,
       };
     case 'exception':
       return { reason: 'exception', description: 'Paused on an exception', text: reason.message };

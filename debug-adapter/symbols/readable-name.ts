@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createContext, Script } from 'node:vm';
 import * as demangler from 'gecko-profiler-demangle/index_bg.js';
-import type { ImageSymbol } from './api.ts';
+import type { ImageSymbol, SymbolIndex } from './api.ts';
 import { besideBundle } from './beside-bundle.ts';
 
 const mangled = /^_(?:Z|R[A-Z0-9])/;
@@ -72,4 +72,16 @@ export function symbolOffset(symbol: ImageSymbol, address: bigint): string {
   const name = readableName(symbol.name);
   const offset = address - symbol.address;
   return offset === 0n ? name : `${name}+0x${offset.toString(16)}`;
+}
+
+/** Symbols without a size, as of assembly, stand for what follows, but not for megabytes of it. */
+const MAX_OFFSET_WITHOUT_SIZE = 0x10000n;
+
+/** {@link symbolOffset} of an address; undefined where no symbol covers it. */
+export function symbolText(address: bigint, symbols: SymbolIndex | undefined): string | undefined {
+  const symbol = symbols?.symbolAt(address);
+  if (!symbol) return undefined;
+  const offset = address - symbol.address;
+  if (offset < 0n || offset >= (symbol.size || MAX_OFFSET_WITHOUT_SIZE)) return undefined;
+  return symbolOffset(symbol, address);
 }

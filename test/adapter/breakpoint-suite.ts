@@ -182,6 +182,7 @@ export function breakpointTermTests(open: () => Adapter, { watchpoints, hardware
       if (!watchpoints) return assert.match(breakpoints[0]?.message ?? '', /has no write breakpoints/);
       const stopped = await move(client, 'continue');
       assert.equal(stopped.reason, 'data breakpoint');
+      assert.equal(stopped.description, 'Paused after a change of main_loop_passes');
       assert.deepEqual(stopped.hitBreakpointIds, [breakpoints[0]?.id]);
       assert.equal(Number(await evaluate(client, 'main_loop_passes')), before + 2);
       assert.ok((await stack(client)).length > 0);
