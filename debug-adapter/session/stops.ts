@@ -22,8 +22,11 @@ export async function describeStop(
 ): Promise<Body> {
   const { thread } = state.stop;
   const crash = crashOf(hit);
+  const told =
+    crash === undefined ? describeReason(state, guest, hit, movement) : await describeCrash(crash, guest, state);
   const body: Body = {
-    ...(crash === undefined ? describeReason(state, guest, hit, movement) : await describeCrash(crash, guest, state)),
+    description: DESCRIPTIONS[told.reason] ?? 'Paused',
+    ...told,
     threadId: thread,
     allThreadsStopped: true,
   };
@@ -34,11 +37,7 @@ export async function describeStop(
   const focused = body.reason === 'step' && movement === 'step-instruction';
   if (hasSource || focused || body.reason === 'instruction breakpoint') return body;
   // VS Code gives a frame without source the focus, and shows its disassembly, for this reason only.
-  return {
-    ...body,
-    reason: 'instruction breakpoint',
-    description: body.description ?? DESCRIPTIONS[body.reason] ?? 'Paused',
-  };
+  return { ...body, reason: 'instruction breakpoint' };
 }
 
 /** The Call Stack shows the description. */
@@ -52,6 +51,7 @@ export function crashOf(hit: readonly UserBreakpoint[]): string | undefined {
   return hit.flatMap(({ request }) => (request.kind === 'crash' ? request.filter : []))[0];
 }
 
+/** Without one VS Code says "Paused on" and DAP's word: "Paused on goto". */
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   entry: 'Paused on entry',
   goto: 'Paused after a jump',
@@ -59,6 +59,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   step: 'Paused on step',
   breakpoint: 'Paused on breakpoint',
   'function breakpoint': 'Paused on function breakpoint',
+  'instruction breakpoint': 'Paused on instruction breakpoint',
 };
 
 const REASONS = {

@@ -262,7 +262,8 @@ function targetTests(open: () => Adapter): void {
       const [target] = targets;
       assert.deepEqual([target?.label, target?.line], [`showcase_visit, line ${line}`, line]);
       await client.request('goto', { threadId: 1, targetId: target?.id ?? 0 });
-      assert.equal((await client.stopped()).reason, 'goto');
+      const stopped = await client.stopped();
+      assert.deepEqual([stopped.reason, stopped.description], ['goto', 'Paused after a jump']);
       const frame = await topFrame(client);
       assert.deepEqual([frame.name, frame.line], ['showcase_visit', line]);
       assert.equal(frame.instructionPointerReference, target?.instructionPointerReference);
