@@ -22,36 +22,33 @@ export interface Frame {
   readonly ss: number;
 }
 
+/** Vectors of the processor's own, for exceptions and NMI, and of those that interrupt controllers send. */
+export const EXCEPTIONS = { first: 0, last: 31 };
+export const INTERRUPTS = { first: 32, last: 255 };
+
 /**
  * Linear address of the guest's handler of `vector`; undefined while it has none. Segments of protected mode are taken as
  * flat.
  */
 export function handlerOf(vcpu: MachineVcpu, memory: VirtualMemory, vector: number): bigint | undefined {
-  const { registers } = vcpu;
-  const format = idtFormat(registers.get('cr0'), registers.get('efer'));
-  const entry = IDT_ENTRY_BYTES[format];
-  if (registers.get('idtr_limit') < BigInt((vector + 1) * entry - 1)) return undefined;
-  const bytes = memory.read(vcpu, registers.get('idtr_base') + BigInt(vector * entry), entry);
-  const [gate] = decodeIdt(format, bytes, entry - 1);
-  return gate?.present ? gate.handler : undefined;
+  const [handler] = handlersOf(vcpu, memory, { first: vector, last: vector }).keys();
+  return handler;
 }
 
-/** Vectors up to this one are the processor's, for exceptions and NMI. */
-export const LAST_EXCEPTION = 31;
-const EXCEPTIONS = Array.from({ length: LAST_EXCEPTION + 1 }, (_, vector) => vector);
-
-/** The guest's handlers, as {@link handlerOf} finds them, of `vector`, or of all exceptions; with their vectors. */
+/** The guest's handlers, as {@link handlerOf} finds them, of the vectors from `first` to `last`; with their vectors. */
 export function handlersOf(
   vcpu: MachineVcpu,
   memory: VirtualMemory,
-  vector: number | undefined,
+  { first, last }: { readonly first: number; readonly last: number },
 ): ReadonlyMap<bigint, number> {
-  const handlers = new Map<bigint, number>();
-  for (const each of vector === undefined ? EXCEPTIONS : [vector]) {
-    const handler = handlerOf(vcpu, memory, each);
-    if (handler !== undefined) handlers.set(handler, each);
-  }
-  return handlers;
+  const { registers } = vcpu;
+  const format = idtFormat(registers.get('cr0'), registers.get('efer'));
+  const entry = IDT_ENTRY_BYTES[format];
+  const end = Math.min((last + 1) * entry, Number(registers.get('idtr_limit')) + 1);
+  const length = Math.max(0, end - first * entry);
+  const bytes = memory.read(vcpu, registers.get('idtr_base') + BigInt(first * entry), length);
+  const gates = decodeIdt(format, bytes, length - 1).filter(({ present }) => present);
+  return new Map(gates.map(({ vector, handler }) => [handler, first + vector]));
 }
 
 /** Exceptions that push an error code: Intel SDM vol. 3A table 6-1. */

@@ -5,7 +5,7 @@
  */
 import type { GuestEnd, MachineState } from '../protocol/inspect.ts';
 import type { ResumeAction, Stop } from './api.ts';
-import { handlersOf, LAST_EXCEPTION } from './exception-frame.ts';
+import { EXCEPTIONS, handlersOf, INTERRUPTS } from './exception-frame.ts';
 import { Listeners } from './listeners.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import type { RunMode } from './mailbox.ts';
@@ -212,8 +212,11 @@ export class RunControl {
       const { vector } = delivery;
       // What it could not do comes again by itself, and is one instruction. An interpreter lets interrupts in only now and then.
       const stepped = (vector === undefined || strategy.emulatedSupervisor) && !inUserCode(vcpu);
-      const interrupt = vector !== undefined && vector > LAST_EXCEPTION;
-      breakpoints.arm({ delivery: { handlers: handlersOf(vcpu, memory, vector), stepped, interrupt } });
+      const interrupt = vector !== undefined && vector > EXCEPTIONS.last;
+      // An interpreter may take another one than was seen to wait: of another controller, or sent since.
+      const others = interrupt && strategy.emulatedSupervisor ? INTERRUPTS : undefined;
+      const vectors = others ?? (vector === undefined ? EXCEPTIONS : { first: vector, last: vector });
+      breakpoints.arm({ delivery: { handlers: handlersOf(vcpu, memory, vectors), stepped, interrupt } });
       this.#run(vcpu, stepped ? { kind: 'step', interrupts: vector !== undefined } : { kind: 'continue' });
     }
   }

@@ -35,6 +35,8 @@ export interface TinyGuest {
   /** Code at {@link HANDLER}, which the IDT names for these vectors. */
   readonly handler?: readonly number[];
   readonly vectors?: readonly number[];
+  /** Other handlers, by vector, beside those. */
+  readonly handlers?: Readonly<Record<number, bigint>>;
   /** More bytes to place. */
   readonly more?: readonly BootSegment[];
   /** Starts at CPL 3, with a stack for the handler. */
@@ -50,6 +52,7 @@ export function tinyImage({
   codeSections = false,
   handler = [0xf4],
   vectors = [],
+  handlers = {},
   more = [],
   at1GiB = 0n,
   user = false,
@@ -61,11 +64,12 @@ export function tinyImage({
   const WRITABLE = user ? 7n : 3n;
   const LARGE = 0x80n;
   const idt = new BigUint64Array(256 * 2);
-  for (const vector of vectors) {
+  const setGate = (vector: number, at: bigint) => {
     const INTERRUPT_GATE = 0x8en;
-    idt[2 * vector] =
-      (HANDLER & 0xffffn) | (0x08n << 16n) | (INTERRUPT_GATE << 40n) | (((HANDLER >> 16n) & 0xffffn) << 48n);
-  }
+    idt[2 * vector] = (at & 0xffffn) | (0x08n << 16n) | (INTERRUPT_GATE << 40n) | (((at >> 16n) & 0xffffn) << 48n);
+  };
+  for (const vector of vectors) setGate(vector, HANDLER);
+  for (const [vector, at] of Object.entries(handlers)) setGate(Number(vector), at);
   return {
     protocol: 'elf64',
     description: 'a test guest',

@@ -6,6 +6,7 @@ import { CODE, DATA, HANDLER, imm32, withSession } from './tiny-guest.ts';
 
 const NMI_VECTOR = 2;
 const UD_VECTOR = 6;
+const TRAP_FLAG = 1n << 8n;
 
 /** More than a debug register watches. */
 const WATCHED_BYTES = 16;
@@ -134,6 +135,36 @@ describe('watchpoints', () => {
         assert.equal(flags & 1, 0);
       }
     }));
+
+  // out 0x20..0x43, al, each after a mov: the PIC with vectors from 0x20 and no need of ends, its timer alone, 1 kHz
+  const PIC_TICK = 0x20;
+  const outs = [
+    [0x20, 0x11],
+    [0x21, PIC_TICK],
+    [0x21, 4],
+    [0x21, 3],
+    [0x21, 0xfe],
+    [0x43, 0x34],
+    [0x40, 0xa9],
+    [0x40, 4],
+  ];
+  const startPic = outs.flatMap(([port = 0, value = 0]) => [0xb0, value, 0xe6, port]);
+  // sti; cmp r9, TICKS; jb back; nop
+  const picCounting = [...startPic, ...startTimer, 0xfb, 0x49, 0x83, 0xf9, TICKS, 0x72, 0xfa, NOP];
+  // inc r9; or r10, [rsp + 16], the flags; iretq
+  const handlePic = [0x49, 0xff, 0xc1, 0x4c, 0x0b, 0x54, 0x24, 0x10, 0x48, 0xcf];
+  const picHandler = { gpa: HANDLER + 0x100n, bytes: Uint8Array.from(handlePic), name: 'PIC handler' };
+
+  test('leave no trap flag in the frame of an interrupt that comes before the one that was seen to wait', () =>
+    withSession(
+      { ...ticking, code: picCounting, handlers: { [PIC_TICK]: picHandler.gpa }, more: [picHandler] },
+      async (session) => {
+        session.machine.insertBreakpoint('write', DATA, WATCHED_BYTES);
+        session.machine.insertBreakpoint('software', CODE + BigInt(picCounting.length - 1), 1);
+        assert.equal((await session.go()).kind, 'breakpoint');
+        assert.equal(session.register('r10') & TRAP_FLAG, 0n);
+      },
+    ));
 
   const goesOn = () =>
     withSession(ticking, async (session) => {
