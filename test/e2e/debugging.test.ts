@@ -122,8 +122,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.debugButton('continue').click();
     await ui.terminalSays('Ringside sample guest');
     await ui.terminalSays('ready: type ? for help');
-    await ui.page.locator('.terminal-wrapper.active .xterm-screen').click();
-    await ui.page.keyboard.type('?');
+    await ui.typeIntoTerminal('?');
     await ui.terminalSays('> ?');
     await ui.terminalSays('list tasks');
   });

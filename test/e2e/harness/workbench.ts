@@ -90,6 +90,10 @@ export class Workbench {
   /** Chooses from a row's context menu. VS Code takes no click for one that comes right after the menu. */
   async chooseFromMenu(row: Locator, title: string): Promise<void> {
     await row.click({ button: 'right' });
+    await this.#chooseFromOpenMenu(title);
+  }
+
+  async #chooseFromOpenMenu(title: string): Promise<void> {
     const item = this.page.locator('.monaco-menu').getByText(title);
     await item.waitFor();
     const deadline = Date.now() + TIMEOUT_MS;
@@ -180,14 +184,24 @@ export class Workbench {
 
   /** Clicks where breakpoints are in the margin of the editor; the line must be in sight. */
   async clickGutter(line: number): Promise<void> {
-    const number = this.page
+    await this.page.mouse.click(...(await this.#inGutter(line)));
+  }
+
+  async chooseFromGutter(line: number, title: string): Promise<void> {
+    await this.page.mouse.click(...(await this.#inGutter(line)), { button: 'right' });
+    await this.#chooseFromOpenMenu(title);
+  }
+
+  async #inGutter(line: number): Promise<[number, number]> {
+    const place = await this.page.waitForFunction(placeInGutter, line);
+    return (await place.jsonValue()) as [number, number];
+  }
+
+  #lineNumber(line: number): Locator {
+    return this.page
       .locator('.editor-instance .margin-view-overlays .line-numbers')
       .getByText(`${line}`, { exact: true })
       .first();
-    const at = await number.boundingBox();
-    const margin = await this.page.locator('.editor-instance .glyph-margin').first().boundingBox();
-    if (!at || !margin) throw new Error(`line ${line} is not in sight`);
-    await this.page.mouse.click(margin.x + margin.width / 2, at.y + at.height / 2);
   }
 
   /** Unfolds a row of a tree that VS Code may be painting anew, which can fold it again, until `below` is in sight. */
@@ -203,11 +217,7 @@ export class Workbench {
   async goToLine(line: number): Promise<void> {
     await this.press('Control+G');
     await this.answer(`:${line}`);
-    await this.page
-      .locator('.editor-instance .margin-view-overlays .line-numbers')
-      .getByText(`${line}`, { exact: true })
-      .first()
-      .waitFor();
+    await this.page.locator('.editor-instance .active-line-number').getByText(`${line}`, { exact: true }).waitFor();
   }
 
   /** Waits until the yellow line of the top stack frame is at `line`. */
@@ -225,7 +235,7 @@ export class Workbench {
   }
 
   #header(title: string): Locator {
-    const named = this.page.locator('h3.title').getByText(title, { exact: true });
+    const named = this.page.locator('h3.title').getByText(title);
     return this.page.locator('.pane-header').filter({ has: named });
   }
 
@@ -279,20 +289,10 @@ export class Workbench {
 
   /** Rests the mouse on the first `word` of a line. */
   async hoverWord(word: string, line: number): Promise<void> {
-    const number = await this.page
-      .locator('.editor-instance .margin-view-overlays .line-numbers')
-      .getByText(`${line}`, { exact: true })
-      .first()
-      .boundingBox();
-    for (const token of await this.page.locator('.editor-instance .view-line span > span').all()) {
-      const box = await token.boundingBox();
-      const text = (await token.textContent()) ?? '';
-      const at = new RegExp(`\\b${word}\\b`).exec(text)?.index;
-      if (!box || !number || at === undefined || Math.abs(box.y - number.y) > 4) continue;
-      await this.page.mouse.move(box.x + (box.width * (at + word.length / 2)) / text.length, box.y + box.height / 2);
-      return;
-    }
-    throw new Error(`line ${line} has no ${word}`);
+    const top = (await this.#lineNumber(line).boundingBox())?.y ?? Number.NaN;
+    const at = await this.page.evaluate(placeOfWord, { word, top });
+    if (!at) throw new Error(`line ${line} has no ${word}`);
+    await this.page.mouse.move(...at);
   }
 
   /** Polls a condition of this machine, not of the page. */
@@ -315,6 +315,12 @@ export class Workbench {
     return lines.map((line) => line.replaceAll('\u00a0', ' ').trimEnd()).join('\n');
   }
 
+  async typeIntoTerminal(text: string): Promise<void> {
+    await this.page.locator('.part.panel .composite-bar').getByText('Terminal', { exact: true }).click();
+    await this.page.locator('.terminal-wrapper.active .xterm-screen').click();
+    await this.page.keyboard.type(text);
+  }
+
   async terminalSays(text: string): Promise<void> {
     await this.page.locator('.terminal-wrapper.active .xterm-rows > div').filter({ hasText: text }).first().waitFor();
   }
@@ -330,4 +336,33 @@ function highlightedLineIs(wanted: number): boolean {
     if (Math.abs(box.top + box.height / 2 - top - height / 2) < 4) return Number(number.textContent) === wanted;
   }
   return false;
+}
+
+/** Runs in the page: where a click is for the breakpoint of a line, once that is in sight. */
+function placeInGutter(line: number): [x: number, y: number] | undefined {
+  const margin = document.querySelector('.editor-instance .glyph-margin')?.getBoundingClientRect();
+  for (const number of document.querySelectorAll('.editor-instance .margin-view-overlays .line-numbers')) {
+    const { y, height } = number.getBoundingClientRect();
+    if (margin && number.textContent === `${line}`) return [margin.x + margin.width / 2, y + height / 2];
+  }
+  return undefined;
+}
+
+/** Runs in the page: the middle of `word` in the line of the editor that begins at `top`. */
+function placeOfWord({ word, top }: { word: string; top: number }): [x: number, y: number] | undefined {
+  const named = new RegExp(`\\b${word}\\b`);
+  for (const line of document.querySelectorAll('.editor-instance .view-line')) {
+    if (Math.abs(line.getBoundingClientRect().top - top) > 4) continue;
+    for (const token of line.querySelectorAll('span > span')) {
+      const text = token.firstChild;
+      const at = named.exec(text?.textContent ?? '')?.index;
+      if (!text || at === undefined) continue;
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + word.length);
+      const { x, y, width, height } = range.getBoundingClientRect();
+      return [x + width / 2, y + height / 2];
+    }
+  }
+  return undefined;
 }
