@@ -88,9 +88,9 @@ describe('debugging C by the window', () => {
     await views().giveTerm('2', 'Hit Count');
     await ui.debugButton('continue').click();
     await ui.stoppedAt(record);
-    await views().selectFrame('showcase_visit');
+    await views().selectFrame('showcase_visit', 'record_event');
     await views().variable(['Arguments'], 'pass', '2');
-    await views().selectFrame('record_event');
+    await views().selectFrame('record_event', 'record_event');
     await story.picture('hit-count');
   });
 
@@ -160,7 +160,7 @@ describe('debugging C by the window', () => {
     await views().paused('on an exception');
     await ui.page.locator('.exception-widget').filter({ hasText: 'The guest takes #BP' }).waitFor();
     await story.picture('exception');
-    await views().selectFrame('own_breakpoint');
+    await views().selectFrame('own_breakpoint', 'breakpoint_trap');
     // The frame of #BP points behind its instruction, which is all of its line.
     await ui.cursorAt('commands.c', markedLine('commands.c', 'own-breakpoint') + 1);
     await ui.debugButton('continue').click();

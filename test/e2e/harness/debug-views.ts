@@ -35,8 +35,12 @@ export class DebugViews {
       .waitFor();
   }
 
-  async selectFrame(name: string): Promise<void> {
-    await this.ui.rowWith(await this.ui.view('Call Stack'), name).click();
+  /** Chooses the frame of a function of the call stack that begins with `top`. VS Code shows the last stop's until it has all. */
+  async selectFrame(name: string, top: string): Promise<void> {
+    const rows = (await this.ui.view('Call Stack')).locator('.monaco-list-row');
+    await rows.first().filter({ hasText: top }).waitFor();
+    await rows.filter({ hasText: 'Load More' }).waitFor({ state: 'hidden' });
+    await rows.filter({ hasText: name }).first().click();
   }
 
   /** Waits for a value in Variables, below what `path` leads through by name. */
