@@ -220,7 +220,7 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await picture('memory-map-picture');
   });
 
-  story.chapter('a region of the Memory Map leads to its bytes and instructions, as they are in the file', async (ui) => {
+  story.chapter('a region of the Memory Map leads to its bytes and code, as in the file', async (ui) => {
     if (backend === 'qemu') return;
     const page = ui.webview();
     await page.getByRole('tab', { name: 'Regions' }).click();
