@@ -109,16 +109,16 @@ describe('watchpoints', () => {
 
   // mov eax, the local APIC; on (+0xf0); divide by 1 (+0x3e0); periodic timer, vector 0x40 (+0x320); its period (+0x380)
   const TICK = 0x40;
-  const startTimer = [
+  const startTimer = (period: number) => [
     ...[0xb8, ...imm32(0xfee0_0000), 0xc7, 0x80, ...imm32(0xf0), ...imm32(0x1ff)],
     ...[0xc7, 0x80, ...imm32(0x3e0), ...imm32(0xb), 0xc7, 0x80, ...imm32(0x320), ...imm32(0x2_0000 | TICK)],
-    ...[0xc7, 0x80, ...imm32(0x380), ...imm32(500_000)],
+    ...[0xc7, 0x80, ...imm32(0x380), ...imm32(period)],
   ];
   // mov ecx, TURNS; sti; dec ecx; jnz back; cmp r8, TICKS; jb back; nop
   const TURNS = 100_000;
   const TICKS = 5;
   const waiting = [0x49, 0x83, 0xf8, TICKS, 0x72, 0xfa];
-  const counting = [...startTimer, 0xb9, ...imm32(TURNS), 0xfb, 0xff, 0xc9, 0x75, 0xfc, ...waiting, NOP];
+  const counting = [...startTimer(500_000), 0xb9, ...imm32(TURNS), 0xfb, 0xff, 0xc9, 0x75, 0xfc, ...waiting, NOP];
   // inc r8; push rax; mov eax, 0xfee000b0; mov dword [rax], 0: the end of the interrupt; pop rax; iretq
   const endInterrupt = [0x49, 0xff, 0xc0, 0x50, 0xb8, ...imm32(0xfee0_00b0), 0xc7, 0x00, ...imm32(0), 0x58, 0x48, 0xcf];
   const ticking = { code: counting, handler: endInterrupt, vectors: [TICK] };
@@ -136,7 +136,7 @@ describe('watchpoints', () => {
       }
     }));
 
-  // out 0x20..0x43, al, each after a mov: the PIC with vectors from 0x20 and no need of ends, its timer alone, 1 kHz
+  // out 0x20..0x43, al, each after a mov: the PIC with vectors from 0x20 and no need of ends, its timer alone, 250 Hz
   const PIC_TICK = 0x20;
   const outs = [
     [0x20, 0x11],
@@ -150,7 +150,7 @@ describe('watchpoints', () => {
   ];
   const startPic = outs.flatMap(([port = 0, value = 0]) => [0xb0, value, 0xe6, port]);
   // sti; cmp r9, TICKS; jb back; nop
-  const picCounting = [...startPic, ...startTimer, 0xfb, 0x49, 0x83, 0xf9, TICKS, 0x72, 0xfa, NOP];
+  const picCounting = [...startPic, ...startTimer(5_000_000), 0xfb, 0x49, 0x83, 0xf9, TICKS, 0x72, 0xfa, NOP];
   // inc r9; or r10, [rsp + 16], the flags; iretq
   const handlePic = [0x49, 0xff, 0xc1, 0x4c, 0x0b, 0x54, 0x24, 0x10, 0x48, 0xcf];
   const picHandler = { gpa: HANDLER + 0x100n, bytes: Uint8Array.from(handlePic), name: 'PIC handler' };
