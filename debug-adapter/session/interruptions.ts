@@ -56,3 +56,11 @@ export async function systemCallIn(
   const code = await state.read(thread, back - 2n, SYSCALL.length);
   return SYSCALL.every((byte, at) => code[at] === byte) ? { places: [back], rsp } : undefined;
 }
+
+const IRET = 0xcf;
+
+/** Whether the last instruction of `range` is, by its last byte, an IRET (IRETQ), which leads anywhere. */
+export async function endsInIret(state: StopState, thread: number, range: LineRange): Promise<boolean> {
+  const [last] = await state.read(thread, range.high - 1n, 1);
+  return last === IRET;
+}

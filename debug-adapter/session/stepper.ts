@@ -2,13 +2,14 @@
  * Steps: what `next`, `stepIn` and `stepOut` do to one vCPU. The core steps through ranges of instructions by itself;
  * here it is decided, each time one is left, whether that was a call, a return, an interruption or the next line.
  */
-import type { Frame, LineRange, SymbolIndex } from '../symbols/api.ts';
+import type { Frame, LineRange } from '../symbols/api.ts';
 import type { TargetStop } from '../target/target.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
 import { LONGEST_INSTRUCTION } from './instruction-decoder.ts';
-import { type Interruption, interruptedIn, systemCallIn } from './interruptions.ts';
+import { endsInIret, type Interruption, interruptedIn, systemCallIn } from './interruptions.ts';
+import { callsAt, LineStep, type Onward } from './line-step.ts';
 import type { Go } from './runner.ts';
-import { type StopState, wordAt } from './stop-state.ts';
+import { type ShownStop, type StopState, wordAt } from './stop-state.ts';
 import type { TrapUse } from './traps.ts';
 
 /** Bytes of arguments that a return may take off the stack; another task's stack is farther away. */
@@ -23,8 +24,8 @@ interface Arrival {
 /** Whether this stack pointer is that of the frame to stop in. */
 type Accepts = (sp: bigint) => boolean;
 
-/** Whether a step through a range goes on at this place. */
-type GoesOn = (pc: bigint, line: LineRange | undefined, returned: boolean) => LineRange | undefined;
+/** Whether a step through a range goes on at this place, of the same function. */
+type GoesOn = (pc: bigint, line: LineRange | undefined) => Onward;
 
 export class Stepper {
   constructor(
@@ -52,15 +53,18 @@ export class Stepper {
     if (now > pc && now <= farthest) return stop;
     const back = await this.returnAddress(state);
     const isCall = back > pc && back <= farthest && (await this.sp(state)) === (await this.sp(from)) - 8n;
-    return isCall ? asStep(await this.finishCall(state, back), this.breakpoints) : stop;
+    return isCall ? this.asStep(await this.finishCall(state, back)) : stop;
   }
 
   /** To the next line; `into` stops in called functions that have lines. Without a line it is one instruction. */
-  async line(from: StopState, into: boolean): Promise<TargetStop> {
+  async line(from: StopState, into: boolean): Promise<ShownStop> {
+    const ahead = from.ahead(this.thread);
+    if (into && ahead > 0) return { thread: this.thread, reason: { kind: 'step' }, ahead: ahead - 1 };
     const pc = await from.pc(this.thread);
     const start = from.symbols?.lineAt(pc);
     if (!from.symbols || !start) return into ? this.instruction() : this.overInstruction(from);
-    return this.through(from, start, into, staysOnLine(from.symbols, pc, start, into));
+    const step = new LineStep(from.symbols, pc, start, ahead, into);
+    return this.through(from, start, into, (now, line) => step.onward(now, line));
   }
 
   /** As {@link Stepper.line} over calls, but into the one at `call`, if the guest comes there. */
@@ -68,10 +72,10 @@ export class Stepper {
     const pc = await from.pc(this.thread);
     const start = from.symbols?.lineAt(pc);
     if (pc !== call && from.symbols && start) {
-      const stays = staysOnLine(from.symbols, pc, start, false);
-      const stop = await this.through(from, upTo(start, call, pc), false, (now, line, returned) => {
-        const range = now === call ? undefined : stays(now, line, returned);
-        return range && upTo(range, call, now);
+      const step = new LineStep(from.symbols, pc, start, from.ahead(this.thread), false);
+      const stop = await this.through(from, upTo(start, call, pc), false, (now, line) => {
+        const onward = now === call ? 0 : step.onward(now, line);
+        return typeof onward === 'number' ? onward : upTo(onward, call, now);
       });
       if (stop.reason.kind !== 'step' || (await this.look(stop).pc(this.thread)) !== call) return stop;
     }
@@ -89,7 +93,7 @@ export class Stepper {
       const start = from.symbols?.lineAt(frame.pc);
       if (start) {
         const inside = (pc: bigint) => ranges.some(({ low, high }) => pc >= low && pc < high);
-        return this.through(from, start, false, (pc, line, returned) => (!returned && inside(pc) ? line : undefined));
+        return this.through(from, start, false, (pc, line) => (line && inside(pc) ? line : callsAt(from.symbols, pc)));
       }
     }
     const sp = caller.registers.get('rsp');
@@ -98,10 +102,10 @@ export class Stepper {
       caller.address,
       sp === undefined ? () => true : interrupted ? (now) => now === sp : returnsTo(sp),
     );
-    return asStep(arrival, this.breakpoints);
+    return this.asStep(arrival);
   }
 
-  private async through(from: StopState, start: LineRange, into: boolean, goesOn: GoesOn): Promise<TargetStop> {
+  private async through(from: StopState, start: LineRange, into: boolean, goesOn: GoesOn): Promise<ShownStop> {
     const caller = await this.caller(from);
     const callerSp = caller?.registers.get('rsp');
     const startFunction = from.symbols?.functionAt(start.low);
@@ -136,9 +140,15 @@ export class Stepper {
           pc = await left.state.pc(this.thread);
         }
       }
-      const next = goesOn(pc, from.symbols?.lineAt(pc), returned);
-      if (!next) return asStep(arrival, this.breakpoints);
-      range = next;
+      const here = from.symbols?.lineAt(pc);
+      const isBetween = here !== undefined && here.low !== pc;
+      // What was interrupted is other work: there a step ends at once.
+      if (isBetween && (await endsInIret(arrival.state, this.thread, range))) return this.asStep(arrival, pc);
+      // A step that leaves its function goes on to a line's beginning, as within it.
+      if (returned) return isBetween ? this.line(arrival.state, into) : this.asStep(arrival, pc);
+      const onward = goesOn(pc, here);
+      if (typeof onward === 'number') return this.asStep(arrival, pc, onward);
+      range = onward;
     }
   }
 
@@ -160,10 +170,10 @@ export class Stepper {
   }
 
   /** Runs past the prologue of a function that has just been entered. */
-  private async enter(entry: StopState, place: bigint): Promise<TargetStop> {
-    if (place === (await entry.pc(this.thread))) return entry.stop;
+  private async enter(entry: StopState, place: bigint): Promise<ShownStop> {
+    if (place === (await entry.pc(this.thread))) return this.asStep({ state: entry, arrived: true }, place);
     const sp = await this.sp(entry);
-    return asStep(await this.runTo(place, (now) => now <= sp), this.breakpoints);
+    return this.asStep(await this.runTo(place, (now) => now <= sp), place);
   }
 
   /** A jump into a function without lines (an assembly tail): runs on to its caller, where there is one. */
@@ -202,6 +212,15 @@ export class Stepper {
     }
   }
 
+  /** The end of a step, told as one even when a trap of ours ended it. */
+  private asStep({ state, arrived }: Arrival, pc?: bigint, ahead = callsAt(state.symbols, pc ?? 0n)): ShownStop {
+    const { stop } = state;
+    const isStep = stop.reason.kind === 'step' || (arrived && stop.reason.kind === 'breakpoint');
+    if (!isStep || this.breakpoints.hitBy(stop).length > 0) return stop;
+    const shown = pc === undefined || ahead <= 0 ? {} : { ahead };
+    return { thread: stop.thread, reason: { kind: 'step' }, ...shown };
+  }
+
   private async caller(state: StopState): Promise<Frame | undefined> {
     return (await state.frames(this.thread)).find(({ found }) => found !== 'registers');
   }
@@ -221,19 +240,6 @@ const returnsTo =
   (now) =>
     now >= sp && now <= sp + MOST_POPPED;
 
-/** A step over one line goes on at places that still are of that line, or of what was inlined there. */
-function staysOnLine(symbols: SymbolIndex, pc: bigint, start: LineRange, into: boolean): GoesOn {
-  const levels = symbols.inlineLevels(pc);
-  return (now, line, returned) => {
-    if (returned || !line) return undefined;
-    const sameLine = line.line === start.line && line.file === start.file;
-    const inner = symbols.inlineLevels(now);
-    const deeper = inner.length > levels.length && inner.at(-1)?.function.low === levels.at(-1)?.function.low;
-    const between = line.line === 0 || !line.isStatement;
-    return sameLine || between || (deeper && !into) ? line : undefined;
-  };
-}
-
 /** The part of a range around `pc` that ends before the instruction at `address`, or begins behind its start. */
 function upTo(range: LineRange, address: bigint, pc: bigint): LineRange {
   if (address <= range.low || address >= range.high) return range;
@@ -245,12 +251,4 @@ function afterPrologue({ symbols }: StopState, pc: bigint): bigint | undefined {
   const entered = symbols?.functionAt(pc);
   if (!symbols || entered?.low !== pc || !symbols.lineAt(pc)) return undefined;
   return symbols.bodyAt(pc) ?? pc;
-}
-
-/** The end of a step, told as one even when a trap of ours ended it. */
-function asStep({ state, arrived }: Arrival, breakpoints: BreakpointTable): TargetStop {
-  const { stop } = state;
-  const users = breakpoints.hitBy(stop).length > 0;
-  if (!arrived || stop.reason.kind !== 'breakpoint' || users) return stop;
-  return { thread: stop.thread, reason: { kind: 'step' } };
 }

@@ -15,6 +15,15 @@ const MOST_PAGES = 4096;
 /** Frames of one stack; a deeper one is a runaway recursion or a broken chain. */
 const MOST_FRAMES = 256;
 
+/** A stop as it is shown. */
+export interface ShownStop extends TargetStop {
+  /**
+   * Calls of inlined functions that begin where the vCPU stands, and that the user has not stepped into: it is shown before
+   * them, though none of their instructions tells that from after.
+   */
+  readonly ahead?: number;
+}
+
 export class StopState {
   private readonly registerCache = new Map<number, Promise<ReadonlyMap<string, Uint8Array>>>();
   private readonly frameCache = new Map<number, Promise<readonly Frame[]>>();
@@ -23,7 +32,7 @@ export class StopState {
   constructor(
     readonly target: Target,
     readonly symbols: SymbolIndex | undefined,
-    readonly stop: TargetStop,
+    readonly stop: ShownStop,
   ) {}
 
   /** Registers as little-endian bytes, by name. */
@@ -76,7 +85,14 @@ export class StopState {
 
   /** The call stack, innermost first. */
   frames(thread: number): Promise<readonly Frame[]> {
-    return once(this.frameCache, thread, () => this.unwind(thread, MOST_FRAMES));
+    return once(this.frameCache, thread, async () =>
+      (await this.unwind(thread, MOST_FRAMES)).slice(this.ahead(thread)),
+    );
+  }
+
+  /** Calls of inlined functions that a vCPU is shown before: see {@link ShownStop}. */
+  ahead(thread: number): number {
+    return thread === this.stop.thread ? (this.stop.ahead ?? 0) : 0;
   }
 
   /** As {@link StopState.frames}, but only the first few, for steps. */

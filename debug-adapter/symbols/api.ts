@@ -160,7 +160,7 @@ export interface SymbolIndex {
    * and every inlined one.
    */
   placesForFunction(name: string): Promise<readonly BreakpointPlace[]>;
-  /** Where the function around `pc`, which is not an inlined one, has set up its frame. */
+  /** Where a step into the function around `pc`, which is not an inlined one, stops: where it has set up its frame. */
   bodyAt(pc: bigint): bigint | undefined;
 
   functionAt(pc: bigint): FunctionInfo | undefined;

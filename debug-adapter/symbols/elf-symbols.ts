@@ -32,7 +32,7 @@ import { Lines } from './lines.ts';
 import { Macros } from './macros.ts';
 import { OrcTable } from './orc.ts';
 import { Places } from './places.ts';
-import { bodyOf } from './prologue.ts';
+import { steppedInto } from './prologue.ts';
 import { readableName } from './readable-name.ts';
 import { type Scope, Scopes } from './scopes.ts';
 import { hasDwarf } from './separate-debug.ts';
@@ -175,7 +175,7 @@ export class ElfSymbols implements OpenSymbols {
   bodyAt(pc: bigint): bigint | undefined {
     return this.info.tolerate(() => {
       const die = this.functionAround(pc);
-      const body = die && bodyOf(die, this.lines);
+      const body = die && steppedInto(die, this.lines);
       return body === undefined ? undefined : this.addresses.toGuest(body);
     }, undefined);
   }

@@ -15,6 +15,13 @@ export function bodyOf(die: Die, lines: Lines): number | undefined {
   return entry && prologueEnd(die.unit, entry, lines);
 }
 
+/** Where a step into such a function stops: behind the frame that it sets up, also where variables are known before. */
+export function steppedInto(die: Die, lines: Lines): number | undefined {
+  const [entry] = rangesOf(die);
+  if (!entry || isAssembly(die.unit)) return entry?.low;
+  return frameEnd(die.unit, entry, lines);
+}
+
 /** `distance`, or the end of the prologue that it is in, of the function around it. */
 export function pastPrologue(die: Die, distance: number, lines: Lines): number {
   const [entry] = rangesOf(die);
@@ -24,7 +31,13 @@ export function pastPrologue(die: Die, distance: number, lines: Lines): number {
 
 function prologueEnd(unit: Unit, entry: Range, lines: Lines): number {
   // Assembly has no prologue that a compiler made, and optimised code says at every address where its variables are.
-  if (unit.root.number(attribute.language) === assembler || tracksLocations(unit)) return entry.low;
+  if (isAssembly(unit) || tracksLocations(unit)) return entry.low;
+  return frameEnd(unit, entry, lines);
+}
+
+const isAssembly = (unit: Unit) => unit.root.number(attribute.language) === assembler;
+
+function frameEnd(unit: Unit, entry: Range, lines: Lines): number {
   const marked = lines.firstRow(unit, entry, rowFlags.prologueEnd);
   if (marked !== undefined) return marked;
   const afterFrame = entry.low + frameSetupLength(unit, entry.low);
