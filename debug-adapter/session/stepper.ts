@@ -212,13 +212,13 @@ export class Stepper {
     }
   }
 
-  /** The end of a step, told as one even when a trap of ours ended it. */
-  private asStep({ state, arrived }: Arrival, pc?: bigint, ahead = callsAt(state.symbols, pc ?? 0n)): ShownStop {
+  /** The end of a step, told as one even when a trap of ours ended it; at `pc`, before the inlined `calls` that begin there. */
+  private asStep({ state, arrived }: Arrival, pc?: bigint, calls?: number): ShownStop {
     const { stop } = state;
     const isStep = stop.reason.kind === 'step' || (arrived && stop.reason.kind === 'breakpoint');
     if (!isStep || this.breakpoints.hitBy(stop).length > 0) return stop;
-    const shown = pc === undefined || ahead <= 0 ? {} : { ahead };
-    return { thread: stop.thread, reason: { kind: 'step' }, ...shown };
+    const ahead = calls ?? (pc === undefined ? 0 : callsAt(state.symbols, pc));
+    return { thread: stop.thread, reason: { kind: 'step' }, ...(ahead > 0 && { ahead }) };
   }
 
   private async caller(state: StopState): Promise<Frame | undefined> {

@@ -316,7 +316,7 @@ export const suites = [
   onKvm('xen', ['xen'], xen.here, xen.onAmd, noDistribution),
   { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu' }) },
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
-  onKvm('adapter', ['clients'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
+  onKvm('adapter', ['clients', 'guests', 'unit'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),
   // Where KVM is not here, `core` has run there already.
   ...(noKvm ? [] : [{ name: 'svm', needs: ['svm'], run: onAmd(['test/core'], 1800) }]),
