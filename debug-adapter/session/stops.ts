@@ -92,6 +92,8 @@ function describeReason(
       };
     case 'exception':
       return { reason: 'exception', description: 'Paused on an exception', text: reason.message };
+    case 'event':
+      return { reason: 'breakpoint', description: reason.message };
     case 'fault':
       return { reason: 'exception', description: 'Paused on a fault', text: reason.message };
     case 'breakpoint': {

@@ -70,6 +70,10 @@ describe('stop replies', () => {
       message: 'triple',
       tripleFault: true,
     });
+    assert.deepEqual(reason('T05reason:exception;description:706f7274;thread:1;')?.reason, {
+      kind: 'event',
+      message: 'port',
+    });
     assert.deepEqual(reason('T05reason:exception;vectors:e,20;description:70616765;thread:1;')?.reason, {
       kind: 'exception',
       message: 'page',

@@ -50,13 +50,14 @@ function reason(signal: number, fields: ReadonlyMap<string, string>, stepping: b
   }
   if (fields.has('swbreak')) return { kind: 'breakpoint', hardware: false };
   if (fields.has('hwbreak')) return { kind: 'breakpoint', hardware: true };
-  // Our core says in words why a guest cannot go on.
+  // Our core says in words why a guest cannot go on, or what it did that it was to be stopped at.
   const message = hexToBytes(fields.get('description') ?? '');
   if (message && message.length > 0) {
     const text = Buffer.from(message).toString('utf8');
     const vectors = (fields.get('vectors') ?? '').split(',').map((digits) => parseNumber(digits));
     const known = vectors.flatMap((vector) => (vector !== undefined && vector < 256n ? [Number(vector)] : []));
     if (known.length > 0) return { kind: 'exception', message: text, vectors: known };
+    if (signal === SIGTRAP && !fields.has('vectors')) return { kind: 'event', message: text };
     return { kind: 'fault', message: text, ...(signal === SIGSEGV && { tripleFault: true }) };
   }
   if (signal === SIGINT || signal === 0) return { kind: 'pause' };

@@ -33,6 +33,8 @@ export type StopReason =
   | { readonly kind: 'pause' }
   /** The guest is about to run its handler; `vectors` are those that the handler serves. */
   | { readonly kind: 'exception'; readonly message: string; readonly vectors: readonly number[] }
+  /** It did, or is about to do, what the user asked to be stopped at: an access, a call, a write of a control register. */
+  | { readonly kind: 'event'; readonly message: string }
   /** It cannot go on, or does so at its own risk; after a triple fault it ends when it is let go. */
   | { readonly kind: 'fault'; readonly message: string; readonly tripleFault?: boolean };
 

@@ -26,7 +26,9 @@ describe('exits and vCPUs', { skip: noKvm }, () => {
       await client.request('ringside/stopOn', { stops: [COM1_WRITE] });
       const { from } = await client.request('ringside/traceExits', { on: true });
       await client.request('continue', { threadId: 1 });
-      await client.stopped();
+      const stopped = await client.stopped();
+      assert.equal(stopped.reason, 'breakpoint', 'it is no exception');
+      assert.match(stopped.description ?? '', /^The guest wrote 0x[0-9a-f]+ to port 0x3f8 \(1 byte\)\.$/);
       const { records, total } = await client.request('ringside/exitTrace', { from, limit: 10_000 });
       // The guest is entered once more to have the access completed, and left by a signal.
       const last = records.findLast(({ reason }) => reason !== 'kick');

@@ -180,6 +180,33 @@ describe(`debugging the sample guest on ${backend}`, () => {
     await ui.collapse('vCPUs');
   });
 
+  story.chapter('an exit that is chosen stops the guest when it comes again', async (ui) => {
+    // QEMU tells of no exits.
+    if (backend === 'qemu') return;
+    await ui.view('Exits and I/O');
+    const page = ui.webview();
+    const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
+    await page.getByRole('tab', { name: 'Ports and Memory' }).click();
+    await page.getByRole('searchbox').fill('COM1 write');
+    await page.locator('.row:not(.head)').filter({ hasText: 'THR' }).click();
+    await press('Stop on This');
+    await page.getByRole('button', { name: 'Stop No More' }).waitFor();
+    await ui.page.locator('.terminal-wrapper.active .xterm-screen').click();
+    await ui.page.keyboard.type('l');
+    await ui.debugButton('continue').waitFor();
+    await picture('exits-stop');
+    const stack = await ui.view('Call Stack');
+    await stack.getByText('The guest wrote 0x3e to port 0x3f8 (1 byte).').first().waitFor();
+    assert.equal(await ui.page.getByText('Exception has occurred').count(), 0);
+    await ui.rowWith(stack, 'serial_write').filter({ hasText: 'serial.c' }).waitFor();
+    await press('Stop No More');
+    await page.getByRole('button', { name: 'Stop on This' }).waitFor();
+    await ui.debugButton('continue').click();
+    await ui.terminalSays('task 1');
+    await ui.collapse('Exits and I/O');
+    await ui.collapse('Call Stack');
+  });
+
   story.chapter('pause stops the guest somewhere', async (ui) => {
     await ui.debugButton('pause').click();
     await ui.debugButton('continue').waitFor();
