@@ -28,6 +28,8 @@ export class StopState {
   private readonly registerCache = new Map<number, Promise<ReadonlyMap<string, Uint8Array>>>();
   private readonly frameCache = new Map<number, Promise<readonly Frame[]>>();
   private readonly pages = new Map<string, Promise<Uint8Array>>();
+  /** Grows with each write to memory or registers. */
+  writes = 0;
 
   constructor(
     readonly target: Target,
@@ -153,6 +155,7 @@ export class StopState {
 
   /** Everything is fetched anew: something was written. */
   private forget(): void {
+    this.writes++;
     this.registerCache.clear();
     this.frameCache.clear();
     this.pages.clear();

@@ -124,6 +124,26 @@ describe('state of the machine', { skip: noKvm }, () => {
       );
     }));
 
+  test('an assignment in the debug console says that everything may look different', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'showcase-loop');
+      const { id } = await topFrame(client);
+      const type = (expression: string) =>
+        client.request('evaluate', { expression, frameId: id, context: 'repl' }).then(({ result }) => result);
+      let told = 0;
+      client.onMessage = (message) => {
+        if ('event' in message && message.event === 'invalidated') told++;
+      };
+      await type('showcase.octet');
+      await evaluate(client, 'showcase.octet = 7', id);
+      assert.equal(told, 0, 'nothing was written, or not by somebody who asks again for it');
+      for (const [n, assignment] of ['showcase.octet = 8', '$r14 += 2'].entries()) {
+        await type(assignment);
+        assert.equal(told, n + 1, assignment);
+      }
+      assert.match(await type('showcase.octet'), /^8\b/);
+    }));
+
   test('hypercalls are recorded, named and flow while the guest runs', () =>
     withAdapter(coreAdapter, async (client) => {
       await launch(client, { personality: 'xen' });

@@ -58,6 +58,10 @@ describe('debugging C by the window', () => {
     await views().variable(['Locals', 'rectangle', 'corner'], 'x', '1000');
     await views().variable(['Locals', 'rectangle'], 'corner', '{x = 1000, y = -6}');
     await story.picture('set-value');
+    await views().evaluate('rectangle->corner.y = 7 * 11');
+    await views().consoleSays('77');
+    await views().variable(['Locals', 'rectangle'], 'corner', '{x = 1000, y = 77}');
+    await story.picture('assignment');
     await ui.debugButton('step-over').click();
     await views().watched('total', `${1241 + 5000 + 1000}`);
     await views().besideSource('int total = 0;', 'total = 7241');
