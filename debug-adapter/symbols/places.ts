@@ -5,7 +5,7 @@ import { FunctionPlaces } from './function-places.ts';
 import type { ImageIndex } from './index/image-index.ts';
 import type { Lines, Statement } from './lines.ts';
 import { pastPrologue } from './prologue.ts';
-import type { Scopes } from './scopes.ts';
+import type { Scope, Scopes } from './scopes.ts';
 import type { Sliced } from './slices.ts';
 import type { SymbolTable } from './symtab.ts';
 import type { Unit } from './unit.ts';
@@ -114,7 +114,9 @@ export class Places {
   }
 
   private scopeKey(unit: Unit, distance: number): string {
-    const scope = this.scopes.pathAt(unit, distance).at(-1);
+    // A block that only holds others is none to gdb, of which it takes the outer one's place.
+    const counts = ({ kind, variables }: Scope) => kind !== 'block' || variables.length > 0;
+    const scope = this.scopes.pathAt(unit, distance).findLast(counts);
     return scope ? `scope ${scope.die.offset}` : `unit ${unit.index}`;
   }
 }

@@ -201,7 +201,7 @@ export const soaks = {
 /** Names, addresses and lines of the small Linux, as of Debian's kernel. */
 async function smallSymbols() {
   const { RINGSIDE_SMALL_VMLINUX } = await makeSmallLinux();
-  const bundles = await bundleTests(['test/vmlinux/functions.test.ts']);
+  const bundles = await bundleTests(['test/vmlinux/functions.test.ts', 'test/vmlinux/code.test.ts']);
   return runBundles(root, bundles, 600, { RINGSIDE_VMLINUX: RINGSIDE_SMALL_VMLINUX });
 }
 
