@@ -4,7 +4,7 @@ import type { Area } from './area.ts';
 import { text } from './arguments.ts';
 import type { Session } from './session.ts';
 import { describeValue, valueFormat } from './variables.ts';
-import { announceRegisters, assign } from './writes.ts';
+import { announcing, assign } from './writes.ts';
 
 /** `>command`, `monitor command` and `-exec command` in the debug console. */
 const MONITOR = /^\s*(?:>|monitor\s|-exec\s)\s*(.*)$/s;
@@ -21,12 +21,10 @@ export const evaluate: Area = {
       const command = args.context === 'repl' ? MONITOR.exec(source)?.[1] : undefined;
       if (command !== undefined) return { result: await monitor(session, command), variablesReference: 0 };
       const shown = await session.frame(args.frameId);
-      const state = session.stopped;
-      const { writes } = state;
       const written = session.expressions.splitFormat(source);
-      const value = await session.expressions.evaluate(written.source, shown.context);
-      // What a client evaluates by itself it would evaluate again for this, and so without end.
-      if (state.writes !== writes && args.context === 'repl') announceRegisters(session);
+      const evaluated = () => session.expressions.evaluate(written.source, shown.context);
+      // What a client evaluates by itself it would evaluate again when it is told of a write, and so without end.
+      const value = await (args.context === 'repl' ? announcing(session, shown.thread, evaluated) : evaluated());
       return describeValue(session, shown, value, written.format ?? valueFormat(args.format));
     },
 

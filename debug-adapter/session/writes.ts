@@ -12,6 +12,24 @@ export async function assign(session: Session, shown: ShownFrame, target: Value,
   return now;
 }
 
+/**
+ * Does what may write, and announces it if it did. VS Code takes the focus from its Debug Console for another stack, so that
+ * it is told of one only where it is another.
+ */
+export async function announcing<Result>(
+  session: Session,
+  thread: number,
+  write: () => Promise<Result>,
+): Promise<Result> {
+  const state = session.stopped;
+  const { writes } = state;
+  const stack = async () => (await state.frames(thread)).map(({ pc }) => pc).join();
+  const before = await stack();
+  const result = await write();
+  if (state.writes !== writes) invalidate(session, (await stack()) === before ? 'variables' : 'all');
+  return result;
+}
+
 function announce(session: Session, { place }: Value): void {
   if (place.kind === 'memory') announceMemory(session, hex(place.address), 8);
   else announceRegisters(session);

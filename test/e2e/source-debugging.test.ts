@@ -61,6 +61,10 @@ describe('debugging C by the window', () => {
     await views().evaluate('rectangle->corner.y = 7 * 11');
     await views().consoleSays('77');
     await views().variable(['Locals', 'rectangle'], 'corner', '{x = 1000, y = 77}');
+    // The Debug Console keeps the focus.
+    await ui.page.keyboard.type('rectangle->corner.y + 1');
+    await ui.press('Enter');
+    await views().consoleSays('78');
     await story.picture('assignment');
     await ui.debugButton('step-over').click();
     await views().watched('total', `${1241 + 5000 + 1000}`);
