@@ -57,7 +57,7 @@ export const stateRequests: Area = {
     'ringside/mappings': async (session, args) => {
       const { state, thread } = await session.stoppedThread(args.threadId);
       const physical = await addressValue(session, thread, 'physical', args.physical);
-      return addressMappings(state, thread, physical, root(args.cr3));
+      return addressMappings(session, state, thread, physical, root(args.cr3));
     },
 
     'ringside/inlineScope': async (session, args) => inlineScope(await session.frame(args.frameId)),

@@ -8,6 +8,7 @@ const script = `
 import sys
 import drgn
 from drgn.helpers.common.memory import identify_address
+from drgn.helpers.linux.mm import virt_to_page
 from drgn.helpers.linux.list import hlist_for_each_entry, list_for_each_entry
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.percpu import per_cpu
@@ -69,6 +70,17 @@ for task in list(for_each_task(prog))[:12]:
 for task in list(for_each_task(prog))[-4:]:
     for n in range(-2, 3):
         what(task.files.value_() + n * task.files.type_.type.size, 'free')
+def region(name, address):
+    print('region', hex(address), name)
+
+for task in list(for_each_task(prog))[:8]:
+    region('direct map', task.value_())
+    region('vmalloc', task.stack.value_())
+    region('vmemmap', virt_to_page(task).value_())
+for module in list_for_each_entry('struct module', prog['modules'].address_of_(), 'list'):
+    region('modules', code(module).base.value_())
+for cpu in range(int(sys.argv[3])):
+    region('CPU entry area', per_cpu(prog['cea_exception_stacks'], cpu).value_())
 for name in ('jiffies', 'schedule', 'linux_banner', 'init_task'):
     what(prog.symbol(name).address + 4)
 for task in for_each_task(prog):
@@ -77,7 +89,7 @@ for task in for_each_task(prog):
         print('stack', hex(task.value_()), ' '.join(names))
 `;
 
-/** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `timer`, `what`, `stack`; without the kind. */
+/** Lines of what `kind` names: `task`, `current`, `idle`, `module`, `log`, `timer`, `what`, `region`, `stack`; without the kind. */
 export function drgn(vmcore: string, vmlinux: string, cpus: number): (kind: string) => string[] {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-drgn-'));
   try {

@@ -232,6 +232,19 @@ describe('a stopped Linux, beside drgn on a vmcore of the same stop', { timeout:
       assert.ok(kinds.has(kind), [...kinds].join());
   });
 
+  test('regions of the address space, where drgn finds what lies in them', async () => {
+    const differences: string[] = [];
+    const seen = new Set<string>();
+    for (const line of theirs('region')) {
+      const [, address = '', name = ''] = /^(0x[0-9a-f]+) (.+)$/.exec(line) ?? [];
+      seen.add(name);
+      const said = (await whatIs(address)).at(-1);
+      if (!said?.startsWith(`region ${name}, `)) differences.push(`${address}: ${name}, not ${said}`);
+    }
+    assert.deepEqual(differences, []);
+    assert.deepEqual([...seen].sort(), ['CPU entry area', 'direct map', 'modules', 'vmalloc', 'vmemmap']);
+  });
+
   test('tasks, their stacks and structures, and per-CPU variables, by their addresses', async () => {
     const has = async (address: string, wanted: string) => {
       const lines = await whatIs(address);

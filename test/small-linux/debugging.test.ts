@@ -105,6 +105,34 @@ describe('the small Linux while it starts', { timeout: patience(400_000) }, () =
     assert.deepEqual(variables.map(({ name }) => name).sort(), names.sort());
   });
 
+  test('has its address space told by regions, where gdb has what lies in them', async () => {
+    const parts = ['addressSpace'] as const;
+    const { addressSpace } = await adapter.client.request('ringside/snapshot', { threadId: 1, parts });
+    assert.ok(addressSpace && 'ranges' in addressSpace, JSON.stringify(addressSpace));
+    const regionOf = (address: bigint) =>
+      addressSpace.ranges.find(({ start, size }) => address >= BigInt(start) && address - BigInt(start) < BigInt(size))
+        ?.region;
+    const places = {
+      'direct map': 'p',
+      vmalloc: 'p->stack',
+      '.text': '&kernel_clone',
+      '.data': '&init_task',
+    };
+    const expressions = Object.values(places);
+    const text = await gdbOutput(
+      vmlinux,
+      socket,
+      expressions.map((expression) => `printf "at %lx\\n", (unsigned long)${expression}`),
+    );
+    const addresses = [...text.matchAll(/^at ([0-9a-f]+)$/gm)].map(([, digits]) => BigInt(`0x${digits}`));
+    // Of several sections the first.
+    const first = addresses.map((address) => regionOf(address)?.replace(/^(\.\w+) .*/, '$1'));
+    assert.deepEqual(first, Object.keys(places));
+    const regions = new Set(addressSpace.ranges.map(({ region }) => region));
+    for (const region of ['vmemmap', 'CPU entry area', 'fixmap']) assert.ok(regions.has(region), [...regions].join());
+    assert.ok(!regions.has(undefined));
+  });
+
   test('has the tasks and the log that the kernel’s own gdb commands read through the stub', async () => {
     const { client } = adapter;
     const [ps = '', dmesg = ''] = (

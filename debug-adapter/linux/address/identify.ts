@@ -5,6 +5,7 @@ import { orNothing } from '../linux-error.ts';
 import { readTasks, type Task } from '../tasks.ts';
 import { type Page, pageAt, pageFlags } from './page.ts';
 import { onlineCpus, perCpuVariable } from './per-cpu.ts';
+import { linuxRegion } from './regions.ts';
 import { slabObject } from './slab.ts';
 import { type UserArea, userArea } from './user-area.ts';
 import { vmallocArea } from './vmalloc.ts';
@@ -22,7 +23,7 @@ export async function identify(kernel: Kernel, address: bigint, current?: Task):
   if (address < UPPER_HALF) return inProcess(kernel, address, current);
   const found = [];
   // Where one part of the kernel's data is damaged, the others still tell.
-  for (const part of [inImage, inPerCpu, ofTask, inVmalloc, inRam]) {
+  for (const part of [inImage, inPerCpu, ofTask, inVmalloc, inRam, inRegion]) {
     found.push(...((await orNothing(() => part(kernel, address))) ?? []));
   }
   return found;
@@ -73,6 +74,11 @@ async function inRam(kernel: Kernel, address: bigint): Promise<string[]> {
     ...((await orNothing(() => inSlab(page, address))) ?? []),
     `RAM, guest-physical ${hex(page.physical + (address & 0xfffn))}; page flags: ${flags.join(', ') || 'none'}`,
   ];
+}
+
+async function inRegion(kernel: Kernel, address: bigint): Promise<string[]> {
+  const region = await linuxRegion(kernel, address);
+  return region ? [`region ${region.name}, ${hex(region.start)}-${hex(region.end)}`] : [];
 }
 
 async function inSlab(page: Page, address: bigint): Promise<string[]> {

@@ -6,6 +6,8 @@ import { addressOf, mappingsOf, pageRanges } from '../../../hypervisor-core/pagi
 import type { PageScan } from '../../../hypervisor-core/paging/scan.ts';
 import { diffScans, type PageState } from '../../../hypervisor-core/paging/scan-diff.ts';
 import { type Hex, hex, parseHex } from '../../../hypervisor-core/protocol/hex.ts';
+import { linuxRegions } from '../../linux/address/regions.ts';
+import { orNothing } from '../../linux/linux-error.ts';
 import type {
   AddressChange,
   AddressMapping,
@@ -15,6 +17,7 @@ import type {
 } from '../../protocol/custom.ts';
 import type { Session } from '../session.ts';
 import type { StopState } from '../stop-state.ts';
+import { linuxKernel } from './linux-kernel.ts';
 import { scan } from './page-scan.ts';
 import { pagingState } from './page-tables-part.ts';
 import { regionName } from './region-name.ts';
@@ -43,6 +46,7 @@ export async function addressSpacePart(
   const ranges = pageRanges(runs);
   const pageSize = pageSizes(paging);
   const { cellPages, cells } = heatMap(runs, MOST_CELLS);
+  const name = await regionNamer(session, state);
   return {
     mode: pagingMode(paging),
     cr3: hex(paging.cr3),
@@ -57,7 +61,7 @@ export async function addressSpacePart(
         ...(physical === undefined ? {} : { physical: hex(physical) }),
         accessed: hex(accessed),
         dirty: hex(dirty),
-        ...named(state, start, size),
+        ...name(start, size),
       }),
     ),
     heat: {
@@ -72,16 +76,23 @@ export async function addressSpacePart(
     tables: tables.length,
     truncated: truncated || ranges.length > MOST_RANGES,
     earlier: earlier.map((one) => ({ scan: one.scan, title: one.title })),
-    ...(base ? { diff: { since: base.scan, ...changes(state, base.runs, runs) } } : {}),
+    ...(base ? { diff: { since: base.scan, ...changes(name, base.runs, runs) } } : {}),
   };
 }
 
 /** All linear addresses of a physical one. */
-export async function addressMappings(state: StopState, thread: number, physical: bigint, cr3?: bigint) {
+export async function addressMappings(
+  session: Session,
+  state: StopState,
+  thread: number,
+  physical: bigint,
+  cr3?: bigint,
+) {
   const paging = await pagingState(state, thread, cr3);
   const { runs, truncated } = await scan(state, thread, paging);
   const found = mappingsOf(runs, physical);
   const pageSize = pageSizes(paging);
+  const name = await regionNamer(session, state);
   return {
     physical: hex(physical),
     mappings: found.slice(0, MOST_MAPPINGS).map(
@@ -89,14 +100,14 @@ export async function addressMappings(state: StopState, thread: number, physical
         address: hex(address),
         flags: pageFlagNames(flags),
         pageSize: pageSize(level),
-        ...named(state, address, 1n),
+        ...name(address, 1n),
       }),
     ),
     truncated: truncated || found.length > MOST_MAPPINGS,
   };
 }
 
-function changes(state: StopState, before: PageScan['runs'], after: PageScan['runs']) {
+function changes(name: RegionNamer, before: PageScan['runs'], after: PageScan['runs']) {
   const found = diffScans(before, after);
   return {
     changes: found.slice(0, MOST_CHANGES).map(({ kind, page, pages, ...sides }): AddressChange => {
@@ -107,7 +118,7 @@ function changes(state: StopState, before: PageScan['runs'], after: PageScan['ru
         size: bytes(pages),
         ...(sides.before ? { before: side(sides.before) } : {}),
         ...(sides.after ? { after: side(sides.after) } : {}),
-        ...named(state, start, BigInt(pages) << 12n),
+        ...name(start, BigInt(pages) << 12n),
       };
     }),
     truncated: found.length > MOST_CHANGES,
@@ -123,7 +134,14 @@ function pageSizes(paging: PagingState): (level: number) => Hex {
   return (level) => sizes.get(level) ?? '0x1000';
 }
 
-function named(state: StopState, start: bigint, size: bigint): { region?: string } {
-  const region = regionName(state.symbols, start, size);
-  return region === undefined ? {} : { region };
+type RegionNamer = (start: bigint, size: bigint) => { region?: string };
+
+/** Names ranges by the image, and in a Linux by what it has there. */
+async function regionNamer(session: Session, state: StopState): Promise<RegionNamer> {
+  const known = await orNothing(async () => linuxRegions(await linuxKernel(session.guest, state)));
+  return (start, size) => {
+    const region =
+      regionName(state.symbols, start, size) ?? known?.find((each) => start >= each.start && start < each.end)?.name;
+    return region === undefined ? {} : { region };
+  };
 }
