@@ -227,11 +227,11 @@ const inLinux = ({ metaPackage, release, loaded, underDisk, crashReads }) =>
     }
   };
 
-/** A root in which a few programs sleep, and a shell listens on the console. The kernel hands `crash=` on as a variable. */
+/** A root in which a few programs sleep, one as its pipe is full, and a shell listens on the console. The kernel hands `crash=` on as a variable. */
 const sleepyRoot = {
   addTo: () => undefined,
   enter: 'sleep 10001 & sleep 10002 & cat /dev/zero | sleep 10003 &',
-  command: `until [ "$(ps | grep -c '[s]leep 1000')" = 3 ]; do true; done
+  command: `until [ "$(ps | grep -c '[s]leep 1000')" = 3 ] && grep -q "State:.S" "/proc/$(pidof cat)/status"; do true; done
 echo ready for the debugger; [ "$crash" ] && echo "$crash" >/proc/sysrq-trigger; sh -c 'sh </dev/console'`,
 };
 
