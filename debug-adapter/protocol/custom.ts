@@ -66,6 +66,8 @@ export interface LaunchAttributes {
   stopOnEntry?: boolean;
   /** ELF with the symbols, when `program` has none. */
   symbols?: string;
+  /** ELF files of what the guest has in memory besides, at the addresses that they say. */
+  moreSymbols?: string[];
   /** Path prefixes as recorded by the compiler, and where they are now. */
   sourceMap?: Record<string, string>;
   /** Folders to find sources in by the last components of their recorded paths; VS Code gives the workspace's. */
@@ -90,6 +92,7 @@ export interface AttachAttributes {
   /** The kernel that runs there, for its symbols. */
   program?: string;
   symbols?: string;
+  moreSymbols?: string[];
   sourceMap?: Record<string, string>;
   sourceFolders?: string[];
   /** Leave the guest stopped, as attaching stops it. */

@@ -1,7 +1,7 @@
 /** launch.json of an `attach`, checked. */
 import type { AttachAttributes } from '../protocol/custom.ts';
 import { parseStubAddress, STUB_ADDRESSES, type StubAddress } from '../target/stub-address.ts';
-import { file, flag, quoted, type Raw, sourceMap, texts } from './attributes.ts';
+import { file, files, flag, quoted, type Raw, sourceMap, texts } from './attributes.ts';
 import { missingAttribute, wrongAttribute } from './errors.ts';
 
 /** As {@link AttachAttributes}, with defaults filled in. */
@@ -12,6 +12,7 @@ export interface AttachArguments {
   readonly inspect?: StubAddress;
   readonly program?: string;
   readonly symbols?: string;
+  readonly moreSymbols: readonly string[];
   readonly sourceMap: Readonly<Record<string, string>>;
   readonly sourceFolders: readonly string[];
   readonly stopOnEntry: boolean;
@@ -30,6 +31,7 @@ export async function readAttachArguments(raw: Raw<AttachAttributes>): Promise<A
     target,
     sourceMap: sourceMap(raw.sourceMap ?? {}),
     sourceFolders: texts('sourceFolders', raw.sourceFolders ?? []),
+    moreSymbols: await files('moreSymbols', raw.moreSymbols ?? []),
     stopOnEntry: flag('stopOnEntry', raw.stopOnEntry ?? false),
     ...(qmp ? { qmp } : {}),
     ...(inspect ? { inspect } : {}),

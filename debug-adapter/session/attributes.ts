@@ -20,6 +20,12 @@ export async function file(name: string, value: unknown): Promise<string | undef
   return path;
 }
 
+/** The absolute paths of readable files. */
+export async function files(name: string, value: unknown): Promise<readonly string[]> {
+  const found = await Promise.all(texts(name, value).map((path) => file(name, path)));
+  return found.filter((path) => path !== undefined);
+}
+
 export function sourceMap(value: unknown): Record<string, string> {
   const fits =
     typeof value === 'object' &&

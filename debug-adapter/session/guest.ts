@@ -1,6 +1,7 @@
 /** A guest under a target with the symbols it runs with: all that is new at each launch and restart. */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { OpenSymbols } from '../symbols/api.ts';
 import { cacheFolder } from '../symbols/index/cache.ts';
 import { SymbolSet } from '../symbols/symbol-set.ts';
 import { openSymbols } from '../symbols/symbols.ts';
@@ -90,16 +91,24 @@ export async function startGuest(
 
 /** A program that is no ELF file, such as a bzImage or a flat binary, has no symbols; whether it boots is the core's to say. */
 async function symbolsFor(
-  { symbols, program }: StartArguments,
+  { symbols, program, moreSymbols }: StartArguments,
   onProgress?: (fraction: number) => void,
 ): Promise<SymbolSet | undefined> {
-  const image = symbols ?? program;
-  if (image === undefined || (!symbols && !(await isElf(image)))) return undefined;
-  const options = { cache: cacheFolder(), ...(onProgress ? { onProgress } : {}) };
-  const opened = await openSymbols(image, options).catch((error: Error) => {
-    throw unusableImage(symbols ? 'symbols' : 'program', image, error.message);
-  });
-  return new SymbolSet(opened);
+  const wanted = moreSymbols.map((path) => ({ attribute: 'moreSymbols', path }));
+  if (symbols) wanted.unshift({ attribute: 'symbols', path: symbols });
+  else if (program !== undefined && (await isElf(program))) wanted.unshift({ attribute: 'program', path: program });
+  const opened: OpenSymbols[] = [];
+  for (const { attribute, path } of wanted) {
+    // The first is what takes long.
+    const progress = onProgress && opened.length === 0 ? { onProgress } : {};
+    const one = await openSymbols(path, { cache: cacheFolder(), ...progress }).catch((error: Error) => {
+      for (const other of opened) other.close();
+      throw unusableImage(attribute, path, error.message);
+    });
+    opened.push(one);
+  }
+  const [main, ...beside] = opened;
+  return main && new SymbolSet(main, beside);
 }
 
 async function isElf(path: string): Promise<boolean> {

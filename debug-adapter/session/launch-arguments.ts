@@ -8,7 +8,7 @@ import { LinuxError } from '../linux/linux-error.ts';
 import type { LaunchAttributes } from '../protocol/custom.ts';
 import { cacheFolder } from '../symbols/index/cache.ts';
 import { BACKENDS, type Backend } from '../target/backend.ts';
-import { file, flag, oneOf, quoted, type Raw, sourceMap, texts } from './attributes.ts';
+import { file, files, flag, oneOf, quoted, type Raw, sourceMap, texts } from './attributes.ts';
 import { missingAttribute, tooMuchMemory, wrongAttribute } from './errors.ts';
 import { firmware } from './firmware-argument.ts';
 
@@ -32,6 +32,7 @@ export interface LaunchArguments {
   readonly cpu: string;
   readonly stopOnEntry: boolean;
   readonly symbols?: string;
+  readonly moreSymbols: readonly string[];
   readonly sourceMap: Readonly<Record<string, string>>;
   readonly sourceFolders: readonly string[];
   readonly gdb?: string;
@@ -72,6 +73,7 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     cpu: cpu(raw.cpu ?? {}),
     sourceMap: sourceMap(raw.sourceMap ?? {}),
     sourceFolders: texts('sourceFolders', raw.sourceFolders ?? []),
+    moreSymbols: await files('moreSymbols', raw.moreSymbols ?? []),
     personality: oneOf('personality', PERSONALITIES, raw.personality ?? 'auto'),
     console: oneOf('console', CONSOLES, raw.console ?? 'integratedTerminal'),
     ...(bios ? { firmware: bios } : {}),

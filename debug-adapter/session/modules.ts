@@ -28,7 +28,14 @@ export const modules: Area = {
 function theProgram({ symbols, program = '' }: Guest): readonly DebugProtocol.Module[] {
   if (!symbols) return [];
   const place = { path: program, symbolFilePath: symbols.path, addressRange: hex(symbols.entry) };
-  return [{ id: 1, name: basename(program), symbolStatus: statusOf(symbols), ...place }];
+  const others = symbols.beside.map((beside, n) => ({
+    id: n + 2,
+    name: basename(beside.path),
+    symbolStatus: statusOf(beside),
+    path: beside.path,
+    symbolFilePath: beside.path,
+  }));
+  return [{ id: 1, name: basename(program), symbolStatus: statusOf(symbols), ...place }, ...others];
 }
 
 const statusOf = (symbols: SymbolIndex) =>

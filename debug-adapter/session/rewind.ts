@@ -15,7 +15,7 @@ const modulePath = (module: string) => module.replace(/ .*/s, '');
 export async function stampsOf(args: StartArguments): Promise<string> {
   const { initrd, firmware, modules } =
     args.request === 'launch' ? args : { initrd: undefined, firmware: undefined, modules: [] };
-  const paths = [args.program, args.symbols, initrd, firmware, ...modules.map(modulePath)].filter(
+  const paths = [args.program, args.symbols, ...args.moreSymbols, initrd, firmware, ...modules.map(modulePath)].filter(
     (path) => path !== undefined,
   );
   return (await Promise.all(paths.map(stamp))).join('\n');

@@ -1,4 +1,4 @@
-/** Symbols of an image and of what was loaded beside it later, such as kernel modules, as those of one. */
+/** Symbols of an image, of others beside it, and of what was loaded later, such as kernel modules, as those of one. */
 import type {
   BreakpointPlace,
   CallerRegisters,
@@ -31,7 +31,21 @@ export class SymbolSet implements OpenSymbols {
   /** Whose a variable is that was asked for by name. */
   private readonly owners = new WeakMap<VariableInfo, OpenSymbols>();
 
-  constructor(private readonly main: OpenSymbols) {}
+  /** Where the images beside the main one are. */
+  private readonly places: readonly (LoadedRange & { readonly symbols: OpenSymbols })[];
+
+  /** @param beside images that stay, at the addresses that they say */
+  constructor(
+    private readonly main: OpenSymbols,
+    readonly beside: readonly OpenSymbols[] = [],
+  ) {
+    this.places = beside.flatMap((symbols) =>
+      // Per-CPU variables of a kernel are said to be from 0 on, where they never are.
+      symbols.sections
+        .filter(({ address }) => address > 0n)
+        .map(({ address, size }) => ({ base: address, size, symbols })),
+    );
+  }
 
   /** Adds what was loaded under a name, in place of what was before. */
   load(name: string, symbols: OpenSymbols, ranges: readonly LoadedRange[]): void {
@@ -65,11 +79,11 @@ export class SymbolSet implements OpenSymbols {
     return this.main.machine;
   }
   get indexed(): Promise<void> {
-    return this.main.indexed;
+    return Promise.all([this.main, ...this.beside].map(({ indexed }) => indexed)).then(() => undefined);
   }
 
   stopIndexing(): void {
-    this.main.stopIndexing();
+    for (const symbols of [this.main, ...this.beside]) symbols.stopIndexing();
   }
   get triedDebugFiles(): readonly string[] {
     return this.main.triedDebugFiles;
@@ -105,7 +119,7 @@ export class SymbolSet implements OpenSymbols {
   }
 
   sources(): readonly string[] {
-    return this.loaded.size === 0 ? this.main.sources() : [...new Set(this.each((symbols) => symbols.sources()))];
+    return this.isOne ? this.main.sources() : [...new Set(this.each((symbols) => symbols.sources()))];
   }
   lineAt(pc: bigint): LineRange | undefined {
     return this.at(pc).lineAt(pc);
@@ -157,7 +171,11 @@ export class SymbolSet implements OpenSymbols {
   }
 
   private get all(): readonly OpenSymbols[] {
-    return [this.main, ...[...this.loaded.values()].map(({ symbols }) => symbols)];
+    return [this.main, ...this.beside, ...[...this.loaded.values()].map(({ symbols }) => symbols)];
+  }
+
+  private get isOne(): boolean {
+    return this.beside.length === 0 && this.loaded.size === 0;
   }
 
   /** Of what was loaded last: it may lie where something had memory before. */
@@ -165,11 +183,12 @@ export class SymbolSet implements OpenSymbols {
     for (const { symbols, ranges } of [...this.loaded.values()].reverse()) {
       if (ranges.some(({ base, size }) => address >= base && address < base + size)) return symbols;
     }
-    return this.main;
+    const other = this.places.find(({ base, size }) => address >= base && address < base + size);
+    return other?.symbols ?? this.main;
   }
 
   private each<Item>(ask: (symbols: OpenSymbols) => readonly Item[]): readonly Item[] {
-    return this.loaded.size === 0 ? ask(this.main) : this.all.flatMap(ask);
+    return this.isOne ? ask(this.main) : this.all.flatMap(ask);
   }
 
   private async eachLater<Item>(ask: (symbols: OpenSymbols) => Promise<readonly Item[]>): Promise<readonly Item[]> {
@@ -186,7 +205,7 @@ export class SymbolSet implements OpenSymbols {
 
   private owned(owner: OpenSymbols, ask: (symbols: OpenSymbols) => readonly VariableInfo[]): readonly VariableInfo[] {
     const found = ask(owner);
-    if (this.loaded.size > 0) for (const variable of found) this.owners.set(variable, owner);
+    if (!this.isOne) for (const variable of found) this.owners.set(variable, owner);
     return found;
   }
 }

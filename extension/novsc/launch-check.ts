@@ -70,6 +70,7 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
         'without an address, such as flat32@0x100000',
   stopOnEntry: flag,
   symbols: text,
+  moreSymbols: list,
   sourceMap: paths,
   sourceFolders: list,
   gdb: (value) =>
@@ -86,6 +87,7 @@ const attachChecks: { readonly [Name in keyof Required<AttachAttributes>]: Check
   inspect: address,
   program: text,
   symbols: text,
+  moreSymbols: list,
   sourceMap: paths,
   sourceFolders: list,
   stopOnEntry: flag,
