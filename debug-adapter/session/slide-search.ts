@@ -31,10 +31,11 @@ export class SlideSearch {
     const { symbols, target } = guest;
     const asLinked = args?.request === 'launch' && !args.firmware && symbols?.path === args.program;
     await exceptions.watchQuietly(target, []);
-    if (!symbols || asLinked || !mayBeMoved(symbols)) return undefined;
+    // What is beside the main image is where its files say.
+    if (!symbols || asLinked || !mayBeMoved(symbols.main)) return undefined;
     symbols.moveBy(0n);
     await exceptions.watchQuietly(target, [PAGE_FAULT]);
-    return new SlideSearch(guest, symbols, exceptions);
+    return new SlideSearch(guest, symbols.main, exceptions);
   }
 
   /** What to say of what was found at this stop, after which the search is over; undefined where nothing was. */

@@ -138,6 +138,8 @@ export interface SymbolIndex {
   /** Ends that reading: {@link indexed} resolves, and what is only found when it is done stays unknown. */
   stopIndexing(): void;
 
+  /** The file whose code or data is at `address`, of several the main one where it is none's. */
+  pathAt(address: bigint): string;
   /** The symbol that covers `address`, or the nearest one below it in the same section. */
   symbolAt(address: bigint): ImageSymbol | undefined;
   symbolsNamed(name: string): readonly ImageSymbol[];

@@ -122,6 +122,10 @@ export class ElfSymbols implements OpenSymbols {
       .map(({ name, address, size }) => ({ name, address: this.addresses.moved(address), size: BigInt(size) }));
   }
 
+  pathAt(): string {
+    return this.path;
+  }
+
   get indexed(): Promise<void> {
     return this.names.ready;
   }

@@ -51,6 +51,10 @@ class MapSymbols implements OpenSymbols {
     return this.sections[0]?.address ?? 0n;
   }
 
+  pathAt(): string {
+    return this.path;
+  }
+
   get sections(): OpenSymbols['sections'] {
     return this.map.regions.map(({ name, address, size }) => ({
       name,

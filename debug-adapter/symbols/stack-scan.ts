@@ -32,6 +32,10 @@ export async function byInterruptFrame(
     const pushesStack = model.wordSize === 8 || ((segment ?? 0n) & 3n) !== 0n;
     if (pushesStack && (!isCanonical(stackPointer) || stackPointer === 0n || !isStackSelector(stackSegment, segment)))
       continue;
+    // What was interrupted is of another image, such as a guest of this one: behind all callers that are of this one.
+    const here = symbols.pathAt(frame.pc);
+    if (symbols.pathAt(address) !== here && (await returnsInto(here, words.slice(0, at), symbols, frame.read)))
+      return undefined;
     const cfa = stack + BigInt(model.wordSize * (at + (pushesStack ? 5 : 3)));
     const registers = new Map([...frame.registers].filter(([name]) => !model.isLost(name)));
     registers.set(model.programCounterName, address as bigint);
@@ -41,6 +45,17 @@ export async function byInterruptFrame(
     return { cfa, registers, interrupted: true, found: 'interrupt-frame' };
   }
   return undefined;
+}
+
+async function returnsInto(
+  path: string,
+  words: readonly bigint[],
+  symbols: SymbolIndex,
+  read: ReadMemory,
+): Promise<boolean> {
+  for (const word of words)
+    if (isCode(symbols, word) && symbols.pathAt(word) === path && (await followsCall(read, word))) return true;
+  return false;
 }
 
 /** Who called an address where no memory is, such as 0: nothing has run there, so all is as the call left it. */

@@ -36,7 +36,7 @@ export class SymbolSet implements OpenSymbols {
 
   /** @param beside images that stay, at the addresses that they say */
   constructor(
-    private readonly main: OpenSymbols,
+    readonly main: OpenSymbols,
     readonly beside: readonly OpenSymbols[] = [],
   ) {
     this.places = beside.flatMap((symbols) =>
@@ -104,6 +104,9 @@ export class SymbolSet implements OpenSymbols {
     this.loaded.clear();
   }
 
+  pathAt(address: bigint): string {
+    return this.at(address).path;
+  }
   symbolAt(address: bigint): ImageSymbol | undefined {
     return this.at(address).symbolAt(address);
   }

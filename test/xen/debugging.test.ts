@@ -13,7 +13,7 @@ import { xenCalls } from '../../hypervisor-core/hypercalls/xen-names.ts';
 import { evaluate, move, runToStop, stack, type } from '../adapter/driving.ts';
 import { sharedLines } from '../linux/serial-log.ts';
 import { patience } from '../patience.ts';
-import { addresses, instructions, named } from './tools.ts';
+import { addresses, instructions, lines, named } from './tools.ts';
 import { backend, files, LONGEST, SHARED, XenGuest, xenUnderQemu } from './xen-guest.ts';
 
 const symbols = addresses();
@@ -41,6 +41,9 @@ async function listed(from = 0): Promise<readonly HypercallRecord[]> {
   assert.deepEqual([dropped, total], [0, from + records.length]);
   return records;
 }
+
+/** A name with an offset as gdb writes it. */
+const inWords = (name = '') => name.replace(/\+0x(\w+)$/, (_, offset) => ` + ${Number.parseInt(offset, 16)}`);
 
 const nameOf = ({ name }: HypercallRecord) => name.replace(/:.*/, '');
 
@@ -100,9 +103,7 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     const frames = (await stack(client)).slice(0, 4);
     const places = frames.map(({ instructionPointerReference }) => BigInt(instructionPointerReference ?? 0));
     assert.equal(places[0], address('dom0_construct_pv'));
-    const names = frames.map(({ name }) =>
-      name.replace(/\+0x(\w+)$/, (_, offset) => ` + ${Number.parseInt(offset, 16)}`),
-    );
+    const names = frames.map(({ name }) => inWords(name));
     assert.deepEqual(names, named(places));
     assert.deepEqual(
       names.map((name) => name.replace(/ .*/, '')),
@@ -148,8 +149,12 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     const made: { rip: bigint; first: bigint }[] = [];
     for (const name of calls) {
       await move(client, 'continue');
-      const [entry, caller] = await stack(client);
+      const [entry, caller, domain] = await stack(client);
       assert.deepEqual([entry?.name, caller?.name.replace(/\+.*/, '')], ['pv_hypercall', 'lstar_enter']);
+      if (files.kernelSymbols !== '') {
+        assert.equal(BigInt(domain?.instructionPointerReference ?? 0), await saved(RIP));
+        assert.equal(domain?.name, named([await saved(RIP)], files.kernelSymbols)[0]?.replace(/ .*/, ''));
+      }
       assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, name);
       made.push({ rip: await saved(RIP), first: await saved(FIRST) });
       await move(client, 'continue');
@@ -201,6 +206,30 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     assert.deepEqual([first.name, first.result], ['console_io: write', '0x0']);
     assert.ok(guest.log.includes(printedBy(first)) && printedBy(first) !== '', printedBy(first));
     await list(false);
+  });
+
+  const whereNamed: typeof test | undefined = files.kernelSymbols === '' ? undefined : test;
+  whereNamed?.('stops in the first domain’s own kernel by name, with source lines, where gdb has them', async () => {
+    await breakAt({ name: 'rest_init' });
+    await move(client, 'continue');
+    const frames = (await stack(client)).slice(0, 4);
+    const places = new Map(frames.map((frame) => [BigInt(frame.instructionPointerReference ?? 0), frame]));
+    // Of callers the call itself: a function may end with one.
+    const code = [...places.keys()].map((place, n) => (n === 0 ? place : place - 1n));
+    // The last frame of an address is the function's own, the first the innermost of what was inlined there.
+    assert.deepEqual(
+      [...places.values()].map(({ name }) => name),
+      named(code, files.kernelSymbols).map((name) => name.replace(/ .*/, '')),
+    );
+    const innermost = [...places.keys()].map((place) =>
+      frames.find(({ instructionPointerReference: at }) => BigInt(at ?? 0) === place),
+    );
+    assert.deepEqual(
+      innermost.map((frame) => frame?.line),
+      lines(code, files.kernelSymbols),
+    );
+    assert.ok(places.size > 1);
+    assert.equal(await evaluate(client, 'system_state'), 'SYSTEM_BOOTING');
   });
 
   test('boots its first domain to init, whose page tables are shown when it calls', async () => {

@@ -20,8 +20,15 @@ export function instructions(address: bigint, count: number): string[] {
 }
 
 /** What gdb calls these addresses: `name + offset`. */
-export function named(wanted: readonly bigint[]): string[] {
+export function named(wanted: readonly bigint[], image = files.symbols): string[] {
   const commands = wanted.flatMap((address) => ['-ex', `info symbol ${address}`]);
-  const text = run('gdb', ['-q', '-nx', '-batch', ...commands, files.symbols]);
+  const text = run('gdb', ['-q', '-nx', '-batch', ...commands, image]);
   return [...text.matchAll(/^(\S+(?: \+ \d+)?) in section /gm)].map(([, name = '']) => name);
+}
+
+/** The numbers of the lines that gdb has for these addresses. */
+export function lines(wanted: readonly bigint[], image: string): number[] {
+  const commands = wanted.flatMap((address) => ['-ex', `info line *${address}`]);
+  const text = run('gdb', ['-q', '-nx', '-batch', ...commands, image]);
+  return [...text.matchAll(/^Line (\d+) of /gm)].map(([, number]) => Number(number));
 }

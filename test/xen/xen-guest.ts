@@ -10,6 +10,7 @@ export const files = {
   xen: setting(''),
   symbols: setting('_SYMBOLS'),
   kernel: setting('_DOM0'),
+  kernelSymbols: setting('_DOM0_SYMBOLS'),
   initramfs: setting('_INITRAMFS'),
 };
 
@@ -50,6 +51,7 @@ export class XenGuest {
       // Xen takes the first word for its file's name, but from GRUB; in real mode it would call a BIOS.
       args: `xen no-real-mode ${XEN}`,
       modules: [`${files.kernel} ${DOM0} guest=wait`, files.initramfs],
+      ...(files.kernelSymbols !== '' && { moreSymbols: [files.kernelSymbols] }),
       // QEMU's own processor has neither.
       ...(backend === 'kvm' && { cpu: { hide: HIDDEN } }),
     });

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cache } from '../../hosts/apt.mjs';
-import { debianKernel } from '../../hosts/kernel.mjs';
+import { debianKernel, debianVmlinux } from '../../hosts/kernel.mjs';
 import { debianXen } from '../../hosts/xen.mjs';
 import { makeGuestInitramfs } from '../linux/initramfs.mjs';
 
@@ -22,3 +22,6 @@ export function xenGuest() {
     RINGSIDE_XEN_INITRAMFS: initramfs,
   };
 }
+
+/** The first domain's own symbols, 900 MB: an emulated host would read them for minutes. */
+export const domainSymbols = () => ({ RINGSIDE_XEN_DOM0_SYMBOLS: debianVmlinux('linux-image-amd64').vmlinux });
