@@ -52,11 +52,15 @@ export interface Completion {
 /** How a number of hits, this one included, is compared with another; `%`: every so many. */
 export type Comparison = '==' | '>' | '>=' | '<' | '<=' | '%';
 
-/** A hit count that a stub keeps, in one of its variables. */
-export interface Tally {
-  readonly variable: number;
+/** A comparison of the number of hits, this one included, with a number. */
+export interface HitCondition {
   readonly comparison: Comparison;
   readonly count: number;
+}
+
+/** A hit count that a stub keeps, in one of its variables. */
+export interface Tally extends HitCondition {
+  readonly variable: number;
 }
 
 /** A piece of a log message: words, or an expression whose value stands there. */

@@ -1,5 +1,5 @@
 /** What a client asks for when it sets a breakpoint. */
-import type { Comparison } from '../expressions/api.ts';
+import type { Comparison, HitCondition } from '../expressions/api.ts';
 import { badArgument } from './errors.ts';
 
 /** How a breakpoint is to be planted: a trap in memory, or a debug register. */
@@ -37,12 +37,6 @@ export function sameRequest(a: BreakpointRequest | undefined, b: BreakpointReque
 
 const key = (request: BreakpointRequest) =>
   JSON.stringify(request, (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
-
-/** A comparison of the number of hits, this one included, with a number. */
-export interface HitCondition {
-  readonly comparison: Comparison;
-  readonly count: number;
-}
 
 /** `5` and `== 5` stop at the fifth hit, `> 5` and so on after it, `% 5` at every fifth. */
 export function parseHitCondition(text: string): HitCondition {

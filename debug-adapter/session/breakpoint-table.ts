@@ -236,7 +236,7 @@ export class BreakpointTable {
     guest: BoundGuest,
   ): Promise<Orders> {
     const { id, request, hits } = breakpoint;
-    const counter = breakpoint.counter ?? this.counters?.take();
+    const counter = breakpoint.counter ?? (request.hits && this.counters?.take());
     const orders = await ordersFor({ id, request, counter }, places, guest, this.expressions);
     const counts = orders.uses.some((use) => use.counts);
     if (counts && counter !== undefined) {

@@ -7,9 +7,12 @@ import type { InlineLevel, LineRange, SourceLine, SymbolIndex } from '../symbols
 /** Through this range, or no further: shown before as many calls of inlined functions. */
 export type Onward = LineRange | number;
 
-/** Calls of inlined functions that begin at an address: of each, the code before is not its own. */
-export function callsAt(symbols: SymbolIndex | undefined, pc: bigint): number {
-  const levels = symbols?.inlineLevels(pc) ?? [];
+/** Calls of inlined functions that begin at an address. */
+export const callsAt = (symbols: SymbolIndex | undefined, pc: bigint): number =>
+  callsAmong(symbols?.inlineLevels(pc) ?? [], pc);
+
+/** Of each, the code before is not its own. */
+function callsAmong(levels: readonly InlineLevel[], pc: bigint): number {
   const shown = levels.findIndex(({ inlined, function: { low, ranges } }) => {
     const begins = low === pc || !ranges.some((range) => pc - 1n >= range.low && pc - 1n < range.high);
     return !inlined || !begins;
@@ -50,8 +53,8 @@ export class LineStep {
 
   /** In the same function, having come to `pc`, of the line `line`. */
   onward(pc: bigint, line: LineRange | undefined): Onward {
-    const ahead = callsAt(this.symbols, pc);
     const levels = this.symbols.inlineLevels(pc);
+    const ahead = callsAmong(levels, pc);
     const shown = levels.slice(ahead);
     if (!line) return ahead;
     if (ahead > 0 && this.isIn(shown, 0)) {

@@ -27,16 +27,17 @@ export const modules: Area = {
 
 function theProgram({ symbols, program = '' }: Guest): readonly DebugProtocol.Module[] {
   if (!symbols) return [];
-  const place = { path: program, symbolFilePath: symbols.path, addressRange: hex(symbols.entry) };
-  const others = symbols.beside.map((beside, n) => ({
-    id: n + 2,
-    name: basename(beside.path),
-    symbolStatus: statusOf(beside),
-    path: beside.path,
-    symbolFilePath: beside.path,
-  }));
-  return [{ id: 1, name: basename(program), symbolStatus: statusOf(symbols), ...place }, ...others];
+  const others = symbols.beside.map((other, n) => described(n + 2, other.path, other));
+  return [{ ...described(1, program, symbols), addressRange: hex(symbols.entry) }, ...others];
 }
+
+const described = (id: number, path: string, symbols: SymbolIndex): DebugProtocol.Module => ({
+  id,
+  name: basename(path),
+  symbolStatus: statusOf(symbols),
+  path,
+  symbolFilePath: symbols.path,
+});
 
 const statusOf = (symbols: SymbolIndex) =>
   symbols.sources().length > 0 ? 'Symbols and lines loaded.' : 'No line information.';

@@ -21,6 +21,8 @@ export interface LoadedRange {
   readonly size: bigint;
 }
 
+const contains = ({ base, size }: LoadedRange, address: bigint) => address >= base && address < base + size;
+
 interface Loaded {
   readonly symbols: OpenSymbols;
   readonly ranges: readonly LoadedRange[];
@@ -184,10 +186,9 @@ export class SymbolSet implements OpenSymbols {
   /** Of what was loaded last: it may lie where something had memory before. */
   private at(address: bigint): OpenSymbols {
     for (const { symbols, ranges } of [...this.loaded.values()].reverse()) {
-      if (ranges.some(({ base, size }) => address >= base && address < base + size)) return symbols;
+      if (ranges.some((range) => contains(range, address))) return symbols;
     }
-    const other = this.places.find(({ base, size }) => address >= base && address < base + size);
-    return other?.symbols ?? this.main;
+    return this.places.find((place) => contains(place, address))?.symbols ?? this.main;
   }
 
   private each<Item>(ask: (symbols: OpenSymbols) => readonly Item[]): readonly Item[] {

@@ -5,7 +5,7 @@ import { orNothing } from '../linux-error.ts';
 import { readTasks, type Task } from '../tasks.ts';
 import { type Page, pageAt, pageFlags } from './page.ts';
 import { onlineCpus, perCpuVariable } from './per-cpu.ts';
-import { linuxRegion } from './regions.ts';
+import { linuxRegions, regionAt } from './regions.ts';
 import { slabObject } from './slab.ts';
 import { type UserArea, userArea } from './user-area.ts';
 import { vmallocArea } from './vmalloc.ts';
@@ -77,7 +77,7 @@ async function inRam(kernel: Kernel, address: bigint): Promise<string[]> {
 }
 
 async function inRegion(kernel: Kernel, address: bigint): Promise<string[]> {
-  const region = await linuxRegion(kernel, address);
+  const region = regionAt(await linuxRegions(kernel), address);
   return region ? [`region ${region.name}, ${hex(region.start)}-${hex(region.end)}`] : [];
 }
 

@@ -67,7 +67,6 @@ export async function linuxRegions(kernel: Kernel): Promise<readonly LinuxRegion
   ];
 }
 
-/** The region that an address is in. */
-export async function linuxRegion(kernel: Kernel, address: bigint): Promise<LinuxRegion | undefined> {
-  return (await linuxRegions(kernel)).find(({ start, end }) => address >= start && address < end);
-}
+/** The one of them that an address is in. */
+export const regionAt = (regions: readonly LinuxRegion[], address: bigint): LinuxRegion | undefined =>
+  regions.find(({ start, end }) => address >= start && address < end);

@@ -6,7 +6,7 @@ import { addressOf, mappingsOf, pageRanges } from '../../../hypervisor-core/pagi
 import type { PageScan } from '../../../hypervisor-core/paging/scan.ts';
 import { diffScans, type PageState } from '../../../hypervisor-core/paging/scan-diff.ts';
 import { type Hex, hex, parseHex } from '../../../hypervisor-core/protocol/hex.ts';
-import { linuxRegions } from '../../linux/address/regions.ts';
+import { linuxRegions, regionAt } from '../../linux/address/regions.ts';
 import { orNothing } from '../../linux/linux-error.ts';
 import type {
   AddressChange,
@@ -138,10 +138,9 @@ type RegionNamer = (start: bigint, size: bigint) => { region?: string };
 
 /** Names ranges by the image, and in a Linux by what it has there. */
 async function regionNamer(session: Session, state: StopState): Promise<RegionNamer> {
-  const known = await orNothing(async () => linuxRegions(await linuxKernel(session.guest, state)));
+  const known = (await orNothing(async () => linuxRegions(await linuxKernel(session.guest, state)))) ?? [];
   return (start, size) => {
-    const region =
-      regionName(state.symbols, start, size) ?? known?.find((each) => start >= each.start && start < each.end)?.name;
+    const region = regionName(state.symbols, start, size) ?? regionAt(known, start)?.name;
     return region === undefined ? {} : { region };
   };
 }
