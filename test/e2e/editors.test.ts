@@ -22,9 +22,7 @@ describe('editors', () => {
     window = await openStagedWindow({ 'files.simpleDialog.enable': true });
     workbench = window.workbench;
     page = workbench.webview();
-    await workbench.openFile('kernel.c');
-    await workbench.press('F5');
-    await workbench.stoppedAt(1);
+    await window.debug();
   });
 
   after(() => window?.close('editors-last'));

@@ -71,9 +71,7 @@ describe('where there is nothing to show', () => {
 
   test('while it runs: to pause it, in each view', () =>
     pictured(workbench, 'empty-running', async () => {
-      await workbench.openFile('kernel.c');
-      await workbench.press('F5');
-      await workbench.stoppedAt(1);
+      await window.debug();
       await workbench.showDebugSideBar();
       for (const title of ['Watch', 'Variables', 'Breakpoints', 'Call Stack']) await workbench.collapse(title);
       await workbench.debugButton('continue').click();
@@ -141,9 +139,7 @@ describe('where there is nothing to show', () => {
       };
       await end();
       // A guest that no view looks at.
-      await workbench.openFile('kernel.c');
-      await workbench.press('F5');
-      await workbench.stoppedAt(1);
+      await window.debug();
       await end();
       const unread = 'The guest has ended, and this was not read before. Start debugging to see it.';
       for (const title of ['Exits and I/O', 'vCPUs']) {
@@ -171,9 +167,7 @@ describe('where there is nothing to show', () => {
       const { workspace } = window.staged;
       writeLaunchFile(workspace, { program: join(workspace, 'kernel.elf'), args: 'shut' });
       await closeEditors();
-      await workbench.openFile('kernel.c');
-      await workbench.press('F5');
-      await workbench.stoppedAt(1);
+      await window.debug();
       for (const [title, part] of trees) {
         const view = await workbench.view(title);
         await view.locator('.message').getByText(`The ${part} are shut. Open them.`).waitFor();

@@ -20,9 +20,7 @@ describe('leads', () => {
     window = await openStagedWindow({ 'files.simpleDialog.enable': true });
     workbench = window.workbench;
     page = workbench.webview();
-    await workbench.openFile('kernel.c');
-    await workbench.press('F5');
-    await workbench.stoppedAt(1);
+    await window.debug();
     await workbench.showDebugSideBar();
     await workbench.widenSideBar(200);
     for (const title of ['Watch', 'Variables', 'Breakpoints', 'Call Stack']) await workbench.collapse(title);

@@ -24,9 +24,7 @@ describe('views', () => {
 
   test('F5 with no launch.json boots the only kernel of the folder', () =>
     pictured(workbench, 'views-F5', async () => {
-      await workbench.openFile('kernel.c');
-      await workbench.press('F5');
-      await workbench.stoppedAt(1);
+      await window.debug();
       const [launch] = requests('launch');
       assert.match(JSON.stringify(launch?.arguments), /"program":"[^"]*\/kernel\.elf"/);
     }));

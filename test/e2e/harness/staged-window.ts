@@ -9,6 +9,8 @@ import { startBrowser, Workbench } from './workbench.ts';
 export interface StagedWindow {
   readonly staged: StagedExtension;
   readonly workbench: Workbench;
+  /** Opens the folder's source, and has F5 run the fake guest to its stop there. */
+  debug(): Promise<void>;
   /** What the fake adapter was asked for, by the request's name. */
   requests(command: string): readonly LoggedRequest[];
   /** Saves what VS Code's simple dialog proposes this name for in the folder that is open, and gives the file's text. */
@@ -38,6 +40,11 @@ export async function openStagedWindow(settings: Readonly<Record<string, unknown
     return {
       staged,
       workbench,
+      async debug() {
+        await workbench.openFile('kernel.c');
+        await workbench.press('F5');
+        await workbench.stoppedAt(1);
+      },
       requests: (command) => staged.requests(command),
       async saved(name) {
         const file = join(staged.workspace, name);
