@@ -75,6 +75,8 @@ export interface LaunchAttributes {
   /** Where else a gdb may connect: `unix:PATH` or `tcp:PORT`. */
   gdb?: string;
   personality?: Personality | 'auto';
+  /** Pixels of a linear framebuffer, `"1024x768"`, 32 bits each; there is none when it is left out. */
+  framebuffer?: string;
   /** Processor features, named as in Linux's /proc/cpuinfo, that the guest shall not see, or see against the host's rules. */
   cpu?: { hide?: string[]; expose?: string[] };
   /** Where the guest's serial port is shown. Default `integratedTerminal`. */

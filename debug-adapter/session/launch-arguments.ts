@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BOOT_CHOICES, parseBootChoice } from '../../hypervisor-core/protocol/boot-choice.ts';
 import { isCpuFeature } from '../../hypervisor-core/protocol/cpu-features.ts';
+import { parseResolution, RESOLUTIONS } from '../../hypervisor-core/protocol/framebuffer.ts';
 import { busyboxInitramfs } from '../linux/busybox-initramfs.ts';
 import { LinuxError } from '../linux/linux-error.ts';
 import type { LaunchAttributes } from '../protocol/custom.ts';
@@ -28,6 +29,8 @@ export interface LaunchArguments {
   readonly boot: string;
   readonly disk?: string;
   readonly persist: boolean;
+  /** As `ringside run --framebuffer` takes it. */
+  readonly framebuffer?: string;
   /** Changes to the processor's features: `-name` hides, `+name` exposes. */
   readonly cpu: string;
   readonly stopOnEntry: boolean;
@@ -57,6 +60,7 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
   const initrd = await initialRamDisk(raw.initrd, dirname(symbols ?? program));
   const gdb = gdbAddress(raw.gdb);
   const disk = await file('disk', raw.disk);
+  const screen = framebuffer(raw.framebuffer);
   const persist = flag('persist', raw.persist ?? false);
   if (persist && !disk) throw wrongAttribute('persist', 'needs a "disk" to write to');
   return {
@@ -81,6 +85,7 @@ export async function readLaunchArguments(raw: Raw<LaunchAttributes>): Promise<L
     ...(symbols ? { symbols } : {}),
     ...(gdb ? { gdb } : {}),
     ...(disk ? { disk } : {}),
+    ...(screen === undefined ? {} : { framebuffer: screen }),
   };
 }
 
@@ -98,6 +103,12 @@ async function module(text: string): Promise<string> {
   const path = await file('modules', name);
   if (!path) throw wrongAttribute('modules', `must each begin with a path, not be ${quoted(text)}`);
   return [path, ...words].join(' ');
+}
+
+function framebuffer(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string' && parseResolution(value)) return value;
+  throw wrongAttribute('framebuffer', `must be ${RESOLUTIONS}; not ${quoted(value)}`);
 }
 
 function cpu(value: unknown): string {

@@ -38,6 +38,8 @@ export interface CoreOptions {
   /** The guest's writes go to the disk's file. */
   readonly persist: boolean;
   readonly personality: Personality | 'auto';
+  /** As `ringside run --framebuffer` takes it. */
+  readonly framebuffer?: string;
   /** As `ringside run --cpu` takes it; empty: as the host has it. */
   readonly cpu: string;
   /** A second address, where another gdb may connect. */
@@ -164,6 +166,7 @@ function coreArguments(options: CoreOptions, folder: string): readonly string[] 
     ...options.modules.flatMap((module) => ['--module', module]),
     ...(options.boot === 'auto' ? [] : ['--boot', options.boot]),
     ...(options.disk === undefined ? [] : ['--disk', `${options.disk}${options.persist ? ',persist' : ''}`]),
+    ...(options.framebuffer === undefined ? [] : ['--framebuffer', options.framebuffer]),
     ...(options.cpu === '' ? [] : [`--cpu=${options.cpu}`]),
     ...(options.personality === 'auto' ? [] : ['--personality', options.personality]),
     ...(options.gdb === undefined ? [] : ['--gdb', options.gdb]),

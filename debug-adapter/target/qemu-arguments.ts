@@ -27,6 +27,11 @@ export async function qemuArguments(options: CoreOptions, folder: string): Promi
       `"personality": QEMU without KVM is no ${options.personality} hypervisor. Leave it out, or set "backend": "kvm"`,
     );
   }
+  if (options.framebuffer !== undefined) {
+    throw new TargetError(
+      '"framebuffer": QEMU\'s own loader tells a kernel of none. Leave it out, or set "backend": "kvm"',
+    );
+  }
   if (options.cpu !== '') {
     throw new TargetError('"cpu": QEMU has a processor of its own. Leave it out, or set "backend": "kvm"');
   }

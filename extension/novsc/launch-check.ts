@@ -29,6 +29,9 @@ const paths: Check = (value) =>
     ? undefined
     : 'must map path prefixes to folders, such as { "/build": "/home/me/kernel" }';
 
+/** Pixels of a framebuffer, across or down. */
+const isSide = (pixels: string) => Number(pixels) >= 64 && Number(pixels) <= 4096;
+
 const list: Check = (value) =>
   Array.isArray(value) && value.every((each) => typeof each === 'string') ? undefined : 'must be a list of folders';
 
@@ -57,6 +60,10 @@ const launchChecks: { readonly [Name in keyof Required<LaunchAttributes>]: Check
       : 'must be a list of paths, each with or without words for the kernel',
   disk: text,
   persist: flag,
+  framebuffer: (value) =>
+    typeof value === 'string' && /^[0-9]{2,4}x[0-9]{2,4}$/.test(value) && value.split('x').every(isSide)
+      ? undefined
+      : 'must be WIDTHxHEIGHT in pixels, each from 64 to 4096, such as "1024x768"',
   cpu: (value) =>
     typeof value === 'object' &&
     value !== null &&

@@ -7,6 +7,7 @@ import type { StateNode } from './state-node.ts';
 const icons: Readonly<Record<Region['kind'], string>> = {
   ram: 'database',
   rom: 'lock',
+  framebuffer: 'device-desktop',
   mmio: 'chip',
   hole: 'dash',
   reserved: 'circle-slash',

@@ -7,6 +7,7 @@ export type Region = MemoryMapPart['regions'][number];
 export const kindNames: Readonly<Record<Region['kind'], string>> = {
   ram: 'RAM',
   rom: 'ROM',
+  framebuffer: 'framebuffer',
   mmio: 'device',
   hole: 'hole',
   reserved: 'reserved',

@@ -32,9 +32,32 @@ export interface BootRequest {
   readonly protocol?: BootProtocol;
   /** Where a flat binary is loaded and entered. 0x7c00 in 16-bit mode and 1 MiB in the others when absent. */
   readonly address?: bigint;
+  /** The framebuffer, likewise handed on. */
+  readonly framebuffer?: BootFramebuffer;
   /** Guest-physical address of the ACPI RSDP, handed on by the protocols that have a field for it. */
   readonly rsdp?: bigint;
 }
+
+/** A linear framebuffer, 32 bits a pixel: blue in bits 7 to 0, green in 15 to 8, red in 23 to 16. */
+export interface BootFramebuffer {
+  /** Guest-physical address of the first pixel. */
+  readonly address: bigint;
+  /** Bytes of memory. */
+  readonly size: number;
+  readonly width: number;
+  readonly height: number;
+  /** Bytes from a row to the next. */
+  readonly stride: number;
+}
+
+/** What every boot protocol says of its pixels, in bits. */
+export const PIXEL = {
+  bits: 32,
+  red: { position: 16, size: 8 },
+  green: { position: 8, size: 8 },
+  blue: { position: 0, size: 8 },
+  unused: { position: 24, size: 8 },
+} as const;
 
 export interface BootModule {
   /** What the kernel is told about it: by custom a name and parameters. */

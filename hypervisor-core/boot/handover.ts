@@ -1,5 +1,5 @@
 /** What a loader tells a kernel, apart from the format in which a boot protocol says it. */
-import type { AddressRange, MemoryEntry } from './boot-image.ts';
+import type { AddressRange, BootFramebuffer, MemoryEntry } from './boot-image.ts';
 import { MAX_MEMORY_ENTRIES } from './guest-memory.ts';
 
 export const LOADER_NAME = 'Ringside';
@@ -24,6 +24,7 @@ export interface Handover {
   /** Lowest address of the kernel. */
   readonly loadBase: bigint;
   readonly rsdp?: bigint;
+  readonly framebuffer?: BootFramebuffer;
   readonly sections?: SectionTable;
 }
 

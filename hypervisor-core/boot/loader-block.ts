@@ -58,6 +58,7 @@ export function placeLoaderBlock(request: BootRequest, placement: Placement, wis
     modules,
     loadBase,
     ...(request.rsdp !== undefined && { rsdp: request.rsdp }),
+    ...(request.framebuffer && { framebuffer: request.framebuffer }),
     ...(sections && { sections: sections.table }),
   };
 

@@ -2,6 +2,7 @@
  * The Multiboot information structure, version 0.6.96, section 3.3. Ringside hands it to 32-bit multiboot kernels, and,
  * because a memory map and modules are of use there too, to kernels that are entered as ELF or flat binary.
  */
+import { type BootFramebuffer, PIXEL } from './boot-image.ts';
 import { basicMemory } from './guest-memory.ts';
 import { type InfoFormat, LOADER_NAME } from './handover.ts';
 
@@ -16,11 +17,28 @@ const FLAG = {
   sections: 1 << 5,
   memoryMap: 1 << 6,
   loaderName: 1 << 9,
+  framebuffer: 1 << 12,
 };
+
+const FRAMEBUFFER_RGB = 1;
+
+/** framebuffer_addr to color_info, offsets 88 to 115. */
+function writeFramebuffer(view: DataView, { address, stride, width, height }: BootFramebuffer): void {
+  view.setBigUint64(88, address, true);
+  view.setUint32(96, stride, true);
+  view.setUint32(100, width, true);
+  view.setUint32(104, height, true);
+  view.setUint8(108, PIXEL.bits);
+  view.setUint8(109, FRAMEBUFFER_RGB);
+  [PIXEL.red, PIXEL.green, PIXEL.blue].forEach(({ position, size }, index) => {
+    view.setUint8(110 + 2 * index, position);
+    view.setUint8(111 + 2 * index, size);
+  });
+}
 
 export const multiboot1Info: InfoFormat = {
   structureSize: 120,
-  write(out, { commandLine, modules, memory, sections }) {
+  write(out, { commandLine, modules, memory, sections, framebuffer }) {
     const { view } = out;
     const pointer = (offset: number, address: bigint) => view.setUint32(offset, Number(address), true);
     let flags = FLAG.memory | FLAG.commandLine | FLAG.memoryMap | FLAG.loaderName;
@@ -60,6 +78,10 @@ export const multiboot1Info: InfoFormat = {
       view.setUint32(at + 20, entry.usable ? 1 : 2, true);
     });
     pointer(64, out.string(LOADER_NAME));
+    if (framebuffer) {
+      flags |= FLAG.framebuffer;
+      writeFramebuffer(view, framebuffer);
+    }
     view.setUint32(0, flags, true);
     return commandLineAt;
   },

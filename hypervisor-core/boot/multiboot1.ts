@@ -1,7 +1,7 @@
 /**
  * Multiboot 1 (specification 0.6.96): a header in the first 8 KiB, protected mode without paging, EAX = 0x2BADB002, EBX =
- * information structure. Video mode requests (flag 2) are not granted; the kernel is started and finds no video fields in
- * the information.
+ * information structure. Which video mode the header wants (flag 2) is not looked at: where the machine has a framebuffer, the
+ * information tells of it, else the kernel is started and finds no video fields there.
  */
 import { BootError, type BootImage, type BootRequest } from './boot-image.ts';
 import { protectedMode } from './cpu-state.ts';

@@ -1,7 +1,7 @@
 /**
  * Multiboot 2 (specification 2.0): a header in the first 32 KiB, protected mode without paging, EAX = 0x36D76289, EBX =
- * boot information. EFI entry points and boot services do not apply, a frame buffer is not granted, a relocatable kernel
- * is loaded where it is linked.
+ * boot information. EFI entry points and boot services do not apply. The framebuffer is the machine's, whichever the header
+ * prefers, and may be missing. A relocatable kernel is loaded where it is linked.
  */
 import { BootError, type BootImage, type BootRequest } from './boot-image.ts';
 import { protectedMode } from './cpu-state.ts';

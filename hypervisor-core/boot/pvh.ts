@@ -1,6 +1,6 @@
 /**
  * PVH, as Xen defines it for x86 HVM guests (docs/misc/pvh.pandoc): an ELF note of owner `Xen` and type 18 gives the
- * physical entry point; protected mode without paging, EBX = struct hvm_start_info.
+ * physical entry point; protected mode without paging, EBX = struct hvm_start_info. That has no field for a framebuffer.
  */
 import { BootError, type BootImage, type BootRequest } from './boot-image.ts';
 import { protectedMode } from './cpu-state.ts';

@@ -25,6 +25,7 @@ describe('the command line of run', () => {
       kernel,
       ...['--append', '-s quiet', '--initrd', kernel, '--memory', '1g', '--cpus', '2', '--personality', 'xen'],
       ...['--gdb', 'tcp:1234', '--gdb', 'unix:/tmp/g', '--inspect=unix:/tmp/i', '--wait', '--lifeline'],
+      ...['--framebuffer', '1024x768'],
       ...['--disk', '/a,b.img,persist', '--cpu', '-smap,+popcnt,-avx2'],
       ...['--serial2', '/tmp/two', '--serial4=/tmp/four'],
     ]);
@@ -35,6 +36,7 @@ describe('the command line of run', () => {
         memory: 2 ** 30,
         cpus: 2,
         personality: 'xen',
+        framebuffer: { width: 1024, height: 768 },
         disk: { path: '/a,b.img', persist: true },
         cpu: { hide: ['smap', 'avx2'], expose: ['popcnt'] },
       },
@@ -106,6 +108,7 @@ describe('the command line of run', () => {
       'firmware-log',
       'memory',
       'cpus',
+      'framebuffer',
       'cpu',
       'disk',
       'personality',
@@ -132,6 +135,9 @@ describe('the command line of run', () => {
     refused(/--memory must be a size such as 256M or 1G, not "lots"/, kernel, '--memory', 'lots');
     refused(/--memory 900T: this machine has \d+ MiB/, kernel, '--memory', '900T');
     refused(/--cpus must be a number/, kernel, '--cpus', 'two');
+    for (const size of ['1024', '1024x', '63x64', '64x4097', '0x10x10', '1024 x 768', '1024x768x24']) {
+      refused(/--framebuffer must be WIDTHxHEIGHT .* 64 to 4096, such as 1024x768/, kernel, '--framebuffer', size);
+    }
     refused(/--personality must be one of none, kvm, xen, hyperv/, kernel, '--personality', 'esxi');
     refused(/--cpu: "smap" must begin with -/, kernel, '--cpu', 'smap');
     refused(/--cpu: "simd" is no processor feature/, kernel, '--cpu', '-simd');

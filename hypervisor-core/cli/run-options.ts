@@ -8,6 +8,7 @@ import type { MachineOptions } from '../machine/machine.ts';
 import { BOOT_CHOICES, type BootChoice, FIRMWARE, parseBootChoice } from '../protocol/boot-choice.ts';
 import { type CpuChanges, parseCpuChanges } from '../protocol/cpu-features.ts';
 import { firmwareProblem } from '../protocol/firmware.ts';
+import { parseResolution, RESOLUTIONS, type Resolution } from '../protocol/framebuffer.ts';
 import type { Personality } from '../protocol/inspect.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { UsageError } from './usage-error.ts';
@@ -44,6 +45,7 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
   --cpus N              virtual CPUs (default 1)
   --disk FILE[,persist] raw disk image, a virtio block device; writes go to a throw-away overlay, or with
                         ",persist" to the file
+  --framebuffer SIZE    a linear framebuffer, e.g. 1024x768, 32 bits a pixel, of which multiboot kernels and Linux are told
   --cpu CHANGES         processor features, named as in /proc/cpuinfo, to hide or expose: -smap,-smep,+popcnt
   --personality NAME    hypercall interface: none, kvm, xen or hyperv (default: what the kernel asks for)
   --gdb ADDRESS         serve gdb or lldb at unix:PATH, tcp:PORT (this machine only) or tcp:HOST:PORT; may be repeated
@@ -58,7 +60,7 @@ The exit status is what the guest's debug-exit port gives ((value << 1) | 1, por
 
 /** Options that describe a machine, which a snapshot does by itself, but for the disk's image. */
 const kernelFlags = ['append', 'initrd', 'module', 'boot'] as const;
-const machineFlags = [...kernelFlags, 'firmware', 'memory', 'cpus', 'cpu', 'personality'] as const;
+const machineFlags = [...kernelFlags, 'firmware', 'memory', 'cpus', 'framebuffer', 'cpu', 'personality'] as const;
 const PERSONALITIES: readonly Personality[] = ['none', 'kvm', 'xen', 'hyperv'];
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -96,6 +98,7 @@ function machineOptions(values: Parsed['values'], positionals: Parsed['positiona
     memory: parseMemory(values.memory ?? '256M'),
     cpus: parseCpus(values.cpus ?? '1'),
     ...(values.disk === undefined ? {} : { disk: parseDisk(values.disk) }),
+    ...(values.framebuffer === undefined ? {} : { framebuffer: parseFramebuffer(values.framebuffer) }),
     ...(values.cpu === undefined ? {} : { cpu: parseCpu(values.cpu) }),
     ...(values.personality === undefined ? {} : { personality: parsePersonality(values.personality) }),
   };
@@ -143,6 +146,7 @@ function parse(args: readonly string[]) {
         boot: { type: 'string' },
         memory: { type: 'string' },
         cpus: { type: 'string' },
+        framebuffer: { type: 'string' },
         cpu: { type: 'string' },
         disk: { type: 'string' },
         personality: { type: 'string' },
@@ -220,6 +224,12 @@ function parseMemory(text: string): number {
 function parseCpus(text: string): number {
   if (!/^\d{1,4}$/.test(text)) throw new UsageError(`--cpus must be a number of virtual CPUs, not "${text}"`);
   return Number(text);
+}
+
+function parseFramebuffer(text: string): Resolution {
+  const resolution = parseResolution(text);
+  if (!resolution) throw new UsageError(`--framebuffer must be ${RESOLUTIONS}; not "${text}"`);
+  return resolution;
 }
 
 /** The file's name may hold commas. */

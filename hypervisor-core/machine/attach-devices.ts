@@ -73,7 +73,7 @@ interface DeviceWishes {
 }
 
 export function attachDevices(
-  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd' | 'romSize' | 'ramWritten'>,
+  setup: DeviceSetup & Pick<WorkerSetup, 'devices' | 'vmFd' | 'ramFd' | 'romSize' | 'framebufferSize' | 'ramWritten'>,
   events: DeviceEvents,
   { reset = false, memory: ram = new RamFile(setup.ramFd, setup, setup.ramWritten) }: DeviceWishes = {},
 ): AttachedDevices {

@@ -1,10 +1,11 @@
 /**
  * Guest RAM: a memfd that KVM maps and everybody else reads and writes by descriptor. RAM is one run of bytes in the
  * file and up to two in guest-physical space: what does not fit below the device hole goes on at 4 GiB. Behind it in the
- * file is the firmware's ROM, which ends at 4 GiB.
+ * file is the firmware's ROM, which ends at 4 GiB, and behind that the framebuffer.
  */
 import { readSync, writeSync } from 'node:fs';
 import { close, mapShared, memfd, punchHole, unmap } from '../kvm/libc.ts';
+import { FRAMEBUFFER_ADDRESS } from '../protocol/framebuffer.ts';
 import { PageSet } from './page-set.ts';
 
 /** First address that is never RAM: from 3 GiB to 4 GiB are the chips' and devices' registers. */
@@ -16,26 +17,37 @@ export interface RamRange {
   readonly gpa: number;
   readonly size: number;
   readonly offset: number;
-  /** ROM: neither the guest nor a device of its can write there. */
-  readonly readOnly?: boolean;
+  /** Neither the guest nor a device of its can write to ROM. */
+  readonly kind: 'ram' | 'rom' | 'framebuffer';
 }
 
-/** Bytes of RAM and ROM, whole pages. */
+/** Bytes of RAM, ROM and framebuffer, whole pages; 0 of what there is not. */
 export interface MemorySize {
   readonly ramSize: number;
   readonly romSize: number;
+  readonly framebufferSize: number;
 }
+
+/** Bytes of the file that holds it all. */
+export const wholeSize = ({ ramSize, romSize, framebufferSize }: MemorySize): number =>
+  ramSize + romSize + framebufferSize;
 
 /** Where `size` bytes of RAM lie. */
 export function ramRanges(size: number): RamRange[] {
   const low = Math.min(size, HOLE_START);
-  const ranges = [{ gpa: 0, size: low, offset: 0 }];
-  if (size > low) ranges.push({ gpa: FOUR_GIB, size: size - low, offset: low });
+  const ranges: RamRange[] = [{ gpa: 0, size: low, offset: 0, kind: 'ram' }];
+  if (size > low) ranges.push({ gpa: FOUR_GIB, size: size - low, offset: low, kind: 'ram' });
   return ranges;
 }
 
-const romRanges = ({ ramSize, romSize }: MemorySize): RamRange[] =>
-  romSize > 0 ? [{ gpa: FOUR_GIB - romSize, size: romSize, offset: ramSize, readOnly: true }] : [];
+/** All that lies in the file. */
+function memoryRanges({ ramSize, romSize, framebufferSize }: MemorySize): RamRange[] {
+  const others: RamRange[] = [
+    { gpa: FOUR_GIB - romSize, size: romSize, offset: ramSize, kind: 'rom' },
+    { gpa: FRAMEBUFFER_ADDRESS, size: framebufferSize, offset: ramSize + romSize, kind: 'framebuffer' },
+  ];
+  return [...ramRanges(ramSize), ...others.filter(({ size }) => size > 0)];
+}
 
 /** Reads and writes guest memory through its descriptor; every thread can have one. */
 export class RamFile {
@@ -49,8 +61,8 @@ export class RamFile {
   /** `written`: shared memory of {@link pageSetBytes} bytes, where it is to be noted which pages are written here. */
   constructor(fd: number, memory: MemorySize, written?: SharedArrayBuffer) {
     this.fd = fd;
-    this.size = memory.ramSize + memory.romSize;
-    this.ranges = [...ramRanges(memory.ramSize), ...romRanges(memory)];
+    this.size = wholeSize(memory);
+    this.ranges = memoryRanges(memory);
     this.#written = written && new PageSet(this.size, written);
   }
 
@@ -61,22 +73,22 @@ export class RamFile {
     return {
       offset: range.offset + gpa - range.gpa,
       length: Math.min(length, range.gpa + range.size - gpa),
-      readOnly: range.readOnly ?? false,
+      readOnly: range.kind === 'rom',
     };
   }
 
-  /** True when `gpa` is RAM or ROM. */
+  /** True when there is memory at `gpa`. */
   has(gpa: number): boolean {
     return this.#clip(gpa, 1).length === 1;
   }
 
-  /** Where the byte at `gpa` lies in the file; undefined outside of RAM. */
+  /** Where the byte at `gpa` lies in the file; undefined outside of what can be written. */
   place(gpa: number): number | undefined {
     const { offset, length, readOnly } = this.#clip(gpa, 1);
     return length === 1 && !readOnly ? offset : undefined;
   }
 
-  /** Where the byte at `gpa` lies in the file, RAM or ROM; undefined elsewhere. */
+  /** Where the byte at `gpa` lies in the file; undefined where there is no memory. */
   offset(gpa: number): number | undefined {
     const { offset, length } = this.#clip(gpa, 1);
     return length === 1 ? offset : undefined;
@@ -115,12 +127,12 @@ export class GuestRam extends RamFile {
   readonly address: number;
 
   constructor(memory: MemorySize, written?: SharedArrayBuffer) {
-    const size = memory.ramSize + memory.romSize;
+    const size = wholeSize(memory);
     super(memfd('ringside-ram', size), memory, written);
     this.address = mapShared(`mapping ${size} bytes of guest memory`, this.fd, size);
   }
 
-  /** Address in this process of the byte at `gpa`; undefined outside of RAM. */
+  /** Address in this process of the byte at `gpa`; undefined outside of what can be written. */
   host(gpa: number): bigint | undefined {
     const place = this.place(gpa);
     return place === undefined ? undefined : BigInt(this.address + place);

@@ -57,7 +57,7 @@ export function platformOf({ vcpu, ram, atomics, clock, state, vmFd, interrupts,
     },
     vcpu: vcpu.index,
     cpus,
-    ram: ram.ranges.filter(({ readOnly }) => !readOnly),
+    ram: ram.ranges.filter(({ kind }) => kind === 'ram'),
     state,
     now: () => clock.now(),
     xmm: () => {

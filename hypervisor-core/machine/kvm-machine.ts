@@ -206,7 +206,9 @@ export class KvmMachine implements Machine {
   }
 
   memoryMap(): MemoryMap {
-    return memoryMap(this.#hardware.ram.ranges, this.#image, this.#devices.models);
+    const { ram, wishes } = this.#hardware;
+    const { models } = this.#devices;
+    return memoryMap({ ranges: ram.ranges, framebuffer: wishes.framebuffer, image: this.#image, models });
   }
 
   devices(): DeviceState[] {

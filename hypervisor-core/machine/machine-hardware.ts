@@ -9,12 +9,13 @@ import { KvmStats } from '../kvm/stats.ts';
 import { KvmVcpu } from '../kvm/vcpu.ts';
 import { KvmVm } from '../kvm/vm.ts';
 import type { CpuChanges } from '../protocol/cpu-features.ts';
+import { framebufferBytes, type Resolution } from '../protocol/framebuffer.ts';
 import type { MachineInfo } from '../protocol/inspect.ts';
 import { VARIABLE_BYTES } from './agent-context.ts';
 import { deviceMemoryBytes } from './attach-devices.ts';
 import { guestCpuid } from './cpuid.ts';
 import { EXIT_MEMORY_BYTES } from './exit-memory.ts';
-import { GuestRam } from './guest-ram.ts';
+import { GuestRam, wholeSize } from './guest-ram.ts';
 import { hypercallMemoryBytes } from './hypercall-trace.ts';
 import { loadInitialState } from './initial-state.ts';
 import { MemorySlots } from './memory-slots.ts';
@@ -27,6 +28,7 @@ import { startChips } from './with-bios.ts';
 interface HardwareWishes {
   /** Bytes of the firmware's ROM; 0 when there is none. */
   readonly romSize: number;
+  readonly framebuffer?: Resolution | undefined;
   /** Sectors of the disk, where there is one. */
   readonly diskSectors?: number | undefined;
   /** Changes to what CPUID says. */
@@ -51,13 +53,14 @@ export class MachineHardware {
   readonly #undo: (() => void)[] = [];
 
   constructor(kvm: Kvm, info: MachineInfo, image: BootImage, wishes: HardwareWishes) {
-    const { romSize, diskSectors, changes } = wishes;
+    const { romSize, framebuffer, diskSectors, changes } = wishes;
     this.info = info;
     this.wishes = wishes;
     this.strategy = debugStrategy(info.host);
     try {
-      const ramWritten = new SharedArrayBuffer(pageSetBytes(info.memory + romSize));
-      this.ram = this.#made(new GuestRam({ ramSize: info.memory, romSize }, ramWritten));
+      const size = { ramSize: info.memory, romSize, framebufferSize: framebuffer ? framebufferBytes(framebuffer) : 0 };
+      const ramWritten = new SharedArrayBuffer(pageSetBytes(wholeSize(size)));
+      this.ram = this.#made(new GuestRam(size, ramWritten));
       this.vm = this.#made(new KvmVm(kvm));
       this.vm.createChips();
       if (info.bootProtocol === 'sector') startChips(this.vm);
@@ -67,8 +70,7 @@ export class MachineHardware {
       this.#shared = {
         vmFd: this.vm.fd,
         ramFd: this.ram.fd,
-        ramSize: info.memory,
-        romSize,
+        ...size,
         ramWritten,
         cpus: info.cpus,
         runBytes: kvm.runBytes,

@@ -1,12 +1,21 @@
 /** Makes a machine: host probe, RAM, chips, vCPUs with their workers, devices, kernel image, run control. */
 import { version } from '../../package.json';
 import { boot } from '../boot/boot.ts';
-import type { AddressRange, BootImage, BootRequest } from '../boot/boot-image.ts';
+import type { AddressRange, BootFramebuffer, BootImage, BootRequest } from '../boot/boot-image.ts';
 import { ACPI_TABLES, acpiTables } from '../devices/acpi/acpi-tables.ts';
 import type { Disk } from '../devices/disk/disk.ts';
 import { type DiskChoice, DiskError, openDisk } from '../devices/disk/open-disk.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { CpuChanges } from '../protocol/cpu-features.ts';
+import {
+  FRAMEBUFFER_ADDRESS,
+  formatResolution,
+  framebufferBytes,
+  isResolution,
+  RESOLUTIONS,
+  type Resolution,
+  strideOf,
+} from '../protocol/framebuffer.ts';
 import type { HostReport, MachineInfo, Personality } from '../protocol/inspect.ts';
 import type { Machine } from './api.ts';
 import { openCallSites } from './call-sites.ts';
@@ -27,6 +36,8 @@ export interface MachineOptions {
   readonly personality?: Personality;
   /** Changes to what CPUID says. */
   readonly cpu?: CpuChanges;
+  /** Of the linear framebuffer; there is none when absent. */
+  readonly framebuffer?: Resolution;
   /** Raw image of the disk. */
   readonly disk?: DiskChoice;
 }
@@ -35,7 +46,7 @@ export interface MachineOptions {
 export class MachineError extends Error {
   constructor(
     message: string,
-    readonly option?: 'memory' | 'cpus' | 'cpu' | 'disk' | 'host',
+    readonly option?: 'memory' | 'cpus' | 'cpu' | 'disk' | 'framebuffer' | 'host',
   ) {
     super(message);
     this.name = 'MachineError';
@@ -46,7 +57,7 @@ const PAGE = 4096;
 const LEAST_MEMORY = 1 << 20;
 const MOST_CPUS = 64;
 
-function check({ memory, cpus }: MachineOptions): void {
+function check({ memory, cpus, framebuffer }: MachineOptions): void {
   if (!Number.isSafeInteger(memory) || memory % PAGE !== 0 || memory < LEAST_MEMORY) {
     throw new MachineError(
       `Guest memory must be at least 1 MiB and a multiple of 4 KiB, not ${memory} bytes.`,
@@ -55,6 +66,10 @@ function check({ memory, cpus }: MachineOptions): void {
   }
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > MOST_CPUS) {
     throw new MachineError(`The number of vCPUs must be from 1 to ${MOST_CPUS}, not ${cpus}.`, 'cpus');
+  }
+  if (framebuffer && !isResolution(framebuffer)) {
+    const given = formatResolution(framebuffer);
+    throw new MachineError(`The framebuffer must be ${RESOLUTIONS}; not ${given}.`, 'framebuffer');
   }
 }
 
@@ -75,9 +90,19 @@ function checkedDisk(choice: DiskChoice): Disk {
 const addressRanges = (memory: number): AddressRange[] =>
   ramRanges(memory).map(({ gpa, size }) => ({ start: BigInt(gpa), end: BigInt(gpa) + BigInt(size) }));
 
-function bootImage({ boot: request, memory }: MachineOptions): BootImage {
+const bootFramebuffer = (resolution: Resolution): BootFramebuffer => ({
+  ...resolution,
+  address: BigInt(FRAMEBUFFER_ADDRESS),
+  size: framebufferBytes(resolution),
+  stride: strideOf(resolution),
+});
+
+function bootImage({ boot: request, memory, framebuffer }: MachineOptions): BootImage {
   if ('image' in request) return request.image;
-  const whole = { rsdp: BigInt(ACPI_TABLES), ...request, ram: addressRanges(memory) };
+  const whole = {
+    ...{ rsdp: BigInt(ACPI_TABLES), ...request, ram: addressRanges(memory) },
+    ...(framebuffer && { framebuffer: bootFramebuffer(framebuffer) }),
+  };
   const image = boot(whole);
   return image.protocol === 'sector' ? withBios(image, whole) : image;
 }
@@ -122,7 +147,8 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   let disk: Disk | undefined;
   try {
     disk = options.disk && checkedDisk(options.disk);
-    const wishes = { romSize: image.romSize ?? 0, diskSectors: disk?.sectors, changes: options.cpu };
+    const { framebuffer, cpu: changes } = options;
+    const wishes = { romSize: image.romSize ?? 0, framebuffer, diskSectors: disk?.sectors, changes };
     machine = new KvmMachine(new MachineHardware(kvm, info, image, wishes), image, disk);
   } catch (error) {
     disk?.close();

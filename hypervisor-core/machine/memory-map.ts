@@ -1,8 +1,9 @@
 /** Guest-physical space and ports as the memory map view shows them. */
 import type { BootImage } from '../boot/boot-image.ts';
 import type { DeviceModel } from '../devices/device.ts';
+import { type Resolution, strideOf } from '../protocol/framebuffer.ts';
 import { hex } from '../protocol/hex.ts';
-import type { MemoryMap, MemoryRegion, PortRegion } from '../protocol/inspect.ts';
+import type { MemoryMap, MemoryRegion, PortRegion, Screen } from '../protocol/inspect.ts';
 import type { RamRange } from './guest-ram.ts';
 
 interface Span {
@@ -12,6 +13,7 @@ interface Span {
   readonly name: string;
   readonly detail?: string;
   readonly gva?: bigint | undefined;
+  readonly screen?: Screen;
 }
 
 /** Register windows of the chips in the kernel, and the pages that KVM on Intel keeps for itself. */
@@ -32,15 +34,30 @@ const chipPorts: readonly PortRegion[] = [
 
 const FOUR_GIB = 1n << 32n;
 
-export function memoryMap(
-  ranges: readonly RamRange[],
-  { segments, zeroed, memory = [] }: BootImage,
-  models: readonly DeviceModel[],
-): MemoryMap {
+/** What a run of memory is, for a person. */
+function described(kind: RamRange['kind'], framebuffer: Resolution | undefined): Omit<Span, 'start' | 'end'> {
+  if (kind !== 'framebuffer' || !framebuffer) return { kind, name: kind.toUpperCase() };
+  const { width, height } = framebuffer;
+  const screen = { width, height, stride: strideOf(framebuffer), format: 'XRGB8888' } as const;
+  return {
+    ...{ kind, name: `Framebuffer ${width} × ${height}, 32 bits a pixel`, screen },
+    detail: `${screen.format}, ${screen.stride} bytes a row`,
+  };
+}
+
+interface MappedParts {
+  readonly ranges: readonly RamRange[];
+  readonly framebuffer: Resolution | undefined;
+  readonly image: BootImage;
+  readonly models: readonly DeviceModel[];
+}
+
+export function memoryMap({ ranges, framebuffer, image, models }: MappedParts): MemoryMap {
+  const { segments, zeroed, memory = [] } = image;
   const ram = ranges.map(
-    ({ gpa, size, readOnly }): Span => ({
+    ({ gpa, size, kind }): Span => ({
       ...{ start: BigInt(gpa), end: BigInt(gpa + size) },
-      ...(readOnly ? { kind: 'rom', name: 'ROM' } : { kind: 'ram', name: 'RAM' }),
+      ...described(kind, framebuffer),
     }),
   );
   const images = segments.map(

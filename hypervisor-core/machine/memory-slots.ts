@@ -15,7 +15,7 @@ type SlotShape = Pick<MemorySlot, 'gpa' | 'size' | 'readOnly'> & { readonly offs
 /** Memory cut up so that the pages in `readOnly` (guest-physical, page-aligned) stand alone; all of ROM is read-only. */
 function slotShapes(ranges: readonly RamRange[], readOnly: ReadonlySet<number>): SlotShape[] {
   return ranges.flatMap((range) => {
-    const rom = range.readOnly ?? false;
+    const rom = range.kind === 'rom';
     const cuts = rom ? [] : [...readOnly].filter((page) => page >= range.gpa && page < range.gpa + range.size);
     const shapes: SlotShape[] = [];
     let from = range.gpa;

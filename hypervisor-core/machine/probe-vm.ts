@@ -65,7 +65,7 @@ export class ProbeVm {
   #beats = 0;
 
   constructor(kvm: Kvm, cpuid: readonly CpuidEntry[]) {
-    this.ram = new GuestRam({ ramSize: RAM, romSize: 0 });
+    this.ram = new GuestRam({ ramSize: RAM, romSize: 0, framebufferSize: 0 });
     this.vm = new KvmVm(kvm);
     this.vm.createChips();
     this.vm.setMemorySlot({ slot: 0, gpa: 0, size: RAM, hva: this.ram.address, readOnly: false });

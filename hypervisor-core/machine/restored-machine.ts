@@ -5,9 +5,10 @@ import type { DiskChoice } from '../devices/disk/open-disk.ts';
 import { BOOT_PROTOCOLS, FIRMWARE } from '../protocol/boot-choice.ts';
 import { type CpuChanges, parseCpuChanges } from '../protocol/cpu-features.ts';
 import { firmwareProblem } from '../protocol/firmware.ts';
+import { parseResolution } from '../protocol/framebuffer.ts';
 import { type Machine, SnapshotError } from './api.ts';
 import { createMachine } from './machine.ts';
-import { type SnapshotMachine, SnapshotReader } from './snapshot-file.ts';
+import { NO_FRAMEBUFFER, type SnapshotMachine, SnapshotReader } from './snapshot-file.ts';
 
 /**
  * Makes a machine that stands where the one in the file stood, with the image that its disk began with. Throws as
@@ -17,7 +18,9 @@ export async function restoreMachine(path: string, disk?: DiskChoice): Promise<M
   const reader = await SnapshotReader.open(path);
   const { machine: wanted } = await reader.head().finally(() => reader.close());
   const protocol = ([...BOOT_PROTOCOLS, FIRMWARE] as const).find((name) => name === wanted.bootProtocol);
-  if (!protocol || (wanted.rom !== 0 && firmwareProblem(wanted.rom))) {
+  const framebuffer = parseResolution(wanted.framebuffer);
+  const noSuch = wanted.framebuffer !== NO_FRAMEBUFFER && !framebuffer;
+  if (!protocol || noSuch || (wanted.rom !== 0 && firmwareProblem(wanted.rom))) {
     throw new SnapshotError(`${path} cannot be used: its head is damaged.`);
   }
   if (wanted.disk > 0 && !disk)
@@ -34,6 +37,7 @@ export async function restoreMachine(path: string, disk?: DiskChoice): Promise<M
   const machine = await createMachine({
     ...{ boot: { name, image: nothing }, memory, cpus, personality, cpu: cpuOf(path, wanted) },
     ...(disk && { disk }),
+    ...(framebuffer && { framebuffer }),
   });
   try {
     const info = await machine.snapshots.load(path);

@@ -16,6 +16,8 @@ export interface WorkerSetup {
   readonly ramSize: number;
   /** Bytes of the firmware's ROM below 4 GiB; 0 when there is none. */
   readonly romSize: number;
+  /** Bytes of the framebuffer; 0 when there is none. */
+  readonly framebufferSize: number;
   /** Which pages of RAM this process has written: a PageSet. */
   readonly ramWritten: SharedArrayBuffer;
   /** Number of vCPUs. */

@@ -5,12 +5,14 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { formatCpuChanges } from '../protocol/cpu-features.ts';
+import { formatResolution } from '../protocol/framebuffer.ts';
 import type { MachineInfo, SnapshotInfo } from '../protocol/inspect.ts';
 import { SnapshotError } from './api.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import { PAGE } from './memory-slots.ts';
 
-const MAGIC = Buffer.from('ringside snapshot 3\n');
+const MAGIC = Buffer.from('ringside snapshot 4\n');
+export const NO_FRAMEBUFFER = 'none';
 const MOST_HEAD = 64 << 20;
 /** Pages of one run. */
 const MOST_RUN = 1024;
@@ -25,6 +27,8 @@ export type SnapshotMachine = Pick<MachineInfo, 'program' | 'bootProtocol' | 'cp
   readonly disk: number;
   /** Bytes of the firmware's ROM; 0 when there is none. Its contents are kept with those of RAM. */
   readonly rom: number;
+  /** Its resolution as `--framebuffer` takes it, or `none`; its contents are kept with those of RAM, too. */
+  readonly framebuffer: string;
 };
 
 export interface SnapshotHead {
@@ -43,7 +47,8 @@ export const machineOf = ({ info, wishes }: Pick<MachineHardware, 'info' | 'wish
   const { program, bootProtocol, cpus, memory, personality, host } = info;
   const cpu = formatCpuChanges(wishes.changes ?? { hide: [], expose: [] });
   const [disk, rom] = [wishes.diskSectors ?? 0, wishes.romSize];
-  return { program, bootProtocol, cpus, memory, personality, kvm: host.module, cpu, disk, rom };
+  const framebuffer = wishes.framebuffer ? formatResolution(wishes.framebuffer) : NO_FRAMEBUFFER;
+  return { program, bootProtocol, cpus, memory, personality, kvm: host.module, cpu, disk, rom, framebuffer };
 };
 
 const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
@@ -145,6 +150,7 @@ function checkedHead({ machine, info, state }: SnapshotHead): SnapshotHead {
     cpu: '',
     disk: 0,
     rom: 0,
+    framebuffer: '',
   };
   if (!sameShape(shape, machine)) throw new TypeError('machine');
   if (!sameShape({ name: '', time: 0, taken: '', bytes: 0 }, info)) throw new TypeError('info');

@@ -233,6 +233,7 @@ function misfit(theirs: SnapshotMachine, ours: SnapshotMachine): string | undefi
     cpu: 'processor features',
     disk: 'sectors of the disk',
     rom: 'bytes of firmware',
+    framebuffer: 'framebuffer',
   } as const;
   const differs = (Object.keys(names) as (keyof typeof names)[]).find((key) => theirs[key] !== ours[key]);
   return differs && `its ${names[differs]}: ${theirs[differs]}, not ${ours[differs]}`;

@@ -6,6 +6,7 @@
  * Times are microseconds since the machine was made; sizes and lengths are bytes; bytes are base64.
  */
 import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import type { Resolution } from './framebuffer.ts';
 import type { Hex } from './hex.ts';
 
 // ---------------------------------------------------------------- machine
@@ -275,11 +276,21 @@ export interface MemoryRegion {
   /** First address after the region. */
   readonly end: Hex;
   /** `tables`: pages that hold page tables, which the map of a core does not have. `told`: RAM as the kernel is told of it (e820, or what its boot protocol has instead). */
-  readonly kind: 'ram' | 'rom' | 'mmio' | 'hole' | 'reserved' | 'told' | 'tables' | 'image';
+  readonly kind: 'ram' | 'rom' | 'framebuffer' | 'mmio' | 'hole' | 'reserved' | 'told' | 'tables' | 'image';
   readonly name: string;
   /** Guest-virtual address of the first byte, where the kernel's file says it. */
   readonly virtual?: Hex;
   readonly detail?: string;
+  /** What is drawn there: of a framebuffer, where it is known. */
+  readonly screen?: Screen;
+}
+
+/** How pixels lie in a framebuffer, from its first byte on. */
+export interface Screen extends Resolution {
+  /** Bytes from a row to the next. */
+  readonly stride: number;
+  /** 32 bits, little-endian, as DRM names it. */
+  readonly format: 'XRGB8888';
 }
 
 export interface PortRegion {

@@ -106,6 +106,7 @@ describe('bad launch attributes', () => {
       /no ELF note that gives an entry point for PVH/,
     ],
     ['a bad personality', { program: SAMPLE, personality: 'vax' }, /"personality" must be one of/],
+    ['a bad framebuffer', { program: SAMPLE, framebuffer: '1024' }, /"framebuffer" must be WIDTHxHEIGHT .* not "1024"/],
     ['a bad source map', { program: SAMPLE, sourceMap: ['x'] }, /"sourceMap" must map/],
     ['bad arguments', { program: SAMPLE, args: [1] }, /"args" must be/],
     ['a bad flag', { program: SAMPLE, stopOnEntry: 'yes' }, /"stopOnEntry" must be true or false/],

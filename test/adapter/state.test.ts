@@ -25,7 +25,7 @@ function given<Part>(part: Part | { error: string } | undefined): Part {
 describe('state of the machine', { skip: noKvm }, () => {
   test('all parts at once, and only those asked for', () =>
     withAdapter(coreAdapter, async (client) => {
-      await stopAt(client, 'showcase-end');
+      await stopAt(client, 'showcase-end', { framebuffer: '640x480' });
       const all = await client.request('ringside/snapshot', { threadId: 1, parts: EVERYTHING });
       const groups = given<readonly RegisterGroup[]>(all.registers);
       assert.deepEqual(groups.map(({ name }) => name).slice(0, 5), [
@@ -52,6 +52,8 @@ describe('state of the machine', { skip: noKvm }, () => {
       const top = BigInt(root.cr3);
       assert.ok(map.pageTables.some(({ start, end }) => BigInt(start) <= top && top < BigInt(end)));
       assert.ok(map.regions.some(({ kind, name }) => kind === 'told' && name === 'usable'));
+      const screen = { width: 640, height: 480, stride: 2560, format: 'XRGB8888' };
+      assert.deepEqual(map.regions.find(({ kind }) => kind === 'framebuffer')?.screen, screen);
       assert.ok(map.regions.some(({ kind, virtual }) => kind === 'image' && virtual !== undefined));
       const some: MachineSnapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['memoryMap'] });
       assert.deepEqual(Object.keys(some).sort(), ['memoryMap', 'threadId']);

@@ -25,6 +25,7 @@ test('what cannot be done is said in one line', () => {
   writeFileSync(text, 'not a kernel\n');
   const refusals: readonly (readonly [words: RegExp, args: readonly string[]])[] = [
     [/--cpus: .* from 1 to 64, not 65/, [sampleKernel, '--cpus', '65']],
+    [/--framebuffer must be WIDTHxHEIGHT .*; not "9x9"/, [sampleKernel, '--framebuffer', '9x9']],
     [/--gdb: cannot listen on unix:.*the folder does not exist/, [sampleKernel, '--gdb', `unix:${folder}/x/y`]],
     [/notes\.txt/, [text]],
   ];

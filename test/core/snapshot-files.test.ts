@@ -78,6 +78,7 @@ describe('snapshot files', () => {
       [/head is damaged/, edited('{', '[')],
       [/head is damaged/, edited('"cpus":1', '"cpus":"one"')],
       [/from 1 to 64, not 65/, edited('"cpus":1', '"cpus":65')],
+      [/head is damaged/, edited('"framebuffer":"none"', '"framebuffer":"9x9"')],
       [/another version of the devices/, edited('"mpState":', '"state":')],
       [/another machine: its KVM module/, edited('"kvm":"', '"kvm":"not_')],
       [/no name for a snapshot/, edited('"name":"entered"', '"name":"../up"')],

@@ -204,6 +204,7 @@ describe('a QEMU of our own', { skip: noQemu, timeout: 300_000 }, () => {
       for (const [attributes, message] of [
         [{ gdb: 'tcp:1234' }, /"gdb": QEMU has one GDB stub/],
         [{ personality: 'xen' }, /"personality": .*no xen/],
+        [{ framebuffer: '1024x768' }, /"framebuffer": QEMU's own loader/],
         [{ boot: 'flat32' }, /"boot": .*not flat32/],
       ] as const) {
         const response = await client.send('launch', { program: SAMPLE, backend: 'qemu', ...attributes });

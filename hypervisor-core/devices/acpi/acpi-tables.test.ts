@@ -112,7 +112,7 @@ describe('ACPI tables', () => {
       assert.match(dsdt, /Name \(_HID, EisaId \("PNP0A03"\)/);
       assert.match(dsdt, /Name \(_HID, EisaId \("PNP0303"\)/);
       assert.match(dsdt, /IRQNoFlags \(\)\s+\{1\}/);
-      assert.match(dsdt, /0xC0000000,\s+\/\/ Range Minimum\s+0xFEBFFFFF,/);
+      assert.match(dsdt, /0xC4000000,\s+\/\/ Range Minimum\s+0xFEBFFFFF,/);
       assert.match(dsdt, /IO \(Decode16,\s+0x0CF8,/);
       // What was disassembled compiles, without a word against it.
       const compiled = spawnSync('iasl', ['-we', join(folder, 'DSDT.dsl')], { encoding: 'utf8', cwd: folder });

@@ -1,4 +1,5 @@
 /** The DSDT: how the machine is switched off, and what lies behind the PCI host bridge. */
+import { FRAMEBUFFER_ADDRESS, FRAMEBUFFER_ROOM } from '../../protocol/framebuffer.ts';
 import { PCI_LAYOUT } from '../pci/pci-layout.ts';
 import { acpiTable } from './acpi-table.ts';
 import {
@@ -19,8 +20,8 @@ const REVISION = 2;
 const SLP_TYP = 5;
 
 const CONFIG_PORTS = { first: 0xcf8, count: 8 };
-/** From the end of the lowest RAM to the I/O APIC. */
-const PCI_MEMORY = { first: 0xc000_0000, last: 0xfebf_ffff };
+/** From the end of the lowest RAM, and of the framebuffer's place behind it, to the I/O APIC. */
+const PCI_MEMORY = { first: FRAMEBUFFER_ADDRESS + FRAMEBUFFER_ROOM, last: 0xfebf_ffff };
 
 /** The 8042, without which SeaBIOS has no keys. */
 const KEYBOARD = { data: 0x60, command: 0x64, irq: 1 };

@@ -4,7 +4,12 @@ import type { MemoryMap, MemoryRegion } from '../../protocol/inspect.ts';
 import type { MonitorCommand } from './monitor-command.ts';
 
 /** QEMU's words for what answers an access. Other kinds tell of memory that one of these is. */
-const KINDS: Partial<Record<MemoryRegion['kind'], string>> = { ram: 'ram', rom: 'rom', mmio: 'i/o' };
+const KINDS: Partial<Record<MemoryRegion['kind'], string>> = {
+  ram: 'ram',
+  rom: 'rom',
+  framebuffer: 'ram',
+  mmio: 'i/o',
+};
 
 export const memoryTree: MonitorCommand = {
   name: 'info mtree',
@@ -13,18 +18,18 @@ export const memoryTree: MonitorCommand = {
   run({ machine }, argument) {
     const map = machine.memoryMap();
     if (argument === '-f') return flatViews(map);
-    return map.regions
-      .map(({ start, end, kind, name }) => `  ${range(parseHex(start), parseHex(end) - 1n)} (${kind}): ${name}\n`)
-      .join('');
+    return map.regions.map((region) => `  ${range(region)} (${region.kind}): ${nameOf(region)}\n`).join('');
   },
 };
 
 function flatViews({ regions, ports }: MemoryMap): string {
-  const memory = regions.flatMap(({ start, end, kind, name }) => {
-    const word = KINDS[kind];
-    return word ? [`  ${range(parseHex(start), parseHex(end) - 1n)} (prio 0, ${word}): ${name}`] : [];
+  const memory = regions.flatMap((region) => {
+    const word = KINDS[region.kind];
+    return word ? [`  ${range(region)} (prio 0, ${word}): ${nameOf(region)}`] : [];
   });
-  const io = ports.map(({ first, last, device }) => `  ${range(BigInt(first), BigInt(last))} (prio 0, i/o): ${device}`);
+  const io = ports.map(
+    ({ first, last, device }) => `  ${fromTo(BigInt(first), BigInt(last))} (prio 0, i/o): ${device}`,
+  );
   return [
     ...['FlatView #0', ' AS "memory", root: system', ' Root memory region: system', ...memory, ''],
     ...['FlatView #1', ' AS "I/O", root: io', ' Root memory region: io', ...io, ''],
@@ -33,7 +38,12 @@ function flatViews({ regions, ports }: MemoryMap): string {
     .join('');
 }
 
+const range = ({ start, end }: MemoryRegion) => fromTo(parseHex(start), parseHex(end) - 1n);
+
+/** With how pixels lie in it, of what is a screen's. */
+const nameOf = ({ name, screen, detail }: MemoryRegion) => (screen ? `${name}, ${detail}` : name);
+
 /** From the first to the last address. */
-function range(first: bigint, last: bigint): string {
+function fromTo(first: bigint, last: bigint): string {
   return [first, last].map((address) => address.toString(16).padStart(16, '0')).join('-');
 }
