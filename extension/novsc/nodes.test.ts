@@ -248,6 +248,7 @@ test('the memory map puts images inside the RAM that holds them', () => {
     'RAM: 0x00100000–0x0fffffff  255 MiB',
     '  usable: 0x00100000–0x0fffffff  255 MiB  e820',
     '    kernel.elf: 0x00100000–0x0011bfff  112 KiB  .text .rodata .data',
+    'Framebuffer 256 × 192, 32 bits a pixel: 0xc0000000–0xc002ffff  192 KiB  XRGB8888, 1024 bytes a row',
     'I/O APIC: 0xfec00000–0xfec00fff  4 KiB',
     'Local APIC: 0xfee00000–0xfee00fff  4 KiB',
     'Page tables: 1 range',

@@ -142,6 +142,12 @@ describe('editors', () => {
       for (const action of ['Physical memory', 'Memory', 'Disassembly', 'Page walk']) {
         await details.getByRole('button', { name: action, exact: true }).waitFor();
       }
+      await page.locator('.legend').getByText('framebuffer').waitFor();
+      await region('Framebuffer 256 × 192, 32 bits a pixel (framebuffer): 0xc0000000–0xc002ffff, 192 KiB').click();
+      await details.getByText('XRGB8888, 1024 bytes a row').waitFor();
+      await details.getByRole('button', { name: 'Physical memory', exact: true }).waitFor();
+      await tab('Regions');
+      await row(/c0000000.*c002ffff.*192 KiB.*framebuffer.*Framebuffer 256 × 192/).waitFor();
       await readableInEveryTheme(workbench, {
         ...{ name: 'memory-map', page },
         looks: [

@@ -76,6 +76,10 @@ describe('attach', { skip: noQemu, timeout: 300_000 }, () => {
         assert.ok((interrupts.unknown?.length ?? 0) > 0);
         const { regions, ports } = snapshot.memoryMap as MemoryMapPart;
         assert.ok(regions.some(({ kind, end }) => kind === 'ram' && BigInt(end) === 64n << 20n));
+        const [framebuffer, ...others] = regions.filter(({ kind }) => kind === 'framebuffer');
+        assert.ok(framebuffer, 'QEMU has a VGA of 16 MiB');
+        assert.deepEqual([framebuffer.name, others], ['vga.vram', []]);
+        assert.equal(BigInt(framebuffer.end) - BigInt(framebuffer.start), 16n << 20n);
         assert.ok(ports.some(({ first, last }) => first <= 0x20 && last >= 0x21));
         const registers = (snapshot.registers as readonly RegisterGroup[]).flatMap((group) => group.registers);
         const idtr = registers.find(({ name }) => name === 'idtr_base');

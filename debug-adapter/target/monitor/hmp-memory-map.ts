@@ -18,6 +18,8 @@ const KINDS: Readonly<Record<string, MemoryRegion['kind']>> = {
   'nv-ram': 'ram',
   nv: 'ram',
 };
+/** What QEMU calls the RAM that its displays are drawn from. It does not tell what is drawn in it, and how. */
+const FRAMEBUFFERS: ReadonlySet<string> = new Set(['vga.vram', 'qxl.vgavram', 'bochs-display-vram']);
 /** What QEMU keeps to itself where no port is. */
 const NO_DEVICE = 'io';
 
@@ -34,7 +36,7 @@ export function parseMemoryMap(text: string): MemoryMap | undefined {
     regions: memory.rows.map(({ start, end, kind, name }) => ({
       start: hex(start),
       end: hex(end),
-      kind: KINDS[kind] ?? 'reserved',
+      kind: kind === 'ram' && FRAMEBUFFERS.has(name) ? 'framebuffer' : (KINDS[kind] ?? 'reserved'),
       name,
     })),
     ports: (ports?.rows ?? [])

@@ -63,6 +63,8 @@ test('info mtree -f', () => {
  Root memory region: system
   0000000000000000-00000000000bffff (prio 0, ram): pc.ram
   00000000000c0000-00000000000dffff (prio 1, rom): pc.rom @0000000000000010 KVM
+  00000000fd000000-00000000fdffffff (prio 1, ram): vga.vram
+  00000000febf0000-00000000febf017f (prio 0, i/o): edid
   00000000fec00000-00000000fec00fff (prio 0, i/o): ioapic
 FlatView #1
  AS "I/O", root: io
@@ -72,6 +74,8 @@ FlatView #1
   assert.deepEqual(map?.regions, [
     { start: '0x0', end: '0xc0000', kind: 'ram', name: 'pc.ram' },
     { start: '0xc0000', end: '0xe0000', kind: 'rom', name: 'pc.rom' },
+    { start: '0xfd000000', end: '0xfe000000', kind: 'framebuffer', name: 'vga.vram' },
+    { start: '0xfebf0000', end: '0xfebf0180', kind: 'mmio', name: 'edid' },
     { start: '0xfec00000', end: '0xfec01000', kind: 'mmio', name: 'ioapic' },
   ]);
   assert.deepEqual(map?.ports, [{ first: 0, last: 7, device: 'dma-chan' }]);

@@ -29,7 +29,10 @@ export function Picture({ map, post }: { readonly map: MemoryMapPart; readonly p
   return (
     <>
       <Legend
-        keys={(['ram', 'told', 'image', 'tables', 'mmio', 'reserved'] as const).map((kind) => [kind, kindNames[kind]])}
+        keys={(['ram', 'told', 'image', 'tables', 'framebuffer', 'mmio', 'reserved'] as const).map((kind) => [
+          kind,
+          kindNames[kind],
+        ])}
       />
       <div class="strips">
         {strips.map(({ key, ...strip }, depth) => (

@@ -416,6 +416,11 @@ export const memoryMap: MemoryMapPart = {
       ...{ start: '0x100000', end: '0x11c000', kind: 'image', name: 'kernel.elf', detail: '.text .rodata .data' },
       virtual: hex(KERNEL),
     },
+    {
+      ...{ start: '0xc0000000', end: '0xc0030000', kind: 'framebuffer' },
+      ...{ name: 'Framebuffer 256 × 192, 32 bits a pixel', detail: 'XRGB8888, 1024 bytes a row' },
+      screen: { width: 256, height: 192, stride: 1024, format: 'XRGB8888' },
+    },
     { start: '0xfec00000', end: '0xfec01000', kind: 'mmio', name: 'I/O APIC' },
     { start: '0xfee00000', end: '0xfee01000', kind: 'mmio', name: 'Local APIC' },
   ],
