@@ -3,6 +3,7 @@
  * which writes the result over the number in the caller's RAX (xen/arch/x86/pv/hypercall.c).
  */
 import { type Call, printable } from './abi.ts';
+import { stubReturn } from './stub-return.ts';
 import { xen } from './xen.ts';
 import { integer, multicallEntry, pointer } from './xen-call.ts';
 import { mmuOperations, shutdownReasons } from './xen-names.ts';
@@ -10,10 +11,10 @@ import { mmuOperations, shutdownReasons } from './xen-names.ts';
 /** struct cpu_user_regs (xen/include/public/arch-x86/xen-x86_64.h), as far as a call is in it. */
 const AT = {
   ...{ rbp: 32, rbx: 40, r10: 56, r9: 64, r8: 72, rax: 80, rcx: 88, rdx: 96, rsi: 104, rdi: 112 },
-  ...{ rip: 128, cs: 136 },
+  ...{ rip: 128, cs: 136, rsp: 152 },
 };
 /** Bytes of it that are read. */
-const FRAME_BYTES = 144;
+const FRAME_BYTES = 160;
 /** FLAT_RING3_CS64: SYSCALL of a 64-bit domain leaves it there. */
 const CS64 = 0xe033;
 const FIRST_64_BIT = 1n << 32n;
@@ -34,6 +35,7 @@ type Read = (address: bigint, length: number) => Uint8Array;
 export interface PvCaller {
   readonly call: Call;
   readonly rip: bigint;
+  readonly rsp: bigint;
   readonly rax: bigint;
 }
 
@@ -58,8 +60,12 @@ export function pvCaller(frame: bigint, read: Read): PvCaller | undefined {
     longMode: cs === CS64 || rip >= FIRST_64_BIT,
     cpl: cs & 3,
   });
-  return { call, rip, rax: word('rax') };
+  return { call, rip, rsp: word('rsp'), rax: word('rax') };
 }
+
+/** Where the domain's stub for calls returns to; undefined where it calls without one. */
+export const pvReturn = ({ call: { wordBytes }, rip, rsp }: PvCaller, read: Read): bigint | undefined =>
+  stubReturn({ rip, rsp, wordBytes }, read);
 
 /** What came of the call that `before` made, by its registers when Xen is done with it. */
 export function pvOutcome(before: PvCaller, after: PvCaller, read: Read): PvOutcome {

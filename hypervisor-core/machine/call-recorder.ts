@@ -2,7 +2,7 @@
  * Traces the calls that domains make to a hypervisor in the guest, on the vCPU's worker: each from where it begins, a
  * function of that hypervisor's, to where that returns. A processor of Xen's makes one call at a time on its own stack.
  */
-import { type PvCaller, pvCaller, pvOutcome, pvText } from '../hypercalls/xen-pv.ts';
+import { type PvCaller, pvCaller, pvOutcome, pvReturn, pvText } from '../hypercalls/xen-pv.ts';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import type { HypercallRing } from '../trace/hypercall-ring.ts';
@@ -103,9 +103,11 @@ export class CallRecorder {
     if (!caller) return undefined;
     const { call, rip } = caller;
     const text = pvText(call, memory);
+    const from = pvReturn(caller, memory);
     const time = clock.now();
     const event: HypercallEvent = {
       ...{ time, vcpu, cpl: call.cpl, rip, abi: 'xen' },
+      ...(from !== undefined && { caller: from }),
       ...{ number: call.number, arguments: call.arguments },
       ...(text !== undefined && { text }),
     };

@@ -10,7 +10,7 @@ export interface HypercallEvent {
   readonly cpl: number;
   /** Address of the instruction after the call. */
   readonly rip: bigint;
-  /** Where a hypercall page returns to. */
+  /** Where a hypercall page, or a domain's stub for calls, returns to. */
   readonly caller?: bigint;
   readonly abi: HypercallAbiName;
   readonly number: bigint;

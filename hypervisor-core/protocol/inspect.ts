@@ -338,7 +338,7 @@ export interface HypercallRecord {
   readonly cpl: number;
   /** Address of the instruction after the call. */
   readonly rip: Hex;
-  /** Where a hypercall page returns to, when the call came through one. */
+  /** Where a hypercall page, or a domain's stub for calls, returns to, when the call came through one. */
   readonly caller?: Hex;
   readonly abi: 'kvm' | 'xen' | 'hyperv';
   readonly number: Hex;

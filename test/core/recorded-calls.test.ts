@@ -12,7 +12,19 @@ const FRAMES = 0x190000n;
 const MEMORY = 0x1a0000n;
 const FRAME_BYTES = 0x100n;
 /** Of struct cpu_user_regs, by Xen's public header. */
-const AT = { rbx: 40, r10: 56, r8: 72, rax: 80, rcx: 88, rdx: 96, rsi: 104, rdi: 112, rip: 128, cs: 136 } as const;
+const AT = {
+  rbx: 40,
+  r10: 56,
+  r8: 72,
+  rax: 80,
+  rcx: 88,
+  rdx: 96,
+  rsi: 104,
+  rdi: 112,
+  rip: 128,
+  cs: 136,
+  rsp: 152,
+} as const;
 const CALLER = 0xffff_ffff_8100_0000n;
 const CS64 = 0xe033n;
 const CS32 = 0xe019n;
@@ -160,6 +172,37 @@ describe('calls to a hypervisor in the guest', () => {
       assert.equal(others.length, 0);
       assert.deepEqual([last?.name, last?.result, last?.duration], ['sched_op: shutdown', undefined, undefined]);
       assert.equal(last?.arguments[1]?.text, 'poweroff');
+    });
+  });
+
+  test('by a stub are listed with where that returns to: behind what it saved, by a return or by a thunk for returns', () => {
+    const [popR11, popRcx, ret, thunk, popEcx] = [[0x41, 0x5b], [0x59], [0xc3, 0xcc], [0xe9, 1, 2, 3, 4], [0x59]];
+    const [codeAt, stackAt] = [MEMORY, MEMORY + 0x200n];
+    const stubs = [
+      { code: [...popR11, ...popRcx, ...ret], returns: 0xffff_ffff_8100_0333n },
+      { code: [...popR11, ...popRcx, ...thunk], returns: 0xffff_ffff_8100_0333n },
+      { code: ret, returns: 0xffff_ffff_8100_0111n },
+      // With a word on top that only looks like one: the code goes on otherwise.
+      { code: [...popR11, 0x48, 0x89, 0xc3, ...ret], returns: undefined },
+      { code: [0x41, ...ret], returns: undefined },
+      { code: [...popEcx, ...ret], cs: CS32, returns: 0xffff_ffffn },
+      // Its stack is not mapped.
+      { code: ret, rsp: 0x7fff_0000_0000n, returns: undefined },
+    ];
+    const frames = stubs.map(({ cs = CS64, rsp = stackAt }, index): Frame => {
+      return { rax: 17n, rip: codeAt + BigInt(0x20 * index), rsp, cs };
+    });
+    const code = Buffer.concat(stubs.map((stub) => Buffer.concat([Buffer.from(stub.code)], 0x20)));
+    const stack = words(0xffff_ffff_8100_0111n, 0xffff_ffff_8100_0222n, 0xffff_ffff_8100_0333n);
+    const made = guest(frames);
+    const more = [...(made.more ?? []), memory(code), memory(stack, stackAt)];
+    return withSession({ ...made, more }, async (session) => {
+      session.machine.recordCalls(session, [made.function]);
+      await session.goToEnd();
+      assert.deepEqual(
+        records(session).map(({ caller }) => (caller === undefined ? undefined : BigInt(caller))),
+        stubs.map(({ returns }) => returns),
+      );
     });
   });
 

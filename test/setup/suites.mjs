@@ -4,7 +4,7 @@ import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { linuxGuest, smallLinuxGuest } from '../guests/linux/guest.mjs';
-import { domainSymbols, xenGuest } from '../guests/xen/guest.mjs';
+import { domainDebugInfo, xenGuest } from '../guests/xen/guest.mjs';
 import { makeInitramfs } from '../hosts/initramfs.mjs';
 import { debianKernel, debianVmlinux } from '../hosts/kernel.mjs';
 import { serveBrowser } from './browser.mjs';
@@ -314,7 +314,7 @@ export const suites = [
   onKvm('core', [], here(['test/core'], 600), onAmd(['test/core'], 1800)),
   onKvm('linux', ['linux', 'vmlinux'], linux.here, linux.onAmd, noDistribution),
   onKvm('xen', ['xen'], xen.here, xen.onAmd, noDistribution),
-  { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu', ...domainSymbols() }) },
+  { name: 'xen-qemu', needs: ['xen'], run: () => xen.here({ RINGSIDE_BACKEND: 'qemu', ...domainDebugInfo() }) },
   { name: 'stubs', needs: ['clients'], run: here(['test/stubs'], 1200) },
   onKvm('adapter', ['clients', 'guests', 'unit'], here(['test/adapter'], 600), onAmd(['test/adapter'], 3600)),
   onKvm('clients', ['clients'], here(['test/clients'], 300), onAmd(['test/clients'], 900)),

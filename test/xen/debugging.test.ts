@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type {
   HypercallRecord,
+  HypercallsPart,
   InterruptsPart,
   PageTableRoot,
   XenEventChannel,
@@ -13,14 +14,14 @@ import { xenCalls } from '../../hypervisor-core/hypercalls/xen-names.ts';
 import { evaluate, move, runToStop, stack, type } from '../adapter/driving.ts';
 import { sharedLines } from '../linux/serial-log.ts';
 import { patience } from '../patience.ts';
-import { addresses, instructions, lines, named } from './tools.ts';
+import { addresses, instructions, lines, named, popsAt } from './tools.ts';
 import { backend, files, LONGEST, SHARED, XenGuest, xenUnderQemu } from './xen-guest.ts';
 
 const symbols = addresses();
 const address = (name: string) => symbols.get(name) ?? assert.fail(`nm knows no ${name}`);
 /** Of `struct cpu_user_regs`, whose address `pv_hypercall` is given: the number of the call is in RAX. */
 const NUMBER = '*(unsigned long *)($rdi + 80)';
-const [FIRST, RIP] = [112, 128];
+const [FIRST, RIP, RSP] = [112, 128, 152];
 
 let guest: XenGuest;
 let client: DapClient;
@@ -35,11 +36,11 @@ async function list(on: boolean): Promise<void> {
   else await assert.rejects(listing, /QEMU does not tell recordCalls: only Ringside's own core on KVM does/);
 }
 
-/** What is listed from `from` on. */
-async function listed(from = 0): Promise<readonly HypercallRecord[]> {
-  const { records, dropped, total } = await client.request('ringside/hypercalls', { from, limit: 10_000 });
-  assert.deepEqual([dropped, total], [0, from + records.length]);
-  return records;
+/** What is listed from `from` on, with names of where it came from. */
+async function listed(from = 0): Promise<HypercallsPart> {
+  const part = await client.request('ringside/hypercalls', { from, limit: 10_000 });
+  assert.deepEqual([part.dropped, part.total], [0, from + part.records.length]);
+  return part;
 }
 
 /** A name with an offset as gdb writes it. */
@@ -146,30 +147,34 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
     await client.request('setInstructionBreakpoints', { breakpoints: [{ instructionReference }] });
     const calls = [17, 12, 14, 2, 25, 0].map((number) => xenCalls[number]?.name ?? '');
     await breakAt(...calls.map((name) => ({ name: `do_${name}` })));
-    const made: { rip: bigint; first: bigint }[] = [];
+    const made: { rip: bigint; first: bigint; stack: Buffer; name: string }[] = [];
     for (const name of calls) {
       await move(client, 'continue');
       const [entry, caller, domain] = await stack(client);
       assert.deepEqual([entry?.name, caller?.name.replace(/\+.*/, '')], ['pv_hypercall', 'lstar_enter']);
-      if (files.kernelSymbols !== '') {
-        assert.equal(BigInt(domain?.instructionPointerReference ?? 0), await saved(RIP));
-        assert.equal(domain?.name, named([await saved(RIP)], files.kernelSymbols)[0]?.replace(/ .*/, ''));
-      }
+      assert.equal(BigInt(domain?.instructionPointerReference ?? 0), await saved(RIP));
       assert.equal(xenCalls[Number(await evaluate(client, NUMBER))]?.name, name);
-      made.push({ rip: await saved(RIP), first: await saved(FIRST) });
+      const top = await bytesAt(`0x${(await saved(RSP)).toString(16)}`, 64);
+      made.push({ rip: await saved(RIP), first: await saved(FIRST), stack: top, name: domain?.name ?? '' });
       await move(client, 'continue');
       assert.equal((await stack(client))[0]?.name, `do_${name}`);
     }
+    const [stub = 0n, ...otherStubs] = new Set(made.map(({ rip }) => rip));
+    assert.equal(otherStubs.length, 0);
+    const [stubName = ''] = named([stub], files.kernelSymbols);
+    for (const { name } of made) assert.equal(inWords(name).replace(/ .*/, ''), stubName.replace(/ .*/, ''));
+    const saves = popsAt(stub);
+    const callers = made.map(({ stack: words }) => words.readBigUInt64LE(8 * saves));
     const given = await trapsAt(`0x${(made.at(-1)?.first ?? 0n).toString(16)}`);
     assert.ok(given.has(14) && given.size > 15, `${given.size}`);
     assert.deepEqual(await handlers(), new Map());
     // The last has not returned.
-    const shown = backend === 'kvm' ? await listed() : [];
+    const shown = backend === 'kvm' ? (await listed()).records : [];
     for (const [index, record] of shown.entries()) {
       assert.equal(nameOf(record), calls[index]);
       assert.deepEqual(
-        [BigInt(record.rip), BigInt(record.arguments[0]?.value ?? 0)],
-        [made[index]?.rip, made[index]?.first],
+        [record.rip, record.arguments[0]?.value, record.caller].map((value) => BigInt(value ?? 0)),
+        [stub, made[index]?.first, callers[index]],
       );
       assert.deepEqual([record.abi, record.cpl, record.vcpu], ['xen', 3, 0]);
       const SYSCALL = [0x0f, 0x05];
@@ -194,22 +199,41 @@ describe('Debian’s Xen', { timeout: patience(LONGEST) }, () => {
   const whereListed: typeof test | undefined = backend === 'kvm' ? test : undefined;
   whereListed?.('stops on a call that is listed, and lists what that was about', async () => {
     await breakAt();
-    const before = await listed();
+    const { records: before } = await listed();
     assert.equal(before.filter((record) => nameOf(record) === 'console_io').length, 0);
     await client.request('ringside/stopOn', { stops: ['hypercall xen 0x12'] });
     await move(client, 'continue');
     assert.equal((await stack(client))[0]?.name, 'pv_hypercall');
     assert.equal(await evaluate(client, NUMBER), '18');
     await client.request('ringside/stopOn', { stops: [] });
-    const [first, ...others] = (await listed(before.length)).filter((record) => nameOf(record) === 'console_io');
+    const { records: more } = await listed(before.length);
+    const [first, ...others] = more.filter((record) => nameOf(record) === 'console_io');
     assert.ok(first && others.length === 0);
     assert.deepEqual([first.name, first.result], ['console_io: write', '0x0']);
     assert.ok(guest.log.includes(printedBy(first)) && printedBy(first) !== '', printedBy(first));
     await list(false);
   });
 
-  const whereNamed: typeof test | undefined = files.kernelSymbols === '' ? undefined : test;
-  whereNamed?.('stops in the first domain’s own kernel by name, with source lines, where gdb has them', async () => {
+  whereListed?.('names the functions of the first domain’s kernel that the calls came from, as gdb does', async () => {
+    const { records, symbols: names } = await listed();
+    const callers = [...new Set(records.map(({ caller }) => BigInt(caller ?? assert.fail())))];
+    const given = callers.map((caller) => names[`0x${caller.toString(16)}`]);
+    assert.deepEqual(given.map(inWords), named(callers, files.kernelSymbols));
+    const functions = new Set(given.map((name) => name?.replace(/\+.*/, '')));
+    assert.ok(functions.has('xen_start_kernel') && functions.size > 5, [...functions].join());
+    // A CALL of five bytes: of what makes all calls, or of what jumps there.
+    const kernel = addresses(files.kernelSymbols);
+    const stubs = ['xen_hypercall_pv', '__SCT__xen_hypercall'].map((name) => kernel.get(name));
+    for (const [index, caller] of callers.entries()) {
+      const call = await bytesAt(`0x${(caller - 5n).toString(16)}`, 5);
+      assert.equal(call[0], 0xe8, given[index]);
+      assert.ok(stubs.includes(caller + BigInt(call.readInt32LE(1))), given[index]);
+    }
+  });
+
+  // On KVM, where the kernel's names alone are known, the breakpoint would be on an instruction that ftrace patches.
+  const whereLines: typeof test | undefined = backend === 'qemu' ? test : undefined;
+  whereLines?.('stops in the first domain’s own kernel by name, with source lines, where gdb has them', async () => {
     await breakAt({ name: 'rest_init' });
     await move(client, 'continue');
     const frames = (await stack(client)).slice(0, 4);
