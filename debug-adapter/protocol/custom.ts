@@ -542,7 +542,12 @@ export interface InlineScope {
 // ---------------------------------------------------------------- requests and events
 
 export interface RingsideRequests {
-  /** One request per stop: the parts that visible views need. */
+  /**
+   * Has these parts told with each stop from now on, as {@link RingsideEvents} `ringside/part`, in place of those asked for
+   * before: the parts that visible views need. They come without a question, for which a busy window has to be passed twice.
+   */
+  'ringside/follow': { arguments: { parts: readonly StatePart[]; pages?: PagesChoice }; body: Record<string, never> };
+  /** Parts at the present stop: for views that have just come into sight, of another vCPU, or of another frame. */
   'ringside/snapshot': {
     /** `frameId`: whose registers; the innermost frame's of the vCPU when absent. */
     arguments: { threadId: number; parts: readonly StatePart[]; pages?: PagesChoice; frameId?: number };
@@ -611,6 +616,8 @@ export interface RingsideRequests {
 export interface RingsideEvents {
   /** The guest is about to run its first instruction, or stands at it. */
   'ringside/started': { info: MachineInfo };
+  /** After `stopped`, each part that is followed, as soon as it is made: of the vCPU that stopped, and its innermost frame. */
+  'ringside/part': MachineSnapshot;
   /** Guest serial output, base64. */
   'ringside/console': { data: string };
   /** Sent before `terminated`, and when the client ends the guest: the last that is known of the machine. */

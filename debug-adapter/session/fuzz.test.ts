@@ -75,6 +75,7 @@ const whole: Readonly<Record<string, object>> = {
   modules: { startModule: 0, moduleCount: 10 },
   exceptionInfo: { threadId: 1 },
   'ringside/consoleInput': { data: 'AAEC' },
+  'ringside/follow': { parts: ['registers', 'exits'], pages: { since: 0 } },
   'ringside/snapshot': { threadId: 1, parts: ['registers', 'pageTables', 'interrupts', 'memoryMap', 'tasks'] },
   'ringside/setRegister': { threadId: 1, name: 'rax', value: '0x10' },
   'ringside/pageTable': { address: '0x1000', level: 4, threadId: 1 },

@@ -47,9 +47,13 @@ export class DapServer extends ProtocolServer implements EventSink {
     this.event(name, body);
   }
 
+  inTurn(work: () => Promise<void>): void {
+    this.queue = this.queue.then(work);
+  }
+
   protected override dispatchRequest(request: DebugProtocol.Request): void {
     if (URGENT.has(request.command)) void this.answer(request);
-    else this.queue = this.queue.then(() => this.answer(request));
+    else this.inTurn(() => this.answer(request));
   }
 
   private async answer(request: DebugProtocol.Request): Promise<void> {

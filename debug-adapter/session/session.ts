@@ -14,6 +14,7 @@ import { BreakpointTable, type UserBreakpoint } from './breakpoint-table.ts';
 import { crashReport } from './crash-report.ts';
 import { describeError, guestEnded, guestRunning, noSuchThread, notLaunched, staleReference } from './errors.ts';
 import { ExceptionFilters } from './exception-filters.ts';
+import { FollowedParts } from './followed-parts.ts';
 import type { Guest, StartArguments, StartTarget } from './guest.ts';
 import { GuestCalls } from './guest-calls.ts';
 import { Handles } from './handles.ts';
@@ -34,6 +35,8 @@ const KILLED = 137;
 export interface EventSink {
   event(name: string, body: unknown): void;
   ringside<Name extends RingsideEventName>(name: Name, body: RingsideEvents[Name]): void;
+  /** Does work when requests that came before are answered; those that come later wait for it. It must not reject. */
+  inTurn(work: () => Promise<void>): void;
 }
 
 /** A frame that the client was told of, by its place in the stack: what it holds is fetched anew after a write. */
@@ -70,6 +73,7 @@ export class Session {
   /** Addresses that the client was offered at this stop: lines to jump to, calls to step into. */
   readonly offered = new Handles<bigint>();
   readonly last = new LastState();
+  readonly followed = new FollowedParts();
   /** Page tables as they were at earlier stops of this guest. */
   readonly pageScans = new PageScans();
   /** What the client said of itself in `initialize`. */
@@ -296,7 +300,10 @@ export class Session {
       const hit = this.breakpoints.hitBy(stop);
       const body = await describeStop(state, guest, hit, movement);
       // A client that has let the guest go meanwhile must not take it for stopped.
-      if (this.stop === state) this.send.event('stopped', body);
+      if (this.stop === state) {
+        this.send.event('stopped', body);
+        this.send.inTurn(() => this.followed.tell(this, state));
+      }
       const crash = crashOf(hit);
       if (crash === undefined) return;
       const { message, details } = await crashReport(crash, guest, state);

@@ -25,11 +25,15 @@ const MOST_STOPS = 256;
 export const stateRequests: Area = {
   capabilities: {},
   handlers: {
+    'ringside/follow': (session, args) => {
+      session.followed.follow(stateParts(args.parts), pagesChoice(args.pages));
+      return {};
+    },
+
     'ringside/snapshot': async (session, args) => {
       const threads = await session.guest.threads();
       if (!threads.some(({ id }) => id === args.threadId)) throw noSuchThread(args.threadId);
-      const known = new Set(Array.isArray(args.parts) ? args.parts : []);
-      const parts = new Set(STATE_PARTS.filter((part: StatePart) => known.has(part)));
+      const parts = stateParts(args.parts);
       const frame = args.frameId === undefined ? undefined : await session.frame(args.frameId);
       if (frame && frame.thread !== args.threadId) throw badArgument('frameId', 'must be of the same vCPU');
       return snapshot(session, args.threadId, parts, { pages: pagesChoice(args.pages), frame: frame?.frame });
@@ -110,6 +114,12 @@ export const stateRequests: Area = {
     },
   },
 };
+
+/** Those that there are of the parts that a client names. */
+function stateParts(parts: unknown): ReadonlySet<StatePart> {
+  const named = new Set<unknown>(Array.isArray(parts) ? parts : []);
+  return new Set(STATE_PARTS.filter((part) => named.has(part)));
+}
 
 /** Another root of page tables than the vCPU's own. */
 function root(cr3: unknown): bigint | undefined {

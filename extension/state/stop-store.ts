@@ -1,6 +1,6 @@
 /**
- * What the views show: the state of the active kvm session at its last stop. On each stop the store makes one request with
- * the parts that visible views want; a hidden view costs nothing and its part is fetched when it becomes visible.
+ * What the views show: the state of the active kvm session at its last stop. With each stop come the parts that visible views
+ * want; a hidden view costs nothing and its part is fetched when it becomes visible.
  */
 import {
   commands,
@@ -15,6 +15,7 @@ import {
 } from 'vscode';
 import type { MachineInfo, MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { DEBUG_TYPE, onRingsideEvent, request } from '../debug/ringside-session.ts';
+import { FollowedParts } from './followed-parts.ts';
 import { TopFrames } from './top-frames.ts';
 
 /** A step is over before anybody could read "running": views say so only when the guest runs on. */
@@ -56,8 +57,11 @@ class SessionState {
   pages: PagesChoice = {};
   readonly parts = new Map<StatePart, KeptPart>();
   timer: NodeJS.Timeout | undefined;
+  readonly followed: FollowedParts;
 
-  constructor(readonly session: DebugSession) {}
+  constructor(readonly session: DebugSession) {
+    this.followed = new FollowedParts(session);
+  }
 }
 
 export class StopStore implements Disposable {
@@ -83,15 +87,18 @@ export class StopStore implements Disposable {
         },
       }),
       debug.onDidChangeActiveDebugSession((session) => session && this.#activate(this.#sessions.get(session.id))),
-      debug.onDidChangeActiveStackItem((item) => this.#follow(item)),
+      debug.onDidChangeActiveStackItem((item) => this.#show(item)),
       debug.onDidTerminateDebugSession((session) => this.#terminated(session)),
       onRingsideEvent('ringside/started', (session, { info }) => {
         const state = this.#sessions.get(session.id);
-        if (state) state.info = info;
-        if (!state || state.phase === 'stopped') return;
-        state.endMessage = undefined;
-        state.phase = 'starting';
-        this.#enter(state, 'running');
+        if (!state) return;
+        state.info = info;
+        if (state.phase !== 'stopped') {
+          state.endMessage = undefined;
+          state.phase = 'starting';
+          this.#enter(state, 'running');
+        }
+        this.#follow();
       }),
       onRingsideEvent('ringside/ended', (session, { message, last }) => {
         const state = this.#sessions.get(session.id);
@@ -143,11 +150,18 @@ export class StopStore implements Disposable {
     return this.#active?.parts.get(part) as KeptPart<Part> | undefined;
   }
 
+  /** True for a part of the present stop that is on its way. */
+  isComing(part: StatePart): boolean {
+    const state = this.#active;
+    return state?.phase === 'stopped' && state.followed.isComing(part, state.stop);
+  }
+
   /** A view says whether it is visible; resolves when what it becomes visible with has been read. */
   async want(part: StatePart, visible: boolean): Promise<void> {
     const known = this.#wanted.has(part);
     if (visible) this.#wanted.add(part);
     else this.#wanted.delete(part);
+    if (visible !== known) this.#follow();
     if (visible && !known && this.#active) await this.#fetch(this.#active);
   }
 
@@ -159,6 +173,7 @@ export class StopStore implements Disposable {
   choosePages(pages: PagesChoice): void {
     if (!this.#active) return;
     this.#active.pages = pages;
+    this.#follow();
     this.#readAnew(this.#active);
   }
 
@@ -189,11 +204,20 @@ export class StopStore implements Disposable {
   #activate(state: SessionState | undefined): void {
     if (!state || state === this.#active) return;
     this.#active = state;
+    this.#follow();
     this.#announce();
     void this.#fetch(state);
   }
 
-  #follow(item: DebugThread | DebugStackFrame | undefined): void {
+  /** Has the session that is shown, and no other, send what views want with each stop. */
+  #follow(): void {
+    for (const state of this.#sessions.values()) {
+      if (state.phase === 'starting' || state.phase === 'ended') continue;
+      state.followed.ask(state === this.#active ? this.#wanted : new Set(), state.pages);
+    }
+  }
+
+  #show(item: DebugThread | DebugStackFrame | undefined): void {
     const state = item && this.#sessions.get(item.session.id);
     if (!state) return;
     this.#activate(state);
@@ -213,12 +237,24 @@ export class StopStore implements Disposable {
       state.frameId = undefined;
       state.tops.clear();
       state.stop++;
+      state.followed.stopped(state.stop);
       this.#enter(state, 'stopped');
+      this.#follow();
       void this.#fetch(state);
-    } else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
+    } else if (message.type === 'event' && message.event === 'ringside/part') this.#take(state, message.body);
+    else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
     else if (message.type === 'event' && message.event === 'invalidated') this.#readAnew(state);
     else if (message.type === 'response' && message.success && RESUMES.has(message.command))
       this.#enter(state, 'running');
+  }
+
+  /** A part that the adapter has sent by itself. */
+  #take(state: SessionState, body: object | undefined): void {
+    const made = body as MachineSnapshot;
+    const [part] = partsOf(made);
+    if (!part || !state.followed.take(part[0], state.stop)) return;
+    this.#keep(state, made, made.threadId);
+    this.#announce();
   }
 
   #terminated(session: DebugSession): void {
@@ -247,7 +283,10 @@ export class StopStore implements Disposable {
     const { stop, threadId, frameId } = state;
     const parts = [...this.#wanted].filter((part) => {
       const kept = state.parts.get(part);
-      return kept?.stop !== stop || (OF_FRAMES.has(part) && kept.frameId !== frameId);
+      const ofFrame = OF_FRAMES.has(part) ? frameId : undefined;
+      if (kept?.stop === stop) return OF_FRAMES.has(part) && kept.frameId !== frameId;
+      // The innermost frame's come by themselves.
+      return ofFrame !== undefined || !state.followed.isComing(part, stop);
     });
     if (parts.length === 0) return;
     let snapshot: MachineSnapshot;
@@ -266,8 +305,7 @@ export class StopStore implements Disposable {
   }
 
   #keep(state: SessionState, snapshot: MachineSnapshot, threadId: number, frameId?: number): void {
-    const { threadId: _, ...parts } = snapshot;
-    for (const [part, value] of Object.entries(parts) as [StatePart, PartValue<StatePart> | undefined][]) {
+    for (const [part, value] of partsOf(snapshot)) {
       // Of a frame that is selected no more.
       if (!value || (OF_FRAMES.has(part) && state.phase === 'stopped' && frameId !== state.frameId)) continue;
       state.parts.set(part, { stop: state.stop, threadId, frameId, value });
@@ -279,6 +317,10 @@ export class StopStore implements Disposable {
     void commands.executeCommand('setContext', 'ringside.state', phase);
     this.#changed.fire();
   }
+}
+
+function partsOf({ threadId: _, ...parts }: MachineSnapshot): [StatePart, PartValue<StatePart> | undefined][] {
+  return Object.entries(parts) as [StatePart, PartValue<StatePart> | undefined][];
 }
 
 interface AdapterMessage {

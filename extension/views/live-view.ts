@@ -118,7 +118,8 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
     }
     this.#watch(visible);
     this.#follower.on = visible && this.#mayFetch;
-    if (visible) options.show();
+    // What comes with the stop is shown at once, and not also what was there before it.
+    if (visible && !store.isComing(options.part)) options.show();
   }
 
   #watch(on: boolean): void {

@@ -9,9 +9,11 @@ import type {
   PageTableRoot,
   RegisterGroup,
   StatePart,
+  VcpusPart,
 } from '../../debug-adapter/protocol/custom.ts';
 import { coreAdapter, noKvm } from './core-adapter.ts';
-import { evaluate, launch, stopAt, topFrame, withAdapter } from './driving.ts';
+import { evaluate, launch, move, stopAt, topFrame, withAdapter } from './driving.ts';
+import { marker } from './sample.ts';
 
 const EVERYTHING: readonly StatePart[] = ['registers', 'pageTables', 'interrupts', 'hypercalls', 'memoryMap'];
 
@@ -57,6 +59,49 @@ describe('state of the machine', { skip: noKvm }, () => {
       assert.ok(map.regions.some(({ kind, virtual }) => kind === 'image' && virtual !== undefined));
       const some: MachineSnapshot = await client.request('ringside/snapshot', { threadId: 1, parts: ['memoryMap'] });
       assert.deepEqual(Object.keys(some).sort(), ['memoryMap', 'threadId']);
+    }));
+
+  test('parts that are followed come after each stop, as they would be told when asked for', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client);
+      const parts = ['registers', 'pageTables', 'vcpus'] as const;
+      await client.request('ringside/follow', { parts });
+      const { path, line } = marker('showcase-end');
+      await client.request('setBreakpoints', { source: { path }, breakpoints: [{ line }] });
+      await client.request('configurationDone');
+      for (let stop = 0; stop < 3; stop++) {
+        const stopped = client.stopped();
+        const coming = parts.map((part) => client.event<MachineSnapshot>('ringside/part', (made) => part in made));
+        if (stop > 0) await client.request('next', { threadId: 1 });
+        const { threadId = 1 } = await stopped;
+        const come: MachineSnapshot = Object.assign({}, ...(await Promise.all(coming)));
+        const asked = await client.request('ringside/snapshot', { threadId, parts });
+        assert.equal(come.threadId, asked.threadId);
+        assert.deepEqual(come.pageTables, asked.pageTables);
+        // Not the TSC, nor times of vCPUs, which go on.
+        assert.deepEqual(
+          given<readonly RegisterGroup[]>(come.registers)[0],
+          given<readonly RegisterGroup[]>(asked.registers)[0],
+        );
+        assert.equal(given<VcpusPart>(come.vcpus).vcpus.length, given<VcpusPart>(asked.vcpus).vcpus.length);
+      }
+      await client.request('ringside/follow', { parts: [] });
+      let more = 0;
+      void client.event('ringside/part', () => ++more < 0).catch(() => undefined);
+      await move(client, 'next');
+      await client.request('threads');
+      assert.equal(more, 0, 'nobody asked for more');
+    }));
+
+  test('a part that cannot be had comes with the reason', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await launch(client, { cpus: 1 });
+      await client.request('ringside/follow', { parts: ['tasks'] });
+      const come = client.event<MachineSnapshot>('ringside/part');
+      await client.request('configurationDone');
+      await client.request('pause', { threadId: 1 });
+      const { tasks } = await come;
+      assert.ok(tasks && 'error' in tasks && /Linux/.test(tasks.error), JSON.stringify(tasks));
     }));
 
   test('registers of a calling frame are those that expressions see there', () =>

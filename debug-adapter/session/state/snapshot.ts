@@ -1,4 +1,4 @@
-/** One snapshot a stop: the parts that visible views ask for, each failing by itself. */
+/** The state at a stop: the parts that visible views ask for, each failing by itself. */
 import { parseHex } from '../../../hypervisor-core/protocol/hex.ts';
 import type { MachineSnapshot, PagesChoice, PartError, StatePart } from '../../protocol/custom.ts';
 import type { Frame } from '../../symbols/api.ts';
@@ -45,17 +45,23 @@ export async function snapshot(
   parts: ReadonlySet<StatePart>,
   choice: Choice,
 ): Promise<MachineSnapshot> {
-  const made = await Promise.all(
-    [...parts].map(async (part) => {
-      const error = (failure: unknown): PartError => ({ error: describeError(failure).message });
-      return [part, await attempt<unknown>(() => MAKERS[part](session, thread, choice)).catch(error)] as const;
-    }),
-  );
-  const whole: MachineSnapshot = { threadId: thread, ...Object.fromEntries(made) };
-  const { registers: _, ...others } = whole;
+  const made = await Promise.all([...parts].map((part) => onePart(session, thread, part, choice)));
+  return Object.assign({ threadId: thread }, ...made);
+}
+
+/** A snapshot of one part only; what went wrong is in it. */
+export async function onePart(
+  session: Session,
+  thread: number,
+  part: StatePart,
+  choice: Choice,
+): Promise<MachineSnapshot> {
+  const error = (failure: unknown): PartError => ({ error: describeError(failure).message });
+  const value = await attempt<unknown>(() => MAKERS[part](session, thread, choice)).catch(error);
+  const made: MachineSnapshot = { threadId: thread, [part]: value };
   // What stays when the guest ends is the vCPU's.
-  session.last.keep(choice.frame ? others : whole);
-  return whole;
+  if (part !== 'registers' || !choice.frame) session.last.keep(made);
+  return made;
 }
 
 /** Turns a throw into a rejection. */

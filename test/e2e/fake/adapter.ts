@@ -64,6 +64,8 @@ class FakeAdapter extends DebugSession {
   #ranSince: number | undefined;
   #rax: string | undefined;
   #program = '';
+  /** What is told with each stop. */
+  #followed: RingsideRequests['ringside/follow']['arguments'] = { parts: [] };
   /** A guest of which nothing can be read. */
   #shut = false;
 
@@ -223,6 +225,10 @@ class FakeAdapter extends DebugSession {
       args: RingsideRequests[Name]['arguments'],
     ) => RingsideRequests[Name]['body'];
   } = {
+    'ringside/follow': (args) => {
+      this.#followed = args;
+      return {};
+    },
     'ringside/snapshot': ({ threadId, parts, pages, frameId }) => ({
       threadId,
       ...this.#parts(parts, pages),
@@ -312,6 +318,8 @@ class FakeAdapter extends DebugSession {
     const stopped: DebugProtocol.StoppedEvent = new StoppedEvent(reason, 1);
     stopped.body.allThreadsStopped = true;
     this.sendEvent(stopped);
+    const { parts, pages } = this.#followed;
+    for (const part of parts) this.#send('ringside/part', { threadId: 1, ...this.#parts([part], pages) });
   }
 
   #send<Name extends RingsideEventName>(name: Name, body: RingsideEvents[Name]): void {
