@@ -38,22 +38,23 @@ export interface StateNode {
   readonly children?: readonly StateNode[] | (() => Promise<readonly StateNode[]>);
 }
 
+/** The rows below that are there without being read. */
+export function listed({ children }: StateNode): readonly StateNode[] {
+  return typeof children === 'object' ? children : [];
+}
+
 /** Values of the rows and of all rows below that were read already, by id. */
 export function valuesOf(nodes: readonly StateNode[], into = new Map<string, string>()): Map<string, string> {
   for (const node of nodes) {
     if (node.value !== undefined) into.set(node.id, node.value);
-    if (Array.isArray(node.children)) valuesOf(node.children as readonly StateNode[], into);
+    valuesOf(listed(node), into);
   }
   return into;
 }
 
 /** How many of the rows below `node` have another value than in `before`. */
 export function changedBelow(node: StateNode, before: ReadonlyMap<string, string>): number {
-  if (!Array.isArray(node.children)) return 0;
-  return (node.children as readonly StateNode[]).reduce(
-    (sum, child) => sum + (isChanged(child, before) ? 1 : 0) + changedBelow(child, before),
-    0,
-  );
+  return listed(node).reduce((sum, child) => sum + (isChanged(child, before) ? 1 : 0) + changedBelow(child, before), 0);
 }
 
 /** A row that was not there before is not marked: it would colour whole tables that were read for the first time. */

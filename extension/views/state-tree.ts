@@ -12,6 +12,8 @@ import {
   window,
 } from 'vscode';
 import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import { KnownRows } from '../novsc/known-rows.ts';
+import { changedRows, type Faces, facesOf, ROOT } from '../novsc/row-changes.ts';
 import { changedBelow, isChanged, type StateNode, valuesOf } from '../novsc/state-node.ts';
 import type { KeptPart, PartValue, StopStore } from '../state/stop-store.ts';
 import { markUri } from './marks.ts';
@@ -28,13 +30,17 @@ export interface StateTreeOptions<Part extends StatePart> {
 }
 
 export class StateTree<Part extends StatePart> implements TreeDataProvider<StateNode>, Disposable {
-  #emitter = new EventEmitter<void>();
+  #emitter = new EventEmitter<StateNode[] | undefined>();
   #before = new Map<string, string>();
   #now = new Map<string, string>();
   #shown: KeptPart<Part> | undefined;
   #roots: readonly StateNode[] = [];
+  #rows = new KnownRows();
+  #faces: Faces = new Map();
   /** Rows that were read when a row was expanded, for when the guest is not stopped. */
   #lazy = new Map<string, readonly StateNode[]>();
+  /** Rows that were unfolded, or folded, by hand. */
+  #unfolded = new Map<string, boolean>();
   #ended = false;
   #disposables: Disposable[];
 
@@ -50,6 +56,8 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
       this.view,
       this.#emitter,
       this.view.onDidChangeVisibility(({ visible }) => void store.want(options.part, visible)),
+      this.view.onDidExpandElement(({ element }) => this.#fold(element, true)),
+      this.view.onDidCollapseElement(({ element }) => this.#fold(element, false)),
       store.onDidChange(() => this.update()),
     ];
     void store.want(options.part, this.view.visible);
@@ -87,9 +95,28 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
     }
     this.#shown = kept;
     this.#ended = ended;
-    this.#roots = !kept || 'error' in kept.value ? [] : this.options.build(kept.value as Good<Part>);
-    valuesOf(this.#roots, this.#now);
-    this.#emitter.fire();
+    const built = !kept || 'error' in kept.value ? [] : this.options.build(kept.value as Good<Part>);
+    valuesOf(built, this.#now);
+    this.#roots = this.#rows.take(built);
+    this.#paint((id) => this.#lazy.has(id));
+  }
+
+  #isUnfolded(node: StateNode): boolean {
+    return this.#unfolded.get(node.id) ?? node.expanded ?? false;
+  }
+
+  #fold(row: StateNode, unfolded: boolean): void {
+    this.#unfolded.set(row.id, unfolded);
+    if (changedBelow(row, this.#before) > 0) this.#paint(() => false);
+  }
+
+  /** Has VS Code take the rows that say something else, and ask for what is below those that `isOutdated` names. */
+  #paint(isOutdated: (id: string) => boolean): void {
+    const before = this.#faces;
+    this.#faces = facesOf(this.#roots, (row) => JSON.stringify(this.getTreeItem(row)));
+    const ids = changedRows(this.#roots, before, this.#faces, isOutdated);
+    if (ids.includes(ROOT)) this.#emitter.fire(undefined);
+    else if (ids.length > 0) this.#emitter.fire(ids.flatMap((id) => this.#rows.get(id) ?? []));
   }
 
   async getChildren(node?: StateNode): Promise<StateNode[]> {
@@ -116,7 +143,8 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
   getTreeItem(node: StateNode): TreeItem {
     const item = new TreeItem(node.label, collapsible(node));
     const changed = isChanged(node, this.#before);
-    const below = item.collapsibleState === TreeItemCollapsibleState.None ? 0 : changedBelow(node, this.#before);
+    // Unfolded, its rows say it themselves, and this one need not be painted anew for them.
+    const below = this.#isUnfolded(node) ? 0 : changedBelow(node, this.#before);
     const remark = below > 0 && !node.value ? `${below} changed` : '';
     item.id = node.id;
     item.description = [node.description, remark].filter(Boolean).join('  ');

@@ -50,6 +50,14 @@ describe('views', () => {
     const registers = await workbench.view('vCPU Registers');
     await registers.locator('.monaco-list-row[aria-label*="rax 0x2, changed"]').waitFor();
     assert.equal(requests('ringside/snapshot').length, before);
+    // What is out of sight is counted where it is folded away.
+    const general = workbench.row(registers, 'General');
+    const counted = general.filter({ hasText: /\d changed/ });
+    assert.equal(await counted.count(), 0);
+    await general.click();
+    await counted.waitFor();
+    await workbench.unfold(general, workbench.row(registers, 'rax'));
+    await counted.waitFor({ state: 'detached' });
     assert.equal(await registers.locator('.monaco-list-row[aria-label*="rbx"][aria-label*="changed"]').count(), 0);
   });
 
