@@ -86,6 +86,8 @@ export class StatePanel<Part extends StatePart, In extends { readonly kind: stri
   #update(anew = false): void {
     if (!this.#host) return;
     const { store } = this;
+    // What comes with the stop is shown at once, and not also what was there before it.
+    if (store.isComing(this.options.part) && !anew) return;
     const kept = store.part(this.options.part);
     const good = kept && !('error' in kept.value) ? (kept.value as Good<Part>) : undefined;
     const ended = store.phase === 'ended';

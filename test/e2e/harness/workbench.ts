@@ -1,6 +1,13 @@
 /** What a person does in VS Code's window, as methods. Each waits for what it says and never for a time. */
 import { basename } from 'node:path';
-import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type ConsoleMessage,
+  chromium,
+  type FrameLocator,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { patience } from '../../patience.ts';
 import options from '../../setup/chromium.json';
 
@@ -27,18 +34,25 @@ export class Workbench {
     const page = await context.newPage();
     page.setDefaultTimeout(TIMEOUT_MS);
     const workbench = new Workbench(page);
+    await workbench.load(url);
+    return workbench;
+  }
+
+  /** Loads the window anew, and waits for its extensions. */
+  async load(url: string): Promise<void> {
     // VS Code gives its extension host a minute to start, and then does without for ever. What is loaded again comes faster.
     let late = false;
-    page.on('console', (message) => {
+    const listen = (message: ConsoleMessage) => {
       late ||= message.text().includes('took longer than 60s to send its ready message');
-    });
+    };
+    this.page.on('console', listen);
     do {
       late = false;
-      await page.goto(url);
-      await page.locator('.monaco-workbench .part.editor').waitFor();
-      await page.locator('.statusbar-item').first().waitFor();
-    } while (!(await workbench.#offers('Debug: Toggle Breakpoint', () => late)));
-    return workbench;
+      await this.page.goto(url);
+      await this.page.locator('.monaco-workbench .part.editor').waitFor();
+      await this.page.locator('.statusbar-item').first().waitFor();
+    } while (!(await this.#offers('Debug: Toggle Breakpoint', () => late)));
+    this.page.off('console', listen);
   }
 
   /**
