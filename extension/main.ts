@@ -27,6 +27,7 @@ import { registerMarks } from './views/marks.ts';
 import { memoryMapPanel, memoryMapView } from './views/memory-map.ts';
 import { PageTablesView } from './views/page-tables.ts';
 import { registersView, setRegister } from './views/registers.ts';
+import { ScreenPanel } from './views/screen.ts';
 import { tasksView } from './views/tasks.ts';
 import { VcpusView } from './views/vcpus.ts';
 
@@ -37,6 +38,7 @@ export function activate(context: ExtensionContext): void {
   const pageTables = new PageTablesView(store);
   const addressSpace = new AddressSpaceView(context, store);
   const memoryMap = memoryMapPanel(context, store);
+  const screen = new ScreenPanel(context, store);
   const memory = new MemoryDocuments(store);
   const disassembly = new DisassemblyDocuments(store);
   const reports = new Reports();
@@ -67,6 +69,7 @@ export function activate(context: ExtensionContext): void {
     new ExitsView(context, store, stopsOn),
     new VcpusView(context, store),
     memoryMap,
+    screen,
     tasksView(store),
     memory,
     disassembly,
@@ -77,6 +80,7 @@ export function activate(context: ExtensionContext): void {
     commands.registerCommand('ringside.walk', (from?: StateNode | Hex) => pageTables.walk(from)),
     command('showAddressSpace', () => addressSpace.show()),
     command('showMemoryMap', () => memoryMap.show()),
+    command('showScreen', () => screen.show()),
     command('chooseCr3', () => chooseCr3(store)),
     command('dropWalk', (node) => node && pageTables.dropWalk(node)),
     command('setRegister', (node) => setRegister(store, node)),

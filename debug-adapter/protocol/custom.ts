@@ -20,6 +20,7 @@ import type {
   MsixVector,
   Personality,
   PortRegion,
+  ScreenUpdate,
 } from '../../hypervisor-core/protocol/inspect.ts';
 
 export type {
@@ -34,6 +35,8 @@ export type {
   MachineInfo,
   Personality,
   PicState,
+  Screen,
+  ScreenUpdate,
 } from '../../hypervisor-core/protocol/inspect.ts';
 
 // ---------------------------------------------------------------- launch.json
@@ -581,6 +584,8 @@ export interface RingsideRequests {
   'ringside/traceExits': { arguments: { on: boolean }; body: { from: readonly number[] } };
   /** Exits that were written down from `from` (one number for each vCPU, or none) on, oldest first, running or not. */
   'ringside/exitTrace': { arguments: { from: readonly number[]; limit: number }; body: ExitTracePart };
+  /** What changed of the picture in the framebuffer since the answer with the version `known` (0: all of it), running or not. */
+  'ringside/screen': { arguments: { known: number }; body: ScreenUpdate };
   /** What vCPUs do, running or not. */
   'ringside/vcpus': { arguments: Record<string, never>; body: VcpusPart };
   /** Lets one vCPU go, all others staying where they are; a step is of one instruction. */

@@ -97,6 +97,13 @@ export const badNumber = (text: string) =>
 export const noSource = (what: string) =>
   quiet(1308, l10n.t('The source of {0} was not found. Set "sourceMap" in launch.json.', what));
 export const onlyOurCore = (what: string) => quiet(1309, l10n.t("{0} can only be seen on Ringside's own core.", what));
+export const noFramebuffer = () =>
+  quiet(
+    1316,
+    l10n.t(
+      'The guest has no framebuffer. Set "framebuffer": "1024x768" in launch.json to give it one, of which multiboot kernels and Linux are told.',
+    ),
+  );
 const badExpression = (message: string) => quiet(1310, message);
 export const targetRefused = (message: string) => shown(1311, message);
 const coreRefused = (message: string) => quiet(1313, message);

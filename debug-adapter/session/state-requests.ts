@@ -12,6 +12,7 @@ import { addressMappings } from './state/address-space-part.ts';
 import { exitsPart, exitTrace, traceExits } from './state/exits-part.ts';
 import { hypercallsFrom } from './state/hypercalls-part.ts';
 import { childTable, walkAddress } from './state/page-tables-part.ts';
+import { screenChanges } from './state/screen.ts';
 import { STATE_PARTS, snapshot } from './state/snapshot.ts';
 import { vcpusPart } from './state/vcpus-part.ts';
 import { fromLittleEndian } from './stop-state.ts';
@@ -97,6 +98,9 @@ export const stateRequests: Area = {
       const from = args.from.map((one) => integer('from', one, 0, Number.MAX_SAFE_INTEGER));
       return exitTrace(session.guest, from, integer('limit', args.limit, 1, MOST_RECORDS));
     },
+
+    'ringside/screen': (session, args) =>
+      screenChanges(session.guest, integer('known', args.known, 0, Number.MAX_SAFE_INTEGER)),
 
     'ringside/vcpus': (session) => vcpusPart(session),
 

@@ -63,6 +63,7 @@ function regionNode(placed: Placed): StateNode {
     value: `${region.end} ${region.detail ?? ''}`,
     copy: region.start,
     ...(region.virtual === undefined ? {} : { address: region.virtual, code: true }),
+    ...(region.screen && { screen: true }),
     ...(region.kind === 'hole' ? {} : { physical: region.start }),
     ...(inside.length > 0 ? { expanded: true, children: inside.map(regionNode) } : {}),
   };

@@ -2,8 +2,8 @@
 import type { Hex } from '../../debug-adapter/protocol/custom.ts';
 import type { ExportFormat } from './table.ts';
 
-/** `code` is the source line, or the disassembly where there is none. */
-export type Destination = 'code' | 'disassembly' | 'memory' | 'walk' | 'physical';
+/** `code` is the source line, or the disassembly where there is none; `screen` the picture in a framebuffer. */
+export type Destination = 'code' | 'disassembly' | 'memory' | 'walk' | 'physical' | 'screen';
 
 export type FromAnyPage =
   /** The page listens from now on. */

@@ -20,6 +20,8 @@ export interface StateNode {
   readonly address?: Hex;
   /** A guest-physical address that this row is about. */
   readonly physical?: Hex;
+  /** True for a framebuffer whose picture can be shown. */
+  readonly screen?: boolean;
   /** An interrupt vector that this row is about. */
   readonly vector?: number;
   /** The pid of the task that this row is. */

@@ -1,8 +1,8 @@
 /** A page in an editor over one part of the state at a stop. It asks for nothing while it is not in sight. */
-import { Disposable, type ExtensionContext, type Uri, ViewColumn, type WebviewPanel, window } from 'vscode';
+import { Disposable, type ExtensionContext } from 'vscode';
 import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import type { PartValue, StopStore } from '../state/stop-store.ts';
-import { WebviewHost } from './webview-host.ts';
+import { EditorPage } from './editor-page.ts';
 
 type Good<Part extends StatePart> = Exclude<PartValue<Part>, PartError>;
 
@@ -26,65 +26,43 @@ export interface StatePanelOptions<Part extends StatePart, In, Out> {
 }
 
 export class StatePanel<Part extends StatePart, In extends { readonly kind: string }, Out> implements Disposable {
-  #panel: WebviewPanel | undefined;
-  #host: WebviewHost<In, Out> | undefined;
   /** What the page was told last. */
   #sent: object | undefined;
   #key = '';
-  #listening: Disposable;
-  readonly #extension: Uri;
+  readonly #page: EditorPage<In, Out>;
+  readonly #listening: Disposable;
 
   constructor(
     context: ExtensionContext,
     readonly store: StopStore,
     readonly options: StatePanelOptions<Part, In, Out>,
   ) {
-    this.#extension = context.extensionUri;
+    const { page, title, part, receive } = options;
+    this.#page = new EditorPage<In, Out>({
+      ...{ extension: context.extensionUri, page, title },
+      onReady: () => this.#update(true),
+      onVisibility: () => void store.want(part, this.#page.visible),
+      ...(receive ? { onMessage: receive } : {}),
+    });
     this.#listening = store.onDidChange(() => this.#update());
   }
 
   /** Opens the editor, or brings it to the front. */
   show(): void {
-    if (this.#panel) {
-      this.#panel.reveal();
-      return;
-    }
-    const { page, title, receive } = this.options;
-    const panel = window.createWebviewPanel(`ringside.${page}`, title, ViewColumn.Beside);
-    this.#panel = panel;
-    this.#host = new WebviewHost<In, Out>({
-      webview: panel.webview,
-      extension: this.#extension,
-      page,
-      title,
-      onReady: () => this.#update(true),
-      ...(receive ? { onMessage: receive } : {}),
-    });
-    panel.onDidChangeViewState(() => this.#want());
-    panel.onDidDispose(() => {
-      this.#host?.dispose();
-      this.#panel = undefined;
-      this.#host = undefined;
-      this.#want();
-    });
-    this.#want();
+    this.#page.show();
   }
 
   post(message: Out): void {
-    this.#host?.post(message);
+    this.#page.post(message);
   }
 
   dispose(): void {
-    Disposable.from(this.#listening, ...(this.#panel ? [this.#panel] : [])).dispose();
-  }
-
-  #want(): void {
-    void this.store.want(this.options.part, this.#panel?.visible ?? false);
+    Disposable.from(this.#listening, this.#page).dispose();
   }
 
   /** The same state is sent once, unless the page is new. */
   #update(anew = false): void {
-    if (!this.#host) return;
+    if (!this.#page.open) return;
     const { store } = this;
     // What comes with the stop is shown at once, and not also what was there before it.
     if (store.isComing(this.options.part) && !anew) return;
@@ -97,7 +75,7 @@ export class StatePanel<Part extends StatePart, In extends { readonly kind: stri
     this.#key = key;
     this.#sent = kept;
     const title = `vCPU ${(kept?.threadId ?? store.threadId) - 1}`;
-    this.#host.post(this.options.message({ value: good, note, title, ended }));
+    this.#page.post(this.options.message({ value: good, note, title, ended }));
   }
 }
 

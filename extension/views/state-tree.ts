@@ -183,6 +183,7 @@ function contextWords(node: StateNode): string {
     node.copy !== undefined && 'value',
     node.address !== undefined && 'address',
     node.physical !== undefined && 'physical',
+    node.screen && 'screen',
     node.code && 'code',
     node.vector !== undefined && 'vector',
     node.task !== undefined && 'task',

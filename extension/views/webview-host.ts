@@ -9,6 +9,7 @@ const goCommands: Readonly<Record<Destination, string>> = {
   memory: 'ringside.showMemory',
   walk: 'ringside.walk',
   physical: 'ringside.showPhysicalMemory',
+  screen: 'ringside.showScreen',
 };
 
 export interface WebviewHostOptions<In> {
@@ -58,7 +59,7 @@ export class WebviewHost<In extends { readonly kind: string }, Out> implements D
 }
 
 /** Asks where to, and writes the file. */
-export async function saveFile(name: string, text: string): Promise<void> {
+export async function saveFile(name: string, content: string | Uint8Array): Promise<void> {
   const folder = workspace.workspaceFolders?.[0]?.uri;
   const uri = await window.showSaveDialog({
     title: l10n.t('Export {0}', name),
@@ -66,7 +67,7 @@ export async function saveFile(name: string, text: string): Promise<void> {
   });
   if (!uri) return;
   try {
-    await workspace.fs.writeFile(uri, Buffer.from(text));
+    await workspace.fs.writeFile(uri, Buffer.from(content));
   } catch (error) {
     await window.showErrorMessage(
       l10n.t('{0} was not saved: {1}', name, error instanceof Error ? error.message : String(error)),

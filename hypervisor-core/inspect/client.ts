@@ -27,6 +27,7 @@ import {
   wideNumber,
   wideNumbers,
 } from './params.ts';
+import { ScreenReader } from './screen.ts';
 
 /** Bytes of one message; a client that sends more without ending it is cut off. */
 const MAX_MESSAGE = 4 << 20;
@@ -58,6 +59,8 @@ export class InspectClient {
   readonly #connection: MessageConnection;
   readonly #subscriptions: Disposable[] = [];
   readonly #console = new Backlog(MAX_CONSOLE);
+  /** From its first look at the screen on. */
+  #screen: ScreenReader | undefined;
   /** While the client wants exits to be written down. */
   #exitTrace: ReturnType<Machine['exits']['trace']> | undefined;
 
@@ -140,6 +143,10 @@ export class InspectClient {
       const data = bytes(params, 'data');
       const written = machine.memory.write(address, data);
       if (written < data.length) throw failure(`there is no RAM at physical address ${hex(address + BigInt(written))}`);
+    });
+    on.onRequest(inspect.screen, (params) => {
+      this.#screen ??= ScreenReader.of(machine.memory, machine.memoryMap());
+      return this.#screen?.changes(wholeNumber(params, 'known', 0, Number.MAX_SAFE_INTEGER)) ?? null;
     });
     on.onRequest(inspect.snapshots, () => machine.snapshots.list());
     on.onRequest(inspect.takeSnapshot, (params) => machine.snapshots.take(text(params, 'name')));

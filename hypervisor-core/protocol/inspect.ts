@@ -293,6 +293,19 @@ export interface Screen extends Resolution {
   readonly format: 'XRGB8888';
 }
 
+/** What a client lacks of the picture in the framebuffer. */
+export interface ScreenUpdate {
+  readonly screen: Screen;
+  /** Names the picture that the client has when it has taken this in. */
+  readonly version: number;
+  /** Runs of rows, ascending. */
+  readonly rows: readonly { readonly first: number; readonly count: number }[];
+  /** Those rows one after the other, as they lie in the framebuffer: deflated (RFC 1950), base64; empty for none. */
+  readonly data: string;
+  /** There may be more to be had at once. */
+  readonly more: boolean;
+}
+
 export interface PortRegion {
   readonly first: number;
   readonly last: number;
@@ -504,6 +517,11 @@ export const inspect = {
     'memory/readPhysical',
   ),
   writePhysical: new RequestType<{ readonly address: Hex; readonly data: string }, void, void>('memory/writePhysical'),
+  /**
+   * What changed of the picture in the framebuffer since the answer with the version `known` (0: all of it), running or not;
+   * null where there is no framebuffer.
+   */
+  screen: new RequestType<{ readonly known: number }, ScreenUpdate | null, void>('memory/screen'),
   /** Snapshots of the whole machine; taken, gone back to and removed while it does not run. */
   snapshots: new RequestType0<readonly SnapshotInfo[], void>('snapshot/list'),
   takeSnapshot: new RequestType<SnapshotParams, SnapshotInfo, void>('snapshot/take'),

@@ -1,6 +1,7 @@
 /** Ringside's own requests: what the views show, on the real core. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { inflateSync } from 'node:zlib';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type {
   InterruptsPart,
@@ -220,6 +221,38 @@ describe('state of the machine', { skip: noKvm }, () => {
       const running = await client.request('ringside/snapshot', { threadId: 1, parts: ['registers', 'memoryMap'] });
       assert.ok(running.registers && 'error' in running.registers);
       given<MemoryMapPart>(running.memoryMap);
+    }));
+
+  test('the screen is what lies in the framebuffer, row by row as it changes', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'ready', { framebuffer: '64x100' });
+      const write = (row: number, text: string) =>
+        client.request('writeMemory', {
+          memoryReference: `physical:0x${(0xc000_0000 + row * 256).toString(16)}`,
+          data: Buffer.from(text).toString('base64'),
+        });
+      await write(7, 'seven');
+      const all = await client.request('ringside/screen', { known: 0 });
+      assert.deepEqual(all.screen, { width: 64, height: 100, stride: 256, format: 'XRGB8888' });
+      assert.deepEqual(all.rows, [{ first: 0, count: 100 }]);
+      const picture = inflateSync(Buffer.from(all.data, 'base64'));
+      assert.equal(picture.length, 100 * 256);
+      assert.equal(picture.toString('latin1', 7 * 256, 7 * 256 + 5), 'seven');
+      await write(99, 'last');
+      const more = await client.request('ringside/screen', { known: all.version });
+      assert.deepEqual(more.rows, [{ first: 99, count: 1 }]);
+      assert.equal(inflateSync(Buffer.from(more.data, 'base64')).toString('latin1', 0, 4), 'last');
+    }));
+
+  test('where there is no framebuffer, how to have one is said', () =>
+    withAdapter(coreAdapter, async (client) => {
+      await stopAt(client, 'ready');
+      const response = await client.send('ringside/screen', { known: 0 });
+      assert.match(
+        response.message ?? '',
+        /The guest has no framebuffer. Set "framebuffer": "1024x768" in launch.json/,
+      );
+      assert.equal(response.body.error.showUser, false);
     }));
 
   test('monitor commands reach the stub from the debug console', () =>

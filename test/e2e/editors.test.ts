@@ -7,6 +7,15 @@ import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts'
 import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
 
+/** Red, green, blue and opacity on the screen's canvas. */
+const canvasPixel = (page: FrameLocator, x: number, y: number) =>
+  page
+    .locator('canvas')
+    .evaluate(
+      (canvas, at) => [...((canvas as HTMLCanvasElement).getContext('2d')?.getImageData(...at, 1, 1).data ?? [])],
+      [x, y] as [x: number, y: number],
+    );
+
 describe('editors', () => {
   let window: StagedWindow;
   let workbench: Workbench;
@@ -146,8 +155,9 @@ describe('editors', () => {
       await region('Framebuffer 256 × 192, 32 bits a pixel (framebuffer): 0xc0000000–0xc002ffff, 192 KiB').click();
       await details.getByText('XRGB8888, 1024 bytes a row').waitFor();
       await details.getByRole('button', { name: 'Physical memory', exact: true }).waitFor();
+      await details.getByRole('button', { name: 'Screen', exact: true }).waitFor();
       await tab('Regions');
-      await row(/c0000000.*c002ffff.*192 KiB.*framebuffer.*Framebuffer 256 × 192/).waitFor();
+      await row(/c0000000.*192 KiB.*framebuffer.*Framebuffer 256 × 192/).waitFor();
       await readableInEveryTheme(workbench, {
         ...{ name: 'memory-map', page },
         looks: [
@@ -162,5 +172,60 @@ describe('editors', () => {
           { name: 'i-o-ports', show: () => tab('I/O ports') },
         ],
       });
+    }));
+
+  test('the screen has what is drawn in the framebuffer, at each stop and while the guest runs', () =>
+    pictured(workbench, 'screen', async () => {
+      // The last page of those that are open.
+      const screen = workbench.webview(-1);
+      const pixel = (x: number, y: number) => canvasPixel(screen, x, y);
+      const editor = (name: string) => workbench.page.locator('.tabs-container .tab').filter({ hasText: name });
+      const asked = () => requests('ringside/screen').length;
+      await tab('Picture');
+      await page.getByRole('option', { name: 'Framebuffer 256' }).click();
+      assert.equal(asked(), 0);
+      await page.getByRole('button', { name: 'Screen', exact: true }).click();
+      await screen.getByRole('img', { name: 'Screen of the guest, 256 × 192 pixels' }).waitFor();
+      await screen.getByRole('status').getByText('256 × 192 pixels, the guest is stopped').waitFor();
+      // The stop's number is the blue in it.
+      const shows = async (stop: number) => {
+        await workbench.until(
+          async () => (await pixel(0, 1))[2] === stop,
+          () => `the picture of stop ${stop} is not there`,
+        );
+        for (const [x, y] of [
+          [0, 1],
+          [255, 191],
+          [17, 100],
+        ] as const) {
+          assert.deepEqual(await pixel(x, y), [x, y, stop, 255]);
+        }
+      };
+      const stops = requests('next').length + 1;
+      await shows(stops);
+      const before = asked();
+      await workbench.debugButton('step-over').click();
+      await shows(stops + 1);
+      assert.equal(asked(), before + 1, 'one question a stop');
+      await readableInEveryTheme(workbench, { name: 'screen', page: screen });
+      await workbench.debugButton('continue').click();
+      const seen = new Set<string>();
+      await workbench.until(
+        async () => seen.add(String(await pixel(5, 0))).size > 3,
+        () => `the guest draws, and the page does not: ${[...seen]}`,
+      );
+      await screen.getByRole('status').getByText('256 × 192 pixels, the guest is running').waitFor();
+      // Out of sight it asks for nothing.
+      await editor('Screen').click();
+      await workbench.openFile('boot.S');
+      await workbench.debugButton('pause').click();
+      await workbench.stoppedAt(stops + 2);
+      const hidden = asked();
+      await workbench.debugButton('continue').click();
+      await workbench.debugButton('pause').click();
+      await workbench.stoppedAt(stops + 3);
+      assert.equal(asked(), hidden);
+      await editor('Screen').click();
+      await shows(stops + 3);
     }));
 });

@@ -182,9 +182,10 @@ describe('where there is nothing to show', () => {
       for (const [command, part] of [
         ['Show Memory Map', 'memoryMap'],
         ['Show Address Space', 'addressSpace'],
+        ['Show Screen', 'screen'],
       ] as const) {
         await workbench.command(`Ringside: ${command}`);
-        await note(`The ${part} are shut. Open them.`);
+        await note(part === 'screen' ? 'The screen is shut. Open it.' : `The ${part} are shut. Open them.`);
         await screenshot(workbench, `empty-shut-${part}`);
         await closeEditors();
       }

@@ -10,6 +10,8 @@ import { COMMAND_LINE, debian, files, HIDDEN, options, withLinux } from './linux
 import { qemuLog } from './qemu-log.ts';
 import { sharedLines } from './serial-log.ts';
 
+const framebuffer = { width: 1024, height: 768 };
+
 describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
   test('reaches userspace, drives the virtio devices and powers off, in the words that it has for them under QEMU', () => {
     const before = readFileSync(files.disk);
@@ -38,7 +40,7 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
   });
 
   test('runs on four processors, and a pause longer than its watchdogs wait is nothing that it complains about', () =>
-    withLinux(debian, `${COMMAND_LINE} guest=wait`, { ...options, cpus: 4 }, async (guest) => {
+    withLinux(debian, `${COMMAND_LINE} guest=wait`, { ...options, cpus: 4, framebuffer }, async (guest) => {
       await guest.printed('guest: waits');
       await guest.pause();
       // Soft lockups are complained about after 20 s, stalls of RCU after 21 s.
@@ -47,6 +49,8 @@ describe('Debian’s Linux', { timeout: patience(120_000) }, () => {
       guest.machine.console.input(Buffer.from('you\n'));
       const text = await guest.poweredOff();
       assert.ok(guest.said.includes('processors 4') && guest.said.includes('heard you'), text);
+      // What `vesafb` binds to, where a kernel has it: it takes screen_info for a framebuffer of the VESA BIOS.
+      assert.ok(guest.said.includes('vesa-framebuffer.0'), text);
       assert.doesNotMatch(text, /lockup|stall|hung|blocked for more|clocksource.*unstable|skewed/i);
     }));
 });

@@ -112,7 +112,7 @@ const describe = (placed: Placed) =>
   `${placed.region.name} (${kindNames[placed.region.kind]}): ${rangeText(placed)}, ${sizeText(placed)}`;
 
 export function RegionFacts({ placed, post }: { readonly placed: Placed; readonly post: Post }) {
-  const { start, virtual, kind, detail } = placed.region;
+  const { start, virtual, kind, detail, screen } = placed.region;
   const go = (to: Destination, title: string, address = start) => ({
     title,
     run: () => post({ kind: 'go', to, address }),
@@ -128,6 +128,7 @@ export function RegionFacts({ placed, post }: { readonly placed: Placed; readonl
       actions={[
         // Reading a device's registers can change them.
         ...(kind === 'hole' || kind === 'mmio' ? [] : [go('physical', 'Physical memory')]),
+        ...(screen ? [go('screen', 'Screen')] : []),
         ...(virtual === undefined
           ? []
           : [

@@ -40,6 +40,7 @@ import {
   pageTable,
   pageTables,
   registers,
+  screenUpdate,
   taskFrames,
   tasks,
   vcpus,
@@ -216,8 +217,12 @@ class FakeAdapter extends DebugSession {
       super.customRequest(command, response, args);
       return;
     }
-    response.body = answer(args);
-    this.sendResponse(response);
+    try {
+      response.body = answer(args);
+      this.sendResponse(response);
+    } catch (error) {
+      this.sendErrorResponse(response, 1, error instanceof Error ? error.message : String(error));
+    }
   }
 
   readonly #answers: {
@@ -255,6 +260,10 @@ class FakeAdapter extends DebugSession {
     },
     'ringside/exitTrace': ({ from: [from = 0], limit }) =>
       exitTrace(from, Math.min(Math.floor(this.#ran), from + limit)),
+    'ringside/screen': ({ known }) => {
+      if (this.#shut) throw new Error('The screen is shut. Open it.');
+      return screenUpdate(known, this.#stop, this.#ran);
+    },
     'ringside/vcpus': () => vcpus(this.#ran, this.#ranSince !== undefined),
     'ringside/runAlone': ({ how, threadId }) => {
       if (how === 'step') this.#stopAt('step');

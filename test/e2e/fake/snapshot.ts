@@ -1,4 +1,5 @@
 /** A machine's state as a well-behaved adapter would send it, for tests of the views that need no KVM. */
+import { deflateSync } from 'node:zlib';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type {
   AddressMapping,
@@ -19,6 +20,7 @@ import type {
   PageTableEntry,
   PageTableRoot,
   RegisterGroup,
+  ScreenUpdate,
   TaskFrame,
   TasksPart,
   VcpusPart,
@@ -430,6 +432,24 @@ export const memoryMap: MemoryMapPart = {
   ],
   pageTables: [{ start: '0x103000', end: '0x109000', kind: 'tables', name: 'page tables', detail: '6 tables' }],
 };
+
+/** Versions of the picture at one stop, and milliseconds for which the guest runs between two. */
+const [VERSIONS, CHANGES_MS] = [100_000, 50];
+
+/** Red grows to the right, green downwards, and blue is the number of the stop. The first row is drawn while the guest runs. */
+export function screenUpdate(known: number, stop: number, ran: number): ScreenUpdate {
+  const screen = { width: 256, height: 192, stride: 1024, format: 'XRGB8888' } as const;
+  const version = stop * VERSIONS + Math.floor(ran / CHANGES_MS) + 1;
+  const count = Math.floor(known / VERSIONS) === stop ? 1 : screen.height;
+  const bytes = Buffer.alloc(count * screen.stride);
+  for (let pixel = 0; pixel < bytes.length / 4; pixel++) {
+    const [x, y] = [pixel % screen.width, Math.trunc(pixel / screen.width)];
+    bytes.set([y === 0 ? version % 256 : stop, y, x, 0], pixel * 4);
+  }
+  const rest = { screen, version, more: false };
+  if (known === version) return { ...rest, rows: [], data: '' };
+  return { ...rest, rows: [{ first: 0, count }], data: deflateSync(bytes).toString('base64') };
+}
 
 export const tasks: TasksPart = {
   tasks: [

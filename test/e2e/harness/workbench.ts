@@ -310,9 +310,9 @@ export class Workbench {
   }
 
   /** Polls a condition of this machine, not of the page. */
-  async until(condition: () => boolean, otherwise: () => string): Promise<void> {
+  async until(condition: () => boolean | Promise<boolean>, otherwise: () => string): Promise<void> {
     const deadline = Date.now() + TIMEOUT_MS;
-    while (!condition()) {
+    while (!(await condition())) {
       if (Date.now() > deadline) throw new Error(otherwise());
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
