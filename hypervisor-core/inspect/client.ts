@@ -92,6 +92,7 @@ export class InspectClient {
         for (const subscription of this.#subscriptions) subscription.dispose();
         if (machine.stopsOf(this).length > 0) machine.stopOn(this, []);
         if (machine.recordedBy(this).length > 0) machine.recordCalls(this, []);
+        machine.recordInstructions(this, false);
         this.#exitTrace?.dispose();
         this.#connection.dispose();
         resolve();
@@ -166,6 +167,9 @@ export class InspectClient {
       oneOf(params, 'convention', ['xen-pv']);
       refusable(() => machine.recordCalls(this, wideNumbers(params, 'at', MOST_CALL_PLACES)));
     });
+    on.onRequest(inspect.recordInstructions, (params) => ({
+      found: refusable(() => machine.recordInstructions(this, flag(params, 'on'))),
+    }));
     on.onRequest(inspect.traceExits, (params) => this.#traceExits(flag(params, 'on')));
     on.onRequest(inspect.exits, (params) => {
       const from = wholeNumbers(params, 'from', machine.vcpus.length);
@@ -240,9 +244,9 @@ export class InspectClient {
 }
 
 /** Has the client be told what a `BreakpointError` says. */
-function refusable(body: () => void): void {
+function refusable<Result>(body: () => Result): Result {
   try {
-    body();
+    return body();
   } catch (error) {
     throw error instanceof BreakpointError ? failure(error.message) : error;
   }

@@ -196,6 +196,19 @@ describe('notifications', () => {
     while (wanted().length > 0) await new Promise(setImmediate);
   });
 
+  test('calls by instructions are traced for as long as a client wants it, and is there', async () => {
+    const client = await open();
+    const want = (on: boolean) => client.sendRequest(inspect.recordInstructions, { on });
+    assert.deepEqual([await want(true), machine.instructions.size], [{ found: 3 }, 1]);
+    assert.deepEqual([await want(false), machine.instructions.size], [{ found: 0 }, 0]);
+    machine.state = { kind: 'running' };
+    await assert.rejects(want(true), /stop it first/);
+    machine.state = { kind: 'stopped' };
+    await want(true);
+    client.end();
+    while (machine.instructions.size > 0) await new Promise(setImmediate);
+  });
+
   test('history and output join without a gap or a repeat', async () => {
     const client = await open();
     let text = '';

@@ -161,7 +161,12 @@ export interface Machine {
    * `owner` asked for before; running or not. Throws `BreakpointError` where this host has no such breakpoints.
    */
   recordCalls(owner: object, places: readonly bigint[]): void;
-  /** What `owner` asked for. */
+  /**
+   * Has the calls traced that the guest makes to KVM by VMCALL and VMMCALL in supervisor code, which KVM itself answers; false:
+   * no more. Such instructions are looked for now: while the guest runs it can only be taken back. Gives how many there are.
+   */
+  recordInstructions(owner: object, on: boolean): number;
+  /** What `owner` asked for of {@link recordCalls}. */
   recordedBy(owner: object): readonly bigint[];
   /** The 64-bit variables, from 0 to 1023, that breakpoints' expressions count in; 0 at first. */
   readonly variables: { get(index: number): bigint; set(index: number, value: bigint): void };

@@ -4,11 +4,14 @@ import type { BreakpointKind } from './api.ts';
 
 /** What somebody wants of a breakpoint. */
 export interface Claim extends BreakpointOptions {
-  /** Never to stop: a call to a hypervisor in the guest begins here, or has returned here, and is traced. */
+  /**
+   * Never to stop: a call to a hypervisor in the guest begins here, or has returned here, or the instruction here is a call to
+   * KVM; it is traced.
+   */
   readonly records?: CallPlace;
 }
 
-export type CallPlace = 'call' | 'return';
+export type CallPlace = 'call' | 'return' | 'instruction';
 
 /** One place, and what everyone who asked for it wants of it. */
 export interface BreakpointEntry {
@@ -67,3 +70,7 @@ export class BreakpointList {
 const keyOf = (kind: BreakpointKind, gva: bigint, length: number) => `${kind} ${gva} ${executes(kind) ? 0 : length}`;
 
 export const executes = (kind: BreakpointKind): boolean => kind === 'software' || kind === 'hardware';
+
+/** Nobody wants anything at this place but the call that its instruction makes. */
+export const isOfCallAlone = ({ claims }: BreakpointEntry): boolean =>
+  claims.every(({ records }) => records === 'instruction');

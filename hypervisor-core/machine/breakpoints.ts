@@ -7,7 +7,8 @@ import type { BreakpointOptions } from '../protocol/agent/breakpoint-options.ts'
 import { AgentError, parseProgram } from '../protocol/agent/program.ts';
 import type { StopOn } from '../protocol/stop-on.ts';
 import { BreakpointError, type BreakpointKind } from './api.ts';
-import { type BreakpointEntry, BreakpointList, type Claim, executes } from './breakpoint-list.ts';
+import { type BreakpointEntry, BreakpointList, type Claim, executes, isOfCallAlone } from './breakpoint-list.ts';
+import { CALL_BYTES, isCall } from './call-sites.ts';
 import { type ControlTrapParts, ControlTraps } from './control-traps.ts';
 import {
   type DebugPlan,
@@ -95,6 +96,7 @@ export class Breakpoints {
     for (const entry of wanted) {
       if (entry.kind !== 'software' || strategy.trap === undefined) continue;
       const places = this.#places(entry);
+      if (isOfCallAlone(entry) && !places.some((gpa) => isCall(traps.read(gpa, CALL_BYTES)))) continue;
       if (places.length > 0) planted.set(entry.gva, places);
       else if (strategy.executeRegisters && registers.length < REGISTERS) {
         registers.push({ address: entry.gva, length: 1, type: 'execute' });

@@ -1,6 +1,7 @@
 /**
  * Traces the calls that domains make to a hypervisor in the guest, on the vCPU's worker: each from where it begins, a
  * function of that hypervisor's, to where that returns. A processor of Xen's makes one call at a time on its own stack.
+ * Calls that are one instruction are handed on.
  */
 import { type PvCaller, pvCaller, pvOutcome, pvReturn, pvText } from '../hypercalls/xen-pv.ts';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
@@ -9,6 +10,7 @@ import type { HypercallRing } from '../trace/hypercall-ring.ts';
 import type { CallPlace } from './breakpoint-list.ts';
 import type { DebugPlan } from './debug-plan.ts';
 import type { GuestClock } from './guest-clock.ts';
+import { type AtInstruction, InstructionRecorder } from './instruction-recorder.ts';
 import { MOST_RETURNS } from './recorded-calls.ts';
 import { hypercallStop } from './stop-match.ts';
 import type { VcpuReport } from './vcpu-report.ts';
@@ -22,9 +24,7 @@ export interface CallRecorderParts {
 }
 
 /** Registers of a vCPU at the first instruction of a function, or behind a call of it. */
-export interface CallRegisters {
-  readonly rip: bigint;
-  readonly rsp: bigint;
+export interface CallRegisters extends AtInstruction {
   readonly rdi: bigint;
 }
 
@@ -45,22 +45,26 @@ export class CallRecorder {
   /** What the guest is to be stopped on. */
   #stops: readonly StopOn[] = [];
   #pending: Pending | undefined;
+  readonly #instructions: InstructionRecorder;
 
   constructor(parts: CallRecorderParts) {
     this.#parts = parts;
+    this.#instructions = new InstructionRecorder(parts);
   }
 
   /** True while there is anything to trace. */
   get active(): boolean {
-    return this.#places.size > 0;
+    return this.#places.size > 0 || this.#instructions.active;
   }
 
-  follow({ conditional, stops }: DebugPlan): void {
+  follow(plan: DebugPlan): void {
+    const { conditional, stops } = plan;
+    this.#instructions.follow(plan);
     this.#stops = stops;
     this.#places = new Map(
       [...conditional].flatMap(([gva, claims]) => claims.flatMap(({ records }) => (records ? [[gva, records]] : []))),
     );
-    if (!this.active) this.giveUp();
+    if (this.#places.size === 0) this.#giveUpCall();
   }
 
   /**
@@ -68,6 +72,8 @@ export class CallRecorder {
    * to be done before it is traced.
    */
   visit(at: CallRegisters): VcpuReport | undefined {
+    const said = this.#instructions.visit(at);
+    if (said !== undefined) return { kind: 'event', message: said };
     const place = this.#places.get(at.rip);
     if (place === 'return') this.#finish(at);
     if (place !== 'call' || this.#knows(at)) return undefined;
@@ -76,7 +82,7 @@ export class CallRecorder {
     const known = address !== undefined && returns.includes(address);
     if (address !== undefined && !known && returns.length < MOST_RETURNS) return { kind: 'call-returns', address };
     const event = this.#begin(at);
-    if (!known) this.giveUp();
+    if (!known) this.#giveUpCall();
     const message = event && hypercallStop(this.#stops, [event], 'A domain makes');
     return message === undefined ? undefined : { kind: 'event', message };
   }
@@ -97,7 +103,7 @@ export class CallRecorder {
 
   /** A call begins. Gives it, without a result; undefined where the caller's registers are not mapped. */
   #begin(at: CallRegisters): HypercallEvent | undefined {
-    this.giveUp();
+    this.#giveUpCall();
     const { vcpu, clock, memory } = this.#parts;
     const caller = pvCaller(at.rdi, memory);
     if (!caller) return undefined;
@@ -116,7 +122,8 @@ export class CallRecorder {
   }
 
   /** The vCPU stands at `rip`: away from where a call began, what was done here for that does not count. */
-  standsAt(rip: bigint): void {
+  standsAt(rip: bigint, rax: () => bigint): void {
+    this.#instructions.standsAt(rip, rax);
     if (this.#pending && this.#pending.since === undefined && rip !== this.#pending.at.rip) {
       this.#pending = { ...this.#pending, since: this.#parts.clock.now() };
     }
@@ -144,8 +151,14 @@ export class CallRecorder {
     ring.add({ ...event, duration, ...(result !== undefined && { result }) });
   }
 
-  /** A call that has not returned, and will not, is traced as it is. One of a time that is still to come was undone by a snapshot. */
+  /** Calls that have not returned, and will not, are traced as they are. */
   giveUp(): void {
+    this.#instructions.giveUp();
+    this.#giveUpCall();
+  }
+
+  /** A call of a time that is still to come was undone by a snapshot. */
+  #giveUpCall(): void {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending && pending.event.time <= this.#parts.clock.now()) this.#parts.ring.add(pending.event);
@@ -153,6 +166,7 @@ export class CallRecorder {
 
   /** The machine may have gone back to a snapshot from before the call. */
   recall(): void {
+    this.#instructions.recall();
     if (this.#pending && this.#pending.event.time > this.#parts.clock.now()) this.#pending = undefined;
   }
 }

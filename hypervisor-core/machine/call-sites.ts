@@ -5,13 +5,15 @@
  */
 import type { BootImage, BootSegment } from '../boot/boot-image.ts';
 import { CALL_SITE } from '../hypercalls/hypercall-page.ts';
-import { isInstruction, opcodes } from './code-search.ts';
+import { type CodeRange, isInstruction, opcodes } from './code-search.ts';
+import type { GuestCode } from './guest-code.ts';
 
 /** The second and the last byte of `0f 01 c1` and `0f 01 d9`: Intel SDM vol. 2, VMCALL; AMD APM vol. 3, VMMCALL. */
 const SECOND = 0x01;
 const VMCALL = 0xc1;
 const VMMCALL = 0xd9;
-const INSTRUCTION_BYTES = 3;
+const FIRST = 0x0f;
+export const CALL_BYTES = 3;
 /** More than any kernel has; a file that seems to have more is not what it seems. */
 const MOST_SITES = 256;
 
@@ -31,13 +33,29 @@ export function openCallSites(image: BootImage): { readonly image: BootImage; re
 
 /** Offsets of the VMCALL and VMMCALL instructions in a segment's code. */
 export function callSites({ bytes, code }: BootSegment): number[] {
-  return (code?.ranges ?? []).flatMap((range) => {
-    const found: number[] = [];
-    for (const at of opcodes(bytes, range, SECOND)) {
-      const third = bytes[at + 2];
-      if (at + INSTRUCTION_BYTES > range.end || (third !== VMCALL && third !== VMMCALL)) continue;
-      if (found.length <= MOST_SITES && isInstruction(bytes, range.start, at, code?.bits ?? 64)) found.push(at);
+  return (code?.ranges ?? []).flatMap((range) => callsIn(bytes, range, code?.bits ?? 64));
+}
+
+/** Linear addresses of these instructions in code that is in RAM now: of its first so many. */
+export function callInstructions(code: Iterable<GuestCode>): bigint[] {
+  const found = new Set<bigint>();
+  for (const { bytes, bits, gvas } of code) {
+    for (const at of callsIn(bytes, { start: 0, end: bytes.length }, bits)) {
+      for (const gva of gvas) if (found.size < MOST_SITES) found.add(gva + BigInt(at));
     }
-    return found;
-  });
+  }
+  return [...found];
+}
+
+/** True for the bytes of VMCALL or VMMCALL. */
+export const isCall = ([first, second, third]: Uint8Array): boolean =>
+  first === FIRST && second === SECOND && (third === VMCALL || third === VMMCALL);
+
+function callsIn(bytes: Uint8Array, range: CodeRange, bits: 16 | 32 | 64): number[] {
+  const found: number[] = [];
+  for (const at of opcodes(bytes, range, SECOND)) {
+    if (at + CALL_BYTES > range.end || !isCall(bytes.subarray(at, at + CALL_BYTES))) continue;
+    if (found.length <= MOST_SITES && isInstruction(bytes, range.start, at, bits)) found.push(at);
+  }
+  return found;
 }

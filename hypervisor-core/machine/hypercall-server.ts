@@ -1,11 +1,11 @@
 /** Answers hypercalls on the vCPU's worker: calls through the hypercall page, and the MSRs that place it. */
 import type { Answer, Call, CallRegisters, HypercallAbi, Platform } from '../hypercalls/abi.ts';
 import { conventionOf } from '../hypercalls/hypercalls.ts';
-import { OFFSET } from '../kvm/abi.ts';
 import type { RunPage } from '../kvm/run-page.ts';
 import type { HypercallEvent } from '../protocol/hypercall-event.ts';
 import type { GuestEnd, Personality } from '../protocol/inspect.ts';
 import type { HypercallRing } from '../trace/hypercall-ring.ts';
+import { callRegisters } from './call-registers.ts';
 import type { ConsoleRing } from './console-ring.ts';
 import { injectException } from './guest-events.ts';
 import { type PlatformParts, platformOf } from './hypercall-platform.ts';
@@ -16,8 +16,6 @@ const OUT_IMM8 = 0xe6;
 const OUT_BYTES = 2n;
 /** What follows the OUT of a call site (machine/call-sites.ts); in a page, it is a return. */
 const NOP = 0x90;
-const { cs, ss } = OFFSET.kvm_sregs;
-const { l, dpl } = OFFSET.kvm_segment;
 
 export interface HypercallParts extends PlatformParts {
   readonly personality: Personality;
@@ -47,7 +45,7 @@ export class HypercallServer {
     const { page, vcpu, clock, lock, events } = this.#parts;
     const started = process.hrtime.bigint();
     const time = clock.now();
-    const registers = this.#registers();
+    const registers = callRegisters((name) => page.register(name), vcpu.get('sregs'));
     const call = convention.decode(registers);
     const answer = lock.hold(() => convention.answer(call, this.#platform));
     if (answer.console) this.#print(answer.console);
@@ -85,19 +83,6 @@ export class HypercallServer {
   writeMsr(): void {
     const { page, lock } = this.#parts;
     page.msrError = !lock.hold(() => this.#convention?.writeMsr(page.msrIndex, page.msrData, this.#platform) ?? false);
-  }
-
-  #registers(): CallRegisters {
-    const { page, vcpu } = this.#parts;
-    const sregs = vcpu.get('sregs');
-    const general = (['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'r8', 'r9', 'r10'] as const).map(
-      (name) => [name, page.register(name)] as const,
-    );
-    return {
-      ...(Object.fromEntries(general) as Omit<CallRegisters, 'longMode' | 'cpl'>),
-      longMode: sregs.getUint8(cs + l) !== 0,
-      cpl: sregs.getUint8(ss + dpl),
-    };
   }
 
   /** The instruction after the OUT. Some KVMs have moved RIP past it when they exit, others do at the next entry. */

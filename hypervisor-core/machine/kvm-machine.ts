@@ -33,12 +33,13 @@ import type {
 import { BreakpointError } from './api.ts';
 import { type AttachedDevices, attachDevices } from './attach-devices.ts';
 import { Breakpoints } from './breakpoints.ts';
+import { callInstructions } from './call-sites.ts';
 import { judge } from './conditions.ts';
 import { controlWrites } from './control-writes.ts';
 import { IDT_BYTES } from './debug-plan.ts';
 import { handlerOf } from './exception-frame.ts';
 import { ExitTrace } from './exit-trace.ts';
-import { guestCode } from './guest-code.ts';
+import { type GuestCode, guestCode } from './guest-code.ts';
 import { platformOf } from './hypercall-platform.ts';
 import { hypercallReader, hypercallState } from './hypercall-trace.ts';
 import { ImageMap } from './image-map.ts';
@@ -78,6 +79,9 @@ export class KvmMachine implements Machine {
   readonly #run: RunControl;
   readonly #stops: StopsOnDemand;
   readonly #recorded: RecordedCalls;
+  readonly #instructions: RecordedCalls;
+  /** What is code for certain, while nobody runs. */
+  readonly #code: () => Iterable<GuestCode>;
   readonly #printed = new Listeners<string>();
   readonly #atomics: RamAtomics;
   #closed: Promise<void> | undefined;
@@ -126,6 +130,7 @@ export class KvmMachine implements Machine {
     });
     const images = new ImageMap(image);
     const hypercalls = conventionOf(hardware.info.personality);
+    this.#code = () => guestCode(image, this.vcpus, (gpa, length) => traps.read(gpa, length));
     this.#stops = new StopsOnDemand({
       msrFilter: hardware.filtersMsrs,
       hypercalls: () => [
@@ -133,14 +138,11 @@ export class KvmMachine implements Machine {
           ? [hypercalls.name]
           : []),
         ...(this.#recorded.any ? (['xen'] as const) : []),
+        ...(this.#instructions.any ? (['kvm'] as const) : []),
       ],
       memoryMap: () => this.memoryMap(),
       filterMsrs: (indices) => hardware.filterMsrs(indices),
-      controlWrites: (registers) =>
-        controlWrites(
-          guestCode(image, this.vcpus, (gpa, length) => traps.read(gpa, length)),
-          registers,
-        ),
+      controlWrites: (registers) => controlWrites(this.#code(), registers),
     });
     this.#virtual = new VirtualMemory(traps);
     this.#breakpoints = new Breakpoints({
@@ -156,7 +158,8 @@ export class KvmMachine implements Machine {
       stops: () => this.#stops.all,
       controlWrites: () => this.#stops.controlWrites,
     });
-    this.#recorded = new RecordedCalls(this.#breakpoints);
+    this.#recorded = new RecordedCalls(this.#breakpoints, 'call');
+    this.#instructions = new RecordedCalls(this.#breakpoints, 'instruction');
     this.#run = new RunControl({
       returnsTo: (address) => this.#recorded.returnsTo(address),
       vcpus: this.vcpus,
@@ -257,6 +260,16 @@ export class KvmMachine implements Machine {
   recordCalls(owner: object, places: readonly bigint[]): void {
     this.#recorded.set(owner, places);
     this.#run.rearm();
+  }
+
+  recordInstructions(owner: object, on: boolean): number {
+    if (on && this.state.kind === 'running') throw new BreakpointError('Stop the guest before its code is looked at.');
+    if (!on && this.#instructions.of(owner).length === 0) return 0;
+    const seesKvm = this.info.personality === 'kvm' && this.#hardware.strategy.vmcallReturns;
+    const places = on && seesKvm ? callInstructions(this.#code()) : [];
+    this.#instructions.set(owner, places);
+    this.#run.rearm();
+    return places.length;
   }
 
   recordedBy(owner: object): readonly bigint[] {

@@ -9,6 +9,7 @@ import type { KvmVcpu } from '../kvm/vcpu.ts';
 import { bytesToHex } from '../protocol/rsp.ts';
 import { type AgentVariables, agentContext } from './agent-context.ts';
 import type { CallRecorder } from './call-recorder.ts';
+import { callRegisters } from './call-registers.ts';
 import { type ConditionContext, judge } from './conditions.ts';
 import { type DebugPlan, emptyPlan, IDT_BYTES, reportedRegister } from './debug-plan.ts';
 import { guestDebug } from './guest-debug.ts';
@@ -142,7 +143,7 @@ export class VcpuDebug {
     this.#dropTrap();
     this.#registers.forget();
     const { page, lock } = this.#parts;
-    const recorded = this.#calls.visit({ rip: pc, rsp: page.register('rsp'), rdi: page.register('rdi') });
+    const recorded = this.#visit(pc, (name) => page.register(name));
     if (recorded?.kind === 'call-returns') return recorded;
     const { stops, problem } = lock.hold(() => judge(this.#plan.conditional.get(pc) ?? [], this.#context));
     return stops ? { kind: 'breakpoint', pc, ...(problem !== undefined && { problem }) } : recorded;
@@ -150,7 +151,8 @@ export class VcpuDebug {
 
   /** The vCPU has come out of the guest, perhaps of where it stood. */
   cameOut(): void {
-    if (this.#calls.active) this.#calls.standsAt(this.#parts.page.register('rip'));
+    const { page } = this.#parts;
+    if (this.#calls.active) this.#calls.standsAt(page.register('rip'), () => page.register('rax'));
   }
 
   /** The guest has ended: calls will not return. */
@@ -162,9 +164,14 @@ export class VcpuDebug {
   arrive(): VcpuReport | undefined {
     if (!this.#calls.active) return undefined;
     const registers = this.#parts.vcpu.get('regs');
-    const value = (name: 'rip' | 'rsp' | 'rdi') => registers.getBigUint64(OFFSET.kvm_regs[name], true);
-    const recorded = this.#calls.visit({ rip: value('rip'), rsp: value('rsp'), rdi: value('rdi') });
+    const value = (name: SyncRegister) => registers.getBigUint64(OFFSET.kvm_regs[name], true);
+    const recorded = this.#visit(value('rip'), value);
     return recorded?.kind === 'call-returns' ? recorded : undefined;
+  }
+
+  #visit(rip: bigint, register: (name: SyncRegister) => bigint): VcpuReport | undefined {
+    const general = () => callRegisters(register, this.#parts.vcpu.get('sregs'));
+    return this.#calls.visit({ rip, rsp: register('rsp'), rdi: register('rdi'), general });
   }
 
   /** Runs `step`, which executes one instruction, as if there were no breakpoint at `pc`. */

@@ -543,6 +543,14 @@ export const inspect = {
   recordCalls: new RequestType<{ readonly convention: GuestConvention; readonly at: readonly Hex[] }, void, void>(
     'trace/recordCalls',
   ),
+  /**
+   * Has the calls traced, or no more, that the guest makes to KVM by VMCALL and VMMCALL in supervisor code, which KVM itself
+   * answers, for as long as this client wants it. They are looked for now, so that the guest must stand still; asked again, anew.
+   * Gives how many such instructions were found: none of a guest that does not find KVM.
+   */
+  recordInstructions: new RequestType<{ readonly on: boolean }, { readonly found: number }, void>(
+    'trace/recordInstructions',
+  ),
   /** Has exits written down for as long as this client wants it, and says from which on; they are counted always. */
   traceExits: new RequestType<{ readonly on: boolean }, { readonly from: readonly number[] }, void>('trace/traceExits'),
   /** Traced exits from `from` (one number per vCPU) on, oldest first, at most `limit` (the core caps it at 10,000). */

@@ -82,6 +82,12 @@ export class FakeMachine implements Machine {
     if (places.length > 0) this.recorded.set(owner, places);
     else this.recorded.delete(owner);
   };
+  readonly instructions = new Set<object>();
+  readonly recordInstructions = (owner: object, on: boolean) => {
+    if (on && this.state.kind === 'running') throw new BreakpointError('stop it first');
+    this.instructions[on ? 'add' : 'delete'](owner);
+    return on ? 3 : 0;
+  };
   readonly recordedBy = (owner: object) => this.recorded.get(owner) ?? [];
   readonly stopsOf = (owner: object) => this.stops.get(owner) ?? [];
 
