@@ -8,6 +8,9 @@ import { LinuxError } from './linux-error.ts';
 /** Both have the module as their argument: it is about to run its first code, and its last has run. */
 export const MODULE_FUNCTIONS = ['do_init_module', 'free_module'];
 
+/** Code of a module is as it is going to run, and so is the kernel's own, after `mark_rodata_ro`: init/main.c. */
+export const CODE_FUNCTIONS = ['do_init_module', 'rcu_end_inkernel_boot'];
+
 const MOST_MODULES = 4096;
 /** Sections of one module that are read. */
 const MOST_SECTIONS = 512;

@@ -1,6 +1,6 @@
 /** Where in the guest a breakpoint that was asked for goes, or why it goes nowhere. */
 import { CRASH_KINDS } from '../linux/crash.ts';
-import { MODULE_FUNCTIONS } from '../linux/modules.ts';
+import { CODE_FUNCTIONS, MODULE_FUNCTIONS } from '../linux/modules.ts';
 import type { BreakpointPlace, SymbolIndex } from '../symbols/api.ts';
 import type { BreakpointRequest } from './breakpoint-request.ts';
 import type { SourcePaths } from './source-paths.ts';
@@ -26,6 +26,8 @@ export async function placesOf(
       return placesOfCrash(request.filter, symbols);
     case 'modules':
       return placesInLinux(MODULE_FUNCTIONS, symbols);
+    case 'code':
+      return placesInLinux(CODE_FUNCTIONS, symbols);
     case 'source': {
       if (!symbols) return { places: [], message: 'The program has no symbols: set "symbols" in launch.json.' };
       const files = sources.recordedFor(request.path);

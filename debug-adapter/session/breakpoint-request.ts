@@ -27,6 +27,8 @@ export type BreakpointRequest = Terms &
     | { readonly kind: 'crash'; readonly filter: string }
     /** The session's own: where a Linux kernel loads and unloads modules. */
     | { readonly kind: 'modules' }
+    /** The session's own: where a Linux kernel has made new code executable, and no more writable. */
+    | { readonly kind: 'code' }
     | { readonly kind: 'data'; readonly address: bigint; readonly length: number; readonly access: DataAccess }
   );
 

@@ -51,7 +51,7 @@ export interface ShownFrame extends FramePlace {
 }
 
 /** A breakpoint that the user does not see. */
-const isOwn = ({ request }: UserBreakpoint) => request.kind === 'modules';
+const isOwn = ({ request: { kind } }: UserBreakpoint) => kind === 'modules' || kind === 'code';
 
 /** Moves the guest; gets the state it starts from and a way to look at each stop between. */
 export type Operation = (go: Go, from: StopState, look: (stop: TargetStop) => StopState) => Promise<TargetStop>;
@@ -64,7 +64,7 @@ export class Session {
     complain: (message) => this.print(`${message}\n`, 'stderr'),
   });
   readonly stopRequests = new StopRequests();
-  readonly guestCalls = new GuestCalls();
+  readonly guestCalls = new GuestCalls((traps) => this.breakpoints.replace('code', traps));
   readonly exceptions = new ExceptionFilters(this.expressions, this.stopRequests);
   readonly frames = new Handles<FramePlace>();
   readonly references = new Handles<Reference>();
@@ -157,6 +157,7 @@ export class Session {
     // Views ask anew when a guest has started.
     this.stopRequests.forget('views');
     this.guestCalls.forget();
+    await this.breakpoints.replace('code', []);
     await this.standsAtEntry(guest);
     guest.target.onPrint((text) => this.logs.take(text));
     guest.target.onEnd((end) => void this.guestGone(guest, end));
@@ -245,6 +246,7 @@ export class Session {
         const met = stepped && pc === before ? [] : await candidates(last, this.breakpoints);
         const [own, theirs] = [met.filter(isOwn), met.filter((each) => !isOwn(each))];
         if (own.length > 0) await this.followModules(last);
+        if (own.length > 0) await this.guestCalls.codeCame(this.guest);
         const hit = await hitsAt(last, theirs, this.breakpoints, this.expressions, this.hitReport);
         const found: TargetStop =
           stepped && hit.length > 0 ? { ...stop, reason: { kind: 'breakpoint', hardware: false } } : stop;

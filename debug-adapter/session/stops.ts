@@ -69,6 +69,7 @@ const REASONS = {
   data: 'data breakpoint',
   crash: 'exception',
   modules: 'breakpoint',
+  code: 'breakpoint',
 } as const;
 
 function describeReason(

@@ -9,7 +9,7 @@ import type { GuestEnd } from '../../hypervisor-core/protocol/inspect.ts';
 
 /** Files that test/guests/linux/guest.mjs has made. */
 const made = (what: string) => process.env[`RINGSIDE_LINUX_${what}`] ?? '';
-export const files = { disk: made('DISK'), symbols: made('SYMBOLS') };
+export const files = { disk: made('DISK'), symbols: made('SYMBOLS'), build: made('BESIDE') };
 
 /** A kernel as it is booted. */
 export interface Kernel {

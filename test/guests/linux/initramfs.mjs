@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url';
 
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Busybox, modules and the script `init`. `modules` are paths, in the order in which they are to be loaded. */
-export function makeGuestInitramfs(target, modules) {
+/** Busybox, modules and the script `init`. `modules` are paths, in the order in which they are to be loaded; `others` are only there. */
+export function makeGuestInitramfs(target, modules, others = []) {
   writeArchive(target, (root) => {
     for (const folder of ['bin', 'dev', 'proc', 'sys', 'modules']) mkdirSync(join(root, folder));
     copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
     chmodSync(join(root, 'bin/busybox'), 0o755);
     copyFileSync(beside('init'), join(root, 'init'));
-    for (const module of modules) copyFileSync(module, join(root, 'modules', basename(module)));
+    for (const module of [...modules, ...others]) copyFileSync(module, join(root, 'modules', basename(module)));
     writeFileSync(join(root, 'modules/order'), modules.map((module) => basename(module, '.ko')).join('\n'));
   });
 }
