@@ -1,20 +1,14 @@
 /** The pages that open in editors, driven against an adapter with canned state, and looked at in three themes. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { FrameLocator, Locator } from 'playwright-core';
 import { pictured } from './harness/artifacts.ts';
+import { pixelOf } from './harness/canvas.ts';
 import { openStagedWindow, type StagedWindow } from './harness/staged-window.ts';
 import { readableInEveryTheme } from './harness/themes.ts';
 import type { Workbench } from './harness/workbench.ts';
-
-/** Red, green, blue and opacity on the screen's canvas. */
-const canvasPixel = (page: FrameLocator, x: number, y: number) =>
-  page
-    .locator('canvas')
-    .evaluate(
-      (canvas, at) => [...((canvas as HTMLCanvasElement).getContext('2d')?.getImageData(...at, 1, 1).data ?? [])],
-      [x, y] as [x: number, y: number],
-    );
 
 describe('editors', () => {
   let window: StagedWindow;
@@ -178,7 +172,7 @@ describe('editors', () => {
     pictured(workbench, 'screen', async () => {
       // The last page of those that are open.
       const screen = workbench.webview(-1);
-      const pixel = (x: number, y: number) => canvasPixel(screen, x, y);
+      const pixel = (x: number, y: number) => pixelOf(screen, x, y);
       const editor = (name: string) => workbench.page.locator('.tabs-container .tab').filter({ hasText: name });
       const asked = () => requests('ringside/screen').length;
       await tab('Picture');
@@ -208,6 +202,11 @@ describe('editors', () => {
       await shows(stops + 1);
       assert.equal(asked(), before + 1, 'one question a stop');
       await readableInEveryTheme(workbench, { name: 'screen', page: screen });
+      await screen.getByRole('button', { name: 'Save as PNG' }).click();
+      await window.saved('screen.png');
+      const png = readFileSync(join(window.staged.workspace, 'screen.png'));
+      assert.equal(png.toString('latin1', 1, 4), 'PNG');
+      assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [256, 192]);
       await workbench.debugButton('continue').click();
       const seen = new Set<string>();
       await workbench.until(

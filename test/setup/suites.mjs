@@ -240,7 +240,7 @@ const artifacts = join(root, 'test/artifacts');
 /** The tests that debug a real guest; the others have an adapter with canned answers. */
 const story = ['test/e2e/debugging.test.ts'];
 /** Tests of a real guest on our own core alone. */
-const kvmStory = [...story, 'test/e2e/source-debugging.test.ts', 'test/e2e/vcpus.test.ts'];
+const kvmStory = [...story, 'test/e2e/source-debugging.test.ts', 'test/e2e/screen.test.ts', 'test/e2e/vcpus.test.ts'];
 const treeStory = ['test/e2e/kernel-tree.test.ts'];
 
 const cannedTests = () => findTests(['test/e2e']).filter((source) => ![...kvmStory, ...treeStory].includes(source));

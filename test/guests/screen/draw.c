@@ -97,7 +97,8 @@ void draw(u32 magic, u32 info)
 	for (u32 y = 0; y < screen.height; y++)
 		row(&screen, y, 0);
 #ifdef FOREVER
-	for (u32 blue = 1;; blue++) //#MARKER drawn
+	__asm__ volatile("nop"); //#MARKER drawn
+	for (u32 blue = 1;; blue++)
 		for (u32 y = 0; y < screen.height; y++)
 			row(&screen, y, (u8)blue);
 #endif
