@@ -55,7 +55,7 @@ const tests: Readonly<Record<string, () => Promise<void>>> = {
   'the adapter runs with the runtime of VS Code and answers custom requests': async () => {
     const session = await start();
     const snapshot = await session.customRequest('ringside/snapshot', { threadId: 1, parts: ['memoryMap'] });
-    assert.equal(snapshot.memoryMap.regions.length, 6);
+    assert.equal(snapshot.memoryMap.regions.length, 7);
     await stop(session);
   },
   'a relative program is resolved against the folder': async () => {
