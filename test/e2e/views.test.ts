@@ -279,7 +279,17 @@ describe('views', () => {
       await row('port write').waitFor();
       assert.equal(requests('ringside/exits').length, 0, 'a stop has one request');
       await workbench.debugButton('continue').click();
-      await page.getByRole('img', { name: /^Exits a second over/ }).waitFor();
+      const timeline = page.getByRole('img', { name: /^Exits a second over/ });
+      await timeline.waitFor();
+      const wide = workbench.page.viewportSize() ?? assert.fail();
+      await workbench.page.setViewportSize({ ...wide, height: 500 });
+      await timeline.waitFor({ state: 'hidden' });
+      const inSight = await page
+        .locator('.row:not(.head)')
+        .evaluateAll((rows) => rows.filter((each) => each.getBoundingClientRect().bottom <= innerHeight).length);
+      assert.ok(inSight >= 2, 'as low as a view can be, rows come before the picture');
+      await workbench.page.setViewportSize(wide);
+      await timeline.waitFor();
       await tab('Ports and Memory');
       await row('COM1 THR').click();
       await page.getByRole('button', { name: 'Stop on This' }).click();
