@@ -83,6 +83,8 @@ describe('leads', () => {
         () => 'nothing was walked',
       );
       assert.equal(requests('ringside/walk').at(-1)?.arguments?.address, VIRTUAL);
+      await workbench.chooseFromMenu(workbench.row(map, 'Framebuffer 256 × 192, 32 bits a pixel'), 'Show Screen');
+      await workbench.webview(-1).getByRole('img', { name: 'Screen of the guest, 256 × 192 pixels' }).waitFor();
       for (const title of ['Memory Map', 'Page Tables']) await workbench.collapse(title);
     }));
 
