@@ -176,7 +176,10 @@ export class Stepper {
     return this.asStep(await this.runTo(place, (now) => now <= sp), place);
   }
 
-  /** A jump into a function without lines (an assembly tail): runs on to its caller, where there is one. */
+  /**
+   * A jump into a function without lines (an assembly tail): runs on to its caller, where there is one, for as long as that takes,
+   * as over a call; a pause ends it.
+   */
   private async leaveUnknown(state: StopState): Promise<Arrival | undefined> {
     const [, caller] = await state.unwind(this.thread, 2);
     const sp = caller?.registers.get('rsp');
