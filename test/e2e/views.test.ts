@@ -50,15 +50,23 @@ describe('views', () => {
     const registers = await workbench.view('vCPU Registers');
     await registers.locator('.monaco-list-row[aria-label*="rax 0x2, changed"]').waitFor();
     assert.equal(requests('ringside/snapshot').length, before);
-    // What is out of sight is counted where it is folded away.
+    assert.equal(await registers.locator('.monaco-list-row[aria-label*="rbx"][aria-label*="changed"]').count(), 0);
+  });
+
+  test('rows that are folded away are counted where they changed, and are of this stop when they are unfolded', async () => {
+    const registers = await workbench.view('vCPU Registers');
     const general = workbench.row(registers, 'General');
     const counted = general.filter({ hasText: /\d changed/ });
+    const rax = (value: string) => registers.locator(`.monaco-list-row[aria-label*="rax ${value}"]`);
     assert.equal(await counted.count(), 0);
     await general.click();
     await counted.waitFor();
-    await workbench.unfold(general, workbench.row(registers, 'rax'));
+    await rax('0x2').waitFor({ state: 'detached' });
+    await workbench.debugButton('step-over').click();
+    await workbench.stoppedAt(3);
+    await workbench.unfold(general, rax('0x3, changed'));
     await counted.waitFor({ state: 'detached' });
-    assert.equal(await registers.locator('.monaco-list-row[aria-label*="rbx"][aria-label*="changed"]').count(), 0);
+    assert.equal(await rax('0x2').count(), 0);
   });
 
   test('page tables are read as they are expanded', async () => {
@@ -260,12 +268,12 @@ describe('views', () => {
       await workbench.collapse('Hypercalls');
       await table.locator('.count').waitFor({ state: 'hidden' });
       await workbench.debugButton('pause').click();
-      await workbench.stoppedAt(3);
+      await workbench.stoppedAt(4);
       assert.deepEqual(wanted(), [true, false]);
       const asked = requests('ringside/hypercalls').length;
       await workbench.debugButton('continue').click();
       await workbench.debugButton('pause').click();
-      await workbench.stoppedAt(4);
+      await workbench.stoppedAt(5);
       assert.equal(requests('ringside/hypercalls').length, asked, 'a hidden view asks nothing');
     }));
 
@@ -311,7 +319,7 @@ describe('views', () => {
       await page.getByText('The guest stops at breakpoints only.').waitFor();
       assert.deepEqual(requests('ringside/stopOn').at(-1)?.arguments?.stops, []);
       await workbench.debugButton('pause').click();
-      await workbench.stoppedAt(5);
+      await workbench.stoppedAt(6);
       await readableInEveryTheme(workbench, {
         ...{ name: 'exits', page },
         looks: [
@@ -329,13 +337,13 @@ describe('views', () => {
       const page = workbench.webview();
       await page.locator('.row:not(.head)').filter({ hasText: 'cpu_idle+0x8' }).click();
       await page.getByRole('button', { name: 'Step Alone' }).click();
-      await workbench.stoppedAt(6);
+      await workbench.stoppedAt(7);
       assert.deepEqual(requests('ringside/runAlone').at(-1)?.arguments, { threadId: 2, how: 'step' });
       await readableInEveryTheme(workbench, { name: 'vcpus', page });
       await page.getByRole('button', { name: 'Continue Alone' }).click();
       await page.locator('.row:not(.head)').filter({ hasText: 'in the guest' }).waitFor();
       await page.getByRole('button', { name: 'Pause' }).click();
-      await workbench.stoppedAt(7);
+      await workbench.stoppedAt(8);
       await workbench.collapse('vCPUs');
     }));
 
