@@ -86,6 +86,7 @@ function fakeSymbols({ variables = {}, types = {}, symbols = [], enumerators = {
     linesWithCode: async () => [],
     placesForFunction: async () => [],
     bodyAt: () => undefined,
+    pastTracer: (address) => address,
     pathAt: () => '',
     functionAt: () => undefined,
     inlineLevels: () => [],

@@ -60,11 +60,12 @@ function placesOfCrash(filter: string, symbols: SymbolIndex | undefined): Resolv
   return needed?.places.length === 0 ? needed : placesInLinux(functions, symbols);
 }
 
-/** The first instructions of functions, where their arguments are in registers. */
+/** Where functions begin, with their arguments in registers, but for the call that ftrace looks for at boot: a trap there breaks it. */
 function placesInLinux(names: readonly string[], symbols: SymbolIndex | undefined): Resolved {
   const isLinux = symbols && symbols.symbolsNamed('init_task').length > 0;
   const found = isLinux ? names.flatMap((name) => symbols.symbolsNamed(name).slice(0, 1)) : [];
-  if (found.length > 0) return { places: found.map(({ address }) => ({ address, line: NOWHERE })) };
+  const placed = found.map(({ address }) => ({ address: symbols?.pastTracer(address) ?? address, line: NOWHERE }));
+  if (placed.length > 0) return { places: placed };
   const message = isLinux ? `This kernel has no ${names.join(' or ')}.` : 'No Linux with known symbols runs here.';
   return { places: [], message };
 }

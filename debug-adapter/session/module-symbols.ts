@@ -65,8 +65,9 @@ export class ModuleSymbols {
   /** The module that is being taken away right here. */
   private async leaving(state: StopState): Promise<bigint | undefined> {
     const registers = await state.values(state.stop.thread);
-    const [free] = this.guest.symbols?.symbolsNamed('free_module') ?? [];
-    return free && free.address === registers.get('rip') ? registers.get('rdi') : undefined;
+    const { symbols } = this.guest;
+    const [free] = symbols?.symbolsNamed('free_module') ?? [];
+    return free && symbols?.pastTracer(free.address) === registers.get('rip') ? registers.get('rdi') : undefined;
   }
 
   private async load({ name, sections, ranges }: PlacedModule): Promise<void> {

@@ -165,6 +165,12 @@ export interface SymbolIndex {
   /** Where a step into the function around `pc`, which is not an inlined one, stops: where it has set up its frame. */
   bodyAt(pc: bigint): bigint | undefined;
 
+  /**
+   * Behind the call of a tracer with which the function at `address` begins, or `address`. Arguments are where they were. A
+   * kernel that patches these calls takes them for its own: a trap there would be found, and tracing given up.
+   */
+  pastTracer(address: bigint): bigint;
+
   functionAt(pc: bigint): FunctionInfo | undefined;
   /** Innermost first; empty where there is no DWARF. */
   inlineLevels(pc: bigint): readonly InlineLevel[];

@@ -39,6 +39,7 @@ import { hasDwarf } from './separate-debug.ts';
 import { inSlices, type Sliced } from './slices.ts';
 import { StaticPlaces } from './static-places.ts';
 import { SymbolTable } from './symtab.ts';
+import { ENTRY_BYTES, isTracerName, tracerCallEnd } from './traced-entry.ts';
 import { Types } from './types.ts';
 import type { Unit } from './unit.ts';
 import { Variables } from './variables.ts';
@@ -182,6 +183,14 @@ export class ElfSymbols implements OpenSymbols {
       const body = die && steppedInto(die, this.lines);
       return body === undefined ? undefined : this.addresses.toGuest(body);
     }, undefined);
+  }
+
+  pastTracer(address: bigint): bigint {
+    return this.info.tolerate(() => {
+      const code = this.elf.load(this.addresses.toAddress(this.addresses.fromGuest(address)), ENTRY_BYTES);
+      const isTracer = (offset: number) => isTracerName(this.symbolAt(address + BigInt(offset))?.name ?? '');
+      return address + BigInt(tracerCallEnd(code, isTracer));
+    }, address);
   }
 
   /** Nothing, where there is damage or the files were closed meanwhile. */

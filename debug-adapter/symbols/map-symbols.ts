@@ -89,6 +89,7 @@ class MapSymbols implements OpenSymbols {
   readonly linesWithCode = async () => [];
   readonly placesForFunction = async () => [];
   readonly bodyAt = () => undefined;
+  readonly pastTracer = (address: bigint) => address;
   readonly functionAt = () => undefined;
   readonly inlineLevels = () => [];
   readonly variablesAt = () => [];

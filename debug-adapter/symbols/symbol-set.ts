@@ -141,6 +141,9 @@ export class SymbolSet implements OpenSymbols {
   bodyAt(pc: bigint): bigint | undefined {
     return this.at(pc).bodyAt(pc);
   }
+  pastTracer(address: bigint): bigint {
+    return this.at(address).pastTracer(address);
+  }
 
   functionAt(pc: bigint): FunctionInfo | undefined {
     return this.at(pc).functionAt(pc);
