@@ -66,6 +66,16 @@ export async function printed(client: DapClient, words: string): Promise<void> {
   });
 }
 
+/** Gives all that the adapter has printed since. */
+export function outputOf(client: DapClient): () => string {
+  let text = '';
+  client.onMessage = (message) => {
+    if ('event' in message && message.event === 'output' && 'body' in message)
+      text += (message.body as { output: string }).output;
+  };
+  return () => text;
+}
+
 /** Launches the sample with a breakpoint at a marker, and runs to it. */
 export async function stopAt(client: DapClient, name: string, attributes: Record<string, unknown> = {}) {
   await launch(client, attributes);

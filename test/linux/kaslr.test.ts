@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openSymbols } from '../../debug-adapter/symbols/symbols.ts';
 import { coreAdapter } from '../adapter/core-adapter.ts';
-import { evaluate, topFrame, withAdapter } from '../adapter/driving.ts';
+import { evaluate, outputOf, topFrame, withAdapter } from '../adapter/driving.ts';
 import { patience } from '../patience.ts';
 import { COMMAND_LINE, debian, files, HIDDEN } from './linux-guest.ts';
 
@@ -16,11 +16,7 @@ describe('a kernel that KASLR moved', { timeout: patience(LONGEST) }, () => {
     withAdapter(
       () => coreAdapter({ longest: LONGEST }),
       async (client) => {
-        let said = '';
-        client.onMessage = (message) => {
-          if ('event' in message && message.event === 'output' && 'body' in message)
-            said += (message.body as { output: string }).output;
-        };
+        const said = outputOf(client);
         await client.request('launch', {
           program: debian.kernel,
           symbols: files.symbols,
@@ -36,7 +32,7 @@ describe('a kernel that KASLR moved', { timeout: patience(LONGEST) }, () => {
         await client.request('configurationDone');
         const stopsIn = async (name: string, file: RegExp) => {
           const stopped = await client.stopped();
-          const told = `${JSON.stringify(stopped)}\n${said}`;
+          const told = `${JSON.stringify(stopped)}\n${said()}`;
           assert.equal(stopped.description, 'Paused on function breakpoint', told);
           const frame = await topFrame(client);
           assert.equal(frame.name, name, told);
@@ -48,7 +44,7 @@ describe('a kernel that KASLR moved', { timeout: patience(LONGEST) }, () => {
         const ours = await Promise.all(NAMES.map((name) => evaluate(client, `(unsigned long)&${name},x`)));
         await client.request('continue', { threadId: 1 });
         await stopsIn('kernel_power_off', /\/kernel\/reboot\.c$/);
-        const theirs = NAMES.map((name) => new RegExp(`guest: ${name} at ([0-9a-f]{16})`).exec(said)?.[1] ?? said);
+        const theirs = NAMES.map((name) => new RegExp(`guest: ${name} at ([0-9a-f]{16})`).exec(said())?.[1] ?? said());
         assert.deepEqual(
           ours.map((text) => BigInt(text)),
           theirs.map((digits) => BigInt(`0x${digits}`)),
@@ -57,7 +53,11 @@ describe('a kernel that KASLR moved', { timeout: patience(LONGEST) }, () => {
         const linked = symbols.symbolsNamed('kernel_init')[0]?.address ?? 0n;
         symbols.close();
         const slide = BigInt(ours[0] ?? 0) - linked;
-        assert.equal(said.includes(`The kernel runs 0x${slide.toString(16)} above its link address`), slide > 0n, said);
+        assert.equal(
+          said().includes(`The kernel runs 0x${slide.toString(16)} above its link address`),
+          slide > 0n,
+          said(),
+        );
       },
     ));
 });

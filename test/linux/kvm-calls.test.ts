@@ -7,7 +7,7 @@ import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type { HypercallRecord, HypercallsPart, RingsideEvents } from '../../debug-adapter/protocol/custom.ts';
 import { waysSeen } from '../../extension/novsc/hypercall-ways.ts';
 import { coreAdapter } from '../adapter/core-adapter.ts';
-import { launch, move, printed, runToStop, topFrame, type, withAdapter } from '../adapter/driving.ts';
+import { launch, move, outputOf, printed, runToStop, topFrame, type, withAdapter } from '../adapter/driving.ts';
 import { patience } from '../patience.ts';
 import { COMMAND_LINE, debian, debianByPvh, files, HIDDEN } from './linux-guest.ts';
 
@@ -121,11 +121,7 @@ describe('Debian’s Linux as a guest of KVM', { timeout: patience(2 * LONGEST) 
     withAdapter(
       () => coreAdapter({ longest: LONGEST }),
       async (client) => {
-        let said = '';
-        client.onMessage = (message) => {
-          if ('event' in message && message.event === 'output' && 'body' in message)
-            said += (message.body as { output: string }).output;
-        };
+        const said = outputOf(client);
         const started = client.event<RingsideEvents['ringside/started']>('ringside/started');
         const symbols = join(files.build, 'vmlinux');
         const args = `${COMMAND_LINE} guest=clock`;
@@ -139,7 +135,7 @@ describe('Debian’s Linux as a guest of KVM', { timeout: patience(2 * LONGEST) 
         await client.request('ringside/stopOn', { stops: ['hypercall kvm 0x9'] });
         await type(client, 'go\n');
         const { threadId = 1 } = await client.stopped();
-        assert.match((await topFrame(client, threadId)).name, /^kvm_arch_ptp_init\+/, said);
+        assert.match((await topFrame(client, threadId)).name, /^kvm_arch_ptp_init\+/, said());
         assert.deepEqual((await allCalls(client)).records.filter(isOfModule), []);
         const walk = await client.request('ringside/walk', { threadId, address: '&clock_pair_glbl' });
         await client.request('ringside/stopOn', { stops: [] });
@@ -157,12 +153,12 @@ describe('Debian’s Linux as a guest of KVM', { timeout: patience(2 * LONGEST) 
         // It was loaded, taken away, and loaded again.
         assert.deepEqual([first, more.length], [made[0], 0]);
         assert.deepEqual([first?.result, second?.result, second?.cpl, second?.abi], ['0x0', '0x0', 0, 'kvm']);
-        const [, loaded = said] = /guest: clock ([0-9a-f]{16})/.exec(said) ?? [];
+        const [, loaded = said()] = /guest: clock ([0-9a-f]{16})/.exec(said()) ?? [];
         const inside = behindCall(join(files.build, 'ptp_kvm.ko'), 'kvm_arch_ptp_init');
         assert.equal(BigInt(second?.rip ?? 0), BigInt(`0x${loaded}`) + inside);
         assert.equal(calls.symbols[second?.rip ?? '0x0'], `kvm_arch_ptp_init+0x${inside.toString(16)}`);
         // Of what the adapter stops at by itself nothing is to be seen.
-        assert.doesNotMatch(said, /ftrace bug|Call Trace/);
+        assert.doesNotMatch(said(), /ftrace bug|Call Trace/);
         const own = records.filter((call) => !isOfModule(call));
         assertCarriedOut(own);
         assertPlaced({ ...calls, records: own });
