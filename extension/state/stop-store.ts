@@ -14,55 +14,14 @@ import {
   type ProviderResult,
 } from 'vscode';
 import type { MachineInfo, MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
-import { DEBUG_TYPE, onRingsideEvent, request } from '../debug/ringside-session.ts';
-import { FollowedParts } from './followed-parts.ts';
-import { TopFrames } from './top-frames.ts';
+import { DEBUG_TYPE, onRingsideEvent } from '../debug/ringside-session.ts';
+import { type KeptPart, type Phase, SessionState } from './session-state.ts';
 
 /** A step is over before anybody could read "running": views say so only when the guest runs on. */
 const RUNNING_SHOWN_AFTER_MS = 300;
 
-/** Parts that every frame has its own of. */
-const OF_FRAMES: ReadonlySet<StatePart> = new Set(['registers']);
-
 /** Requests after whose success the guest runs. */
 const RESUMES = new Set(['continue', 'next', 'stepIn', 'stepOut']);
-
-export type Phase = 'starting' | 'running' | 'stopped' | 'ended';
-
-export type PartValue<Part extends StatePart> = NonNullable<MachineSnapshot[Part]>;
-
-/** A part as it was read at stop number `stop` of `threadId`. */
-export interface KeptPart<Part extends StatePart = StatePart> {
-  readonly stop: number;
-  readonly threadId: number;
-  /** The frame that registers are of; undefined for the innermost. */
-  readonly frameId: number | undefined;
-  readonly value: PartValue<Part>;
-}
-
-class SessionState {
-  phase: Phase = 'starting';
-  /** True when views may say that the guest runs. */
-  runningShown = false;
-  threadId = 1;
-  /** The frame that is selected; undefined for the innermost. */
-  frameId: number | undefined;
-  readonly tops = new TopFrames();
-  /** Counts stops, changes of thread and refreshes: what is to be read anew. */
-  stop = 0;
-  endMessage: string | undefined;
-  /** The machine that was booted, where it is known. */
-  info: MachineInfo | undefined;
-  /** Which page tables are looked at. */
-  pages: PagesChoice = {};
-  readonly parts = new Map<StatePart, KeptPart>();
-  timer: NodeJS.Timeout | undefined;
-  readonly followed: FollowedParts;
-
-  constructor(readonly session: DebugSession) {
-    this.followed = new FollowedParts(session);
-  }
-}
 
 export class StopStore implements Disposable {
   #sessions = new Map<string, SessionState>();
@@ -104,7 +63,7 @@ export class StopStore implements Disposable {
         const state = this.#sessions.get(session.id);
         if (!state) return;
         state.stop++;
-        this.#keep(state, last, last.threadId);
+        state.keep(last);
         state.endMessage = message;
         this.#enter(state, 'ended');
       }),
@@ -152,8 +111,7 @@ export class StopStore implements Disposable {
 
   /** True for a part of the present stop that is on its way. */
   isComing(part: StatePart): boolean {
-    const state = this.#active;
-    return state?.phase === 'stopped' && state.followed.isComing(part, state.stop);
+    return this.#active?.isComing(part) ?? false;
   }
 
   /** A view says whether it is visible; resolves when what it becomes visible with has been read. */
@@ -233,28 +191,16 @@ export class StopStore implements Disposable {
   #watch(state: SessionState, message: AdapterMessage): void {
     state.tops.answered(message);
     if (message.type === 'event' && message.event === 'stopped') {
-      state.threadId = message.body?.threadId ?? state.threadId;
-      state.frameId = undefined;
-      state.tops.clear();
-      state.stop++;
-      state.followed.stopped(state.stop);
+      state.stopped(message.body?.threadId);
       this.#enter(state, 'stopped');
       this.#follow();
       void this.#fetch(state);
-    } else if (message.type === 'event' && message.event === 'ringside/part') this.#take(state, message.body);
-    else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
+    } else if (message.type === 'event' && message.event === 'ringside/part') {
+      if (state.take(message.body as MachineSnapshot)) this.#announce();
+    } else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
     else if (message.type === 'event' && message.event === 'invalidated') this.#readAnew(state);
     else if (message.type === 'response' && message.success && RESUMES.has(message.command))
       this.#enter(state, 'running');
-  }
-
-  /** A part that the adapter has sent by itself. */
-  #take(state: SessionState, body: object | undefined): void {
-    const made = body as MachineSnapshot;
-    const [part] = partsOf(made);
-    if (!part || !state.followed.take(part[0], state.stop)) return;
-    this.#keep(state, made, made.threadId);
-    this.#announce();
   }
 
   #terminated(session: DebugSession): void {
@@ -280,36 +226,8 @@ export class StopStore implements Disposable {
 
   async #fetch(state: SessionState): Promise<void> {
     if (state.phase !== 'stopped' || state !== this.#active) return;
-    const { stop, threadId, frameId } = state;
-    const parts = [...this.#wanted].filter((part) => {
-      const kept = state.parts.get(part);
-      const ofFrame = OF_FRAMES.has(part) ? frameId : undefined;
-      if (kept?.stop === stop) return OF_FRAMES.has(part) && kept.frameId !== frameId;
-      // The innermost frame's come by themselves.
-      return ofFrame !== undefined || !state.followed.isComing(part, stop);
-    });
-    if (parts.length === 0) return;
-    let snapshot: MachineSnapshot;
-    try {
-      snapshot = await request(state.session, 'ringside/snapshot', {
-        ...{ threadId, parts, pages: state.pages },
-        ...(frameId !== undefined && { frameId }),
-      });
-    } catch (error) {
-      const failed = { error: error instanceof Error ? error.message : String(error) };
-      snapshot = { threadId, ...Object.fromEntries(parts.map((part) => [part, failed])) };
-    }
-    if (state.stop !== stop) return;
-    this.#keep(state, snapshot, threadId, frameId);
-    this.#announce();
-  }
-
-  #keep(state: SessionState, snapshot: MachineSnapshot, threadId: number, frameId?: number): void {
-    for (const [part, value] of partsOf(snapshot)) {
-      // Of a frame that is selected no more.
-      if (!value || (OF_FRAMES.has(part) && state.phase === 'stopped' && frameId !== state.frameId)) continue;
-      state.parts.set(part, { stop: state.stop, threadId, frameId, value });
-    }
+    const parts = [...this.#wanted].filter((part) => state.lacks(part));
+    if (parts.length > 0 && (await state.read(parts))) this.#announce();
   }
 
   #announce(): void {
@@ -317,10 +235,6 @@ export class StopStore implements Disposable {
     void commands.executeCommand('setContext', 'ringside.state', phase);
     this.#changed.fire();
   }
-}
-
-function partsOf({ threadId: _, ...parts }: MachineSnapshot): [StatePart, PartValue<StatePart> | undefined][] {
-  return Object.entries(parts) as [StatePart, PartValue<StatePart> | undefined][];
 }
 
 interface AdapterMessage {

@@ -14,7 +14,8 @@ import {
 import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { onRingsideEvent } from '../debug/ringside-session.ts';
 import { Follower } from '../state/follower.ts';
-import type { PartValue, StopStore } from '../state/stop-store.ts';
+import type { PartValue } from '../state/session-state.ts';
+import type { StopStore } from '../state/stop-store.ts';
 import { ENDED_UNREAD } from './state-panel.ts';
 import { WebviewHost } from './webview-host.ts';
 

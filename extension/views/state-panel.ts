@@ -1,7 +1,8 @@
 /** A page in an editor over one part of the state at a stop. It asks for nothing while it is not in sight. */
 import { Disposable, type ExtensionContext } from 'vscode';
 import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
-import type { PartValue, StopStore } from '../state/stop-store.ts';
+import type { PartValue } from '../state/session-state.ts';
+import type { StopStore } from '../state/stop-store.ts';
 import { EditorPage } from './editor-page.ts';
 
 type Good<Part extends StatePart> = Exclude<PartValue<Part>, PartError>;

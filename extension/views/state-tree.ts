@@ -15,7 +15,8 @@ import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.t
 import { KnownRows } from '../novsc/known-rows.ts';
 import { changedRows, type Faces, facesOf, ROOT } from '../novsc/row-changes.ts';
 import { changedBelow, isChanged, type StateNode, valuesOf } from '../novsc/state-node.ts';
-import type { KeptPart, PartValue, StopStore } from '../state/stop-store.ts';
+import type { KeptPart, PartValue } from '../state/session-state.ts';
+import type { StopStore } from '../state/stop-store.ts';
 import { markUri } from './marks.ts';
 
 type Good<Part extends StatePart> = Exclude<PartValue<Part>, PartError>;
