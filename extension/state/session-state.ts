@@ -82,12 +82,12 @@ export class SessionState {
     return true;
   }
 
-  /** Takes a part that the adapter has sent by itself. False for one of an earlier stop. */
-  take(made: MachineSnapshot): boolean {
-    const [part] = partsOf(made);
-    if (!part || !this.followed.take(part[0], this.stop)) return false;
+  /** Takes the part that the adapter has sent by itself, and says which; undefined for one of an earlier stop. */
+  take(made: MachineSnapshot): StatePart | undefined {
+    const [part] = partsOf(made)[0] ?? [];
+    if (!part || !this.followed.take(part, this.stop)) return undefined;
     this.keep(made);
-    return true;
+    return part;
   }
 
   keep(snapshot: MachineSnapshot, frameId?: number): void {

@@ -27,10 +27,12 @@ export class StopStore implements Disposable {
   #sessions = new Map<string, SessionState>();
   #active: SessionState | undefined;
   #wanted = new Set<StatePart>();
-  #changed = new EventEmitter<void>();
+  #changed = new EventEmitter<StatePart | undefined>();
+  /** What `when` clauses of package.json go by. */
+  #context: Phase | undefined;
   #disposables: Disposable[];
 
-  /** Fires when anything that a view shows may be another. */
+  /** Fires when anything that a view shows may be another: with a part where that is all that has come. */
   readonly onDidChange = this.#changed.event;
 
   constructor() {
@@ -196,7 +198,8 @@ export class StopStore implements Disposable {
       this.#follow();
       void this.#fetch(state);
     } else if (message.type === 'event' && message.event === 'ringside/part') {
-      if (state.take(message.body as MachineSnapshot)) this.#announce();
+      const part = state.take(message.body as MachineSnapshot);
+      if (part && state === this.#active) this.#changed.fire(part);
     } else if (message.type === 'event' && message.event === 'continued') this.#enter(state, 'running');
     else if (message.type === 'event' && message.event === 'invalidated') this.#readAnew(state);
     else if (message.type === 'response' && message.success && RESUMES.has(message.command))
@@ -232,8 +235,9 @@ export class StopStore implements Disposable {
 
   #announce(): void {
     const phase = this.#active?.phase === 'running' && !this.#active.runningShown ? 'stopped' : this.#active?.phase;
-    void commands.executeCommand('setContext', 'ringside.state', phase);
-    this.#changed.fire();
+    if (phase !== this.#context) void commands.executeCommand('setContext', 'ringside.state', phase);
+    this.#context = phase;
+    this.#changed.fire(undefined);
   }
 }
 

@@ -41,7 +41,7 @@ export class ScreenPanel implements Disposable {
     this.#disposables = [
       this.#page,
       this.#follower,
-      store.onDidChange(() => this.#update()),
+      store.onDidChange((part) => part === undefined && this.#update()),
       onRingsideEvent('ringside/started', (session) => session === this.#session && this.#anew()),
     ];
   }

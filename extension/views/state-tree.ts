@@ -59,7 +59,7 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
       this.view.onDidChangeVisibility(({ visible }) => void store.want(options.part, visible)),
       this.view.onDidExpandElement(({ element }) => this.#fold(element, true)),
       this.view.onDidCollapseElement(({ element }) => this.#fold(element, false)),
-      store.onDidChange(() => this.update()),
+      store.onDidChange((part = options.part) => part === options.part && this.update()),
     ];
     void store.want(options.part, this.view.visible);
   }
