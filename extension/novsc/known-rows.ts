@@ -18,8 +18,4 @@ export class KnownRows {
     this.#byId = now;
     return rows;
   }
-
-  get(id: string): StateNode | undefined {
-    return this.#byId.get(id);
-  }
 }

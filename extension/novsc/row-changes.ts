@@ -14,7 +14,7 @@ interface Face {
 export type Faces = ReadonlyMap<string, Face>;
 
 /** The parent of the top rows, which is no row. */
-export const ROOT = '';
+const ROOT = '';
 
 /** Faces of all rows that are there without being read; `says` is all that VS Code is told of a row. */
 export function facesOf(roots: readonly StateNode[], says: (node: StateNode) => string): Faces {
@@ -28,20 +28,20 @@ export function facesOf(roots: readonly StateNode[], says: (node: StateNode) => 
 }
 
 /**
- * The highest rows that differ, {@link ROOT} alone for all; and those of which `isOutdated` says that what was read below them
- * has to be read anew.
+ * Of the rows below `roots` the highest that differ, undefined for all; and those of which `isOutdated` says that what was read
+ * below them has to be read anew.
  */
 export function changedRows(
   roots: readonly StateNode[],
   before: Faces,
   now: Faces,
   isOutdated: (id: string) => boolean,
-): readonly string[] {
-  if (before.get(ROOT)?.below !== now.get(ROOT)?.below) return [ROOT];
-  const changed: string[] = [];
+): StateNode[] | undefined {
+  if (before.get(ROOT)?.below !== now.get(ROOT)?.below) return undefined;
+  const changed: StateNode[] = [];
   const look = (node: StateNode) => {
     const [old, face] = [before.get(node.id), now.get(node.id)];
-    if (old?.says !== face?.says || old?.below !== face?.below || isOutdated(node.id)) changed.push(node.id);
+    if (old?.says !== face?.says || old?.below !== face?.below || isOutdated(node.id)) changed.push(node);
     else listed(node).forEach(look);
   };
   roots.forEach(look);

@@ -3,12 +3,12 @@
  * window and back, twice, just when that is busy with the stop; what the adapter sends is seen here at once.
  */
 import type { DebugSession } from 'vscode';
-import type { PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
+import type { PagesChoice, RingsideRequests, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { request } from '../debug/ringside-session.ts';
 
 export class FollowedParts {
   /** What the adapter was asked for last. */
-  #asked = '';
+  #asked: RingsideRequests['ringside/follow']['arguments'] | undefined;
   #promised: ReadonlySet<StatePart> = new Set();
   #coming = new Set<StatePart>();
   /** The stop that parts are coming of. */
@@ -19,13 +19,12 @@ export class FollowedParts {
   /** Has the adapter send these parts from the next stop on. */
   ask(parts: ReadonlySet<StatePart>, pages: PagesChoice): void {
     const args = { parts: [...parts].sort(), pages };
-    const asked = JSON.stringify(args);
-    if (asked === this.#asked) return;
-    this.#asked = asked;
+    if (JSON.stringify(args) === JSON.stringify(this.#asked)) return;
+    this.#asked = args;
     this.#promised = new Set();
     request(this.session, 'ringside/follow', args).then(
       () => {
-        if (this.#asked === asked) this.#promised = new Set(parts);
+        if (this.#asked === args) this.#promised = new Set(args.parts);
       },
       // The session has just ended.
       () => undefined,

@@ -10,6 +10,9 @@ const OF_FRAMES: ReadonlySet<StatePart> = new Set(['registers']);
 
 export type Phase = 'starting' | 'running' | 'stopped' | 'ended';
 
+/** A guest as pages show it. */
+export type ShownPhase = 'running' | 'stopped' | 'ended';
+
 export type PartValue<Part extends StatePart> = NonNullable<MachineSnapshot[Part]>;
 
 /** A part as it was read at stop number `stop` of `threadId`. */

@@ -15,7 +15,7 @@ import {
 } from 'vscode';
 import type { MachineInfo, MachineSnapshot, PagesChoice, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { DEBUG_TYPE, onRingsideEvent } from '../debug/ringside-session.ts';
-import { type KeptPart, type Phase, SessionState } from './session-state.ts';
+import { type KeptPart, type Phase, SessionState, type ShownPhase } from './session-state.ts';
 
 /** A step is over before anybody could read "running": views say so only when the guest runs on. */
 const RUNNING_SHOWN_AFTER_MS = 300;
@@ -76,6 +76,12 @@ export class StopStore implements Disposable {
     return this.#active?.phase;
   }
 
+  /** For pages, which know no guest that is only coming. */
+  get shownPhase(): ShownPhase {
+    const { phase } = this;
+    return phase === 'running' || phase === 'ended' ? phase : 'stopped';
+  }
+
   get runningShown(): boolean {
     return this.#active?.runningShown ?? false;
   }
@@ -114,6 +120,13 @@ export class StopStore implements Disposable {
   /** True for a part of the present stop that is on its way. */
   isComing(part: StatePart): boolean {
     return this.#active?.isComing(part) ?? false;
+  }
+
+  /** Calls `listener` when what a view of this part shows may be another. */
+  onChangeOf(part: StatePart, listener: () => void): Disposable {
+    return this.onDidChange((come = part) => {
+      if (come === part) listener();
+    });
   }
 
   /** A view says whether it is visible; resolves when what it becomes visible with has been read. */

@@ -63,7 +63,7 @@ export class LiveView<Part extends StatePart, In extends { readonly kind: string
     this.#follower = new Follower(() => this.#fetch(), options.pause);
     this.#disposables = [
       window.registerWebviewViewProvider(`ringside.${options.part}`, this),
-      store.onDidChange((part = options.part) => part === options.part && this.update()),
+      store.onChangeOf(options.part, () => this.update()),
       onRingsideEvent('ringside/started', (session) => session === this.#session && this.#forget()),
       this.#follower,
     ];

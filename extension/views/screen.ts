@@ -82,8 +82,7 @@ export class ScreenPanel implements Disposable {
     if (!session) return false;
     const { stopNumber, phase } = this.store;
     const known = this.#known;
-    const answer = request(session, 'ringside/screen', { known }).catch((error: Error) => error);
-    const update = await answer;
+    const update = await request(session, 'ringside/screen', { known }).catch((error: Error) => error);
     if (session !== this.#session || known !== this.#known) return true;
     const failed = update instanceof Error;
     this.#error = failed ? update.message : undefined;
@@ -104,12 +103,11 @@ export class ScreenPanel implements Disposable {
   }
 
   #tell(): void {
-    const { phase } = this.store;
     this.#page.post({
       kind: 'state',
       screen: this.#screen,
       note: this.#note,
-      phase: phase === 'running' || phase === 'ended' ? phase : 'stopped',
+      phase: this.store.shownPhase,
     });
   }
 

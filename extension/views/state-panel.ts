@@ -45,7 +45,7 @@ export class StatePanel<Part extends StatePart, In extends { readonly kind: stri
       onVisibility: () => void store.want(part, this.#page.visible),
       ...(receive ? { onMessage: receive } : {}),
     });
-    this.#listening = store.onDidChange((part = options.part) => part === options.part && this.#update());
+    this.#listening = store.onChangeOf(part, () => this.#update());
   }
 
   /** Opens the editor, or brings it to the front. */

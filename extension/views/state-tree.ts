@@ -13,7 +13,7 @@ import {
 } from 'vscode';
 import type { PartError, StatePart } from '../../debug-adapter/protocol/custom.ts';
 import { KnownRows } from '../novsc/known-rows.ts';
-import { changedRows, type Faces, facesOf, ROOT } from '../novsc/row-changes.ts';
+import { changedRows, type Faces, facesOf } from '../novsc/row-changes.ts';
 import { changedBelow, isChanged, type StateNode, valuesOf } from '../novsc/state-node.ts';
 import type { KeptPart, PartValue } from '../state/session-state.ts';
 import type { StopStore } from '../state/stop-store.ts';
@@ -59,7 +59,7 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
       this.view.onDidChangeVisibility(({ visible }) => void store.want(options.part, visible)),
       this.view.onDidExpandElement(({ element }) => this.#fold(element, true)),
       this.view.onDidCollapseElement(({ element }) => this.#fold(element, false)),
-      store.onDidChange((part = options.part) => part === options.part && this.update()),
+      store.onChangeOf(options.part, () => this.update()),
     ];
     void store.want(options.part, this.view.visible);
   }
@@ -115,9 +115,8 @@ export class StateTree<Part extends StatePart> implements TreeDataProvider<State
   #paint(isOutdated: (id: string) => boolean): void {
     const before = this.#faces;
     this.#faces = facesOf(this.#roots, (row) => JSON.stringify(this.getTreeItem(row)));
-    const ids = changedRows(this.#roots, before, this.#faces, isOutdated);
-    if (ids.includes(ROOT)) this.#emitter.fire(undefined);
-    else if (ids.length > 0) this.#emitter.fire(ids.flatMap((id) => this.#rows.get(id) ?? []));
+    const rows = changedRows(this.#roots, before, this.#faces, isOutdated);
+    if (rows?.length !== 0) this.#emitter.fire(rows);
   }
 
   async getChildren(node?: StateNode): Promise<StateNode[]> {

@@ -58,12 +58,11 @@ export class VcpusView implements Disposable {
   }
 
   #show(): void {
-    const { phase } = this.store;
     const { error, session } = this.#live;
     this.#live.post({
       kind: 'state',
       rows: this.#loads.rows,
-      phase: phase === 'running' || phase === 'ended' ? phase : 'stopped',
+      phase: this.store.shownPhase,
       note: error ?? (session ? 'Reading the state of the vCPUs.' : 'Start debugging a guest to see its vCPUs.'),
     });
   }
