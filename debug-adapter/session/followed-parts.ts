@@ -15,11 +15,11 @@ export class FollowedParts {
 
   /** Sends each part of a stop as soon as it is made, unless the guest has moved meanwhile. */
   async tell(session: Session, state: StopState): Promise<void> {
+    if (session.presentStop !== state) return;
     const { thread } = state.stop;
     const choice = { pages: this.pages, frame: undefined };
     await Promise.all(
       [...this.parts].map(async (part) => {
-        if (session.presentStop !== state) return;
         const made = await onePart(session, thread, part, choice);
         if (session.presentStop === state) session.send.ringside('ringside/part', made);
       }),

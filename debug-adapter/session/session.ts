@@ -245,8 +245,9 @@ export class Session {
         // A repeated instruction is one visit.
         const met = stepped && pc === before ? [] : await candidates(last, this.breakpoints);
         const [own, theirs] = [met.filter(isOwn), met.filter((each) => !isOwn(each))];
-        if (own.length > 0) await this.followModules(last);
-        if (own.length > 0) await this.guestCalls.codeCame(this.guest);
+        const isMet = (kind: 'modules' | 'code') => own.some(({ request }) => request.kind === kind);
+        if (isMet('modules')) await this.followModules(last);
+        if (isMet('code')) await this.guestCalls.codeCame(this.guest);
         const hit = await hitsAt(last, theirs, this.breakpoints, this.expressions, this.hitReport);
         const found: TargetStop =
           stepped && hit.length > 0 ? { ...stop, reason: { kind: 'breakpoint', hardware: false } } : stop;

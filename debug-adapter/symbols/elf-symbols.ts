@@ -39,7 +39,7 @@ import { hasDwarf } from './separate-debug.ts';
 import { inSlices, type Sliced } from './slices.ts';
 import { StaticPlaces } from './static-places.ts';
 import { SymbolTable } from './symtab.ts';
-import { ENTRY_BYTES, isTracerName, tracerCallEnd } from './traced-entry.ts';
+import { ENTRY_BYTES, tracerCallEnd } from './traced-entry.ts';
 import { Types } from './types.ts';
 import type { Unit } from './unit.ts';
 import { Variables } from './variables.ts';
@@ -188,8 +188,7 @@ export class ElfSymbols implements OpenSymbols {
   pastTracer(address: bigint): bigint {
     return this.info.tolerate(() => {
       const code = this.elf.load(this.addresses.toAddress(this.addresses.fromGuest(address)), ENTRY_BYTES);
-      const isTracer = (offset: number) => isTracerName(this.symbolAt(address + BigInt(offset))?.name ?? '');
-      return address + BigInt(tracerCallEnd(code, isTracer));
+      return address + BigInt(tracerCallEnd(code, (offset) => this.symbolAt(address + BigInt(offset))?.name));
     }, address);
   }
 

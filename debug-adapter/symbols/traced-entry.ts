@@ -8,15 +8,13 @@ const CALL_BYTES = 5;
 const TRACER = '__fentry__';
 
 /**
- * How far into a function that begins with `code` that call ends; 0 where it does not begin with one. `isTracer` is asked whether
- * the function so far from this one's beginning is the tracer.
+ * How far into a function that begins with `code` that call ends; 0 where it does not begin with one. `nameAt` names the function
+ * so far from this one's beginning.
  */
-export function tracerCallEnd(code: Uint8Array, isTracer: (offset: number) => boolean): number {
+export function tracerCallEnd(code: Uint8Array, nameAt: (offset: number) => string | undefined): number {
   const at = ENDBR64.every((byte, index) => code[index] === byte) ? ENDBR64.length : 0;
   const end = at + CALL_BYTES;
   if (code[at] !== CALL || code.length < end) return 0;
   const target = new DataView(code.buffer, code.byteOffset).getInt32(at + 1, true);
-  return isTracer(end + target) ? end : 0;
+  return nameAt(end + target) === TRACER ? end : 0;
 }
-
-export const isTracerName = (name: string): boolean => name === TRACER;
