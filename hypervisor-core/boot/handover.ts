@@ -1,8 +1,14 @@
 /** What a loader tells a kernel, apart from the format in which a boot protocol says it. */
-import type { AddressRange, BootFramebuffer, MemoryEntry } from './boot-image.ts';
+import { type AddressRange, type BootFramebuffer, type MemoryEntry, PIXEL } from './boot-image.ts';
 import { MAX_MEMORY_ENTRIES } from './guest-memory.ts';
 
 export const LOADER_NAME = 'Ringside';
+
+/** How both versions of Multiboot say that pixels are red, green and blue: framebuffer_type, and color_info, a byte each. */
+export const MULTIBOOT_RGB = {
+  type: 1,
+  colours: [PIXEL.red, PIXEL.green, PIXEL.blue].flatMap(({ position, size }) => [position, size]),
+} as const;
 
 export interface PlacedModule extends AddressRange {
   readonly commandLine: string;

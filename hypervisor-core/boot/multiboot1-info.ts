@@ -4,7 +4,7 @@
  */
 import { type BootFramebuffer, PIXEL } from './boot-image.ts';
 import { basicMemory } from './guest-memory.ts';
-import { type InfoFormat, LOADER_NAME } from './handover.ts';
+import { type InfoFormat, LOADER_NAME, MULTIBOOT_RGB } from './handover.ts';
 
 export const BOOTLOADER_MAGIC = 0x2bad_b002n;
 
@@ -20,8 +20,6 @@ const FLAG = {
   framebuffer: 1 << 12,
 };
 
-const FRAMEBUFFER_RGB = 1;
-
 /** framebuffer_addr to color_info, offsets 88 to 115. */
 function writeFramebuffer(view: DataView, { address, stride, width, height }: BootFramebuffer): void {
   view.setBigUint64(88, address, true);
@@ -29,10 +27,9 @@ function writeFramebuffer(view: DataView, { address, stride, width, height }: Bo
   view.setUint32(100, width, true);
   view.setUint32(104, height, true);
   view.setUint8(108, PIXEL.bits);
-  view.setUint8(109, FRAMEBUFFER_RGB);
-  [PIXEL.red, PIXEL.green, PIXEL.blue].forEach(({ position, size }, index) => {
-    view.setUint8(110 + 2 * index, position);
-    view.setUint8(111 + 2 * index, size);
+  view.setUint8(109, MULTIBOOT_RGB.type);
+  MULTIBOOT_RGB.colours.forEach((byte, index) => {
+    view.setUint8(110 + index, byte);
   });
 }
 

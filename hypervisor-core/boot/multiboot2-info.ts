@@ -1,7 +1,7 @@
 /** The Multiboot2 boot information, version 2.0, section 3.6: a list of tags, each 8-byte aligned. */
 import { PIXEL } from './boot-image.ts';
 import { basicMemory } from './guest-memory.ts';
-import { type InfoBytes, type InfoFormat, LOADER_NAME, zeroTerminated } from './handover.ts';
+import { type InfoBytes, type InfoFormat, LOADER_NAME, MULTIBOOT_RGB, zeroTerminated } from './handover.ts';
 
 export const BOOTLOADER_MAGIC2 = 0x36d7_6289n;
 
@@ -12,16 +12,11 @@ const TAG = {
 const TAG_HEADER = 8;
 const MMAP_ENTRY_SIZE = 24;
 
-const FRAMEBUFFER_RGB = 1;
-const { bits, red, green, blue } = PIXEL;
 /**
  * Section 3.6.12, framebuffer_bpp to color_info. The table there has one reserved byte, multiboot2.h and GRUB have two, so
  * that color_info begins at offset 32.
  */
-const FRAMEBUFFER_FORMAT = [
-  ...[bits, FRAMEBUFFER_RGB, 0, 0],
-  ...[red, green, blue].flatMap(({ position, size }) => [position, size]),
-];
+const FRAMEBUFFER_FORMAT = [PIXEL.bits, MULTIBOOT_RGB.type, 0, 0, ...MULTIBOOT_RGB.colours];
 
 /** Appends a tag: its header, then 32-bit words, then bytes. Returns the offset behind the words. */
 function tag(out: InfoBytes, type: number, words: readonly number[], tail: Uint8Array = new Uint8Array()): number {

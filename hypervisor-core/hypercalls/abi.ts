@@ -55,6 +55,10 @@ export interface Platform {
   interrupt(vcpu: number, vector: number, deliveryMode?: number): boolean;
 }
 
+/** The result that a caller finds in RAX, where it is an `int` of 32-bit code, as 64 bits. */
+export const resultIn = (rax: bigint, wordBytes: Call['wordBytes']): bigint =>
+  wordBytes === 8 ? rax : BigInt.asUintN(64, BigInt.asIntN(32, rax));
+
 /** Bytes of shared, zeroed memory that a convention keeps its state in. */
 export const HYPERCALL_STATE_BYTES = 16 * 1024;
 

@@ -2,7 +2,7 @@
  * Calls of Xen's paravirtual domains, as a Xen that runs in the guest takes them: by `pv_hypercall(struct cpu_user_regs *)`,
  * which writes the result over the number in the caller's RAX (xen/arch/x86/pv/hypercall.c).
  */
-import { type Call, printable } from './abi.ts';
+import { type Call, printable, resultIn } from './abi.ts';
 import { stubReturn } from './stub-return.ts';
 import { xen } from './xen.ts';
 import { integer, multicallEntry, pointer } from './xen-call.ts';
@@ -72,7 +72,7 @@ export function pvOutcome(before: PvCaller, after: PvCaller, read: Read): PvOutc
   const { call } = before;
   if (call.number === CALL.iret) return { inner: [] };
   const again = after.rip === before.rip - INSTRUCTION_BYTES;
-  const result = call.wordBytes === 8 ? after.rax : BigInt.asUintN(64, BigInt.asIntN(32, after.rax));
+  const result = resultIn(after.rax, call.wordBytes);
   const failed = !again && BigInt.asIntN(64, result) < 0n;
   const isMulticall = call.number === CALL.multicall && !failed;
   const made = integer(call, 1) - (again ? integer(after.call, 1) : 0);

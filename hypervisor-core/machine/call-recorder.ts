@@ -11,6 +11,7 @@ import type { CallPlace } from './breakpoint-list.ts';
 import type { DebugPlan } from './debug-plan.ts';
 import type { GuestClock } from './guest-clock.ts';
 import { type AtInstruction, InstructionRecorder } from './instruction-recorder.ts';
+import { PendingCall } from './pending-call.ts';
 import { MOST_RETURNS } from './recorded-calls.ts';
 import { hypercallStop } from './stop-match.ts';
 import type { VcpuReport } from './vcpu-report.ts';
@@ -44,11 +45,12 @@ export class CallRecorder {
   #places: ReadonlyMap<bigint, CallPlace> = new Map();
   /** What the guest is to be stopped on. */
   #stops: readonly StopOn[] = [];
-  #pending: Pending | undefined;
+  readonly #pending: PendingCall<Pending>;
   readonly #instructions: InstructionRecorder;
 
   constructor(parts: CallRecorderParts) {
     this.#parts = parts;
+    this.#pending = new PendingCall(parts);
     this.#instructions = new InstructionRecorder(parts);
   }
 
@@ -64,7 +66,7 @@ export class CallRecorder {
     this.#places = new Map(
       [...conditional].flatMap(([gva, claims]) => claims.flatMap(({ records }) => (records ? [[gva, records]] : []))),
     );
-    if (this.#places.size === 0) this.#giveUpCall();
+    if (this.#places.size === 0) this.#pending.giveUp();
   }
 
   /**
@@ -82,7 +84,7 @@ export class CallRecorder {
     const known = address !== undefined && returns.includes(address);
     if (address !== undefined && !known && returns.length < MOST_RETURNS) return { kind: 'call-returns', address };
     const event = this.#begin(at);
-    if (!known) this.#giveUpCall();
+    if (!known) this.#pending.giveUp();
     const message = event && hypercallStop(this.#stops, [event], 'A domain makes');
     return message === undefined ? undefined : { kind: 'event', message };
   }
@@ -97,13 +99,13 @@ export class CallRecorder {
 
   /** True when the call that begins where the vCPU stands has been taken up already, and not gone on with. */
   #knows({ rip, rsp }: CallRegisters): boolean {
-    const pending = this.#pending;
+    const pending = this.#pending.now;
     return pending?.since === undefined && pending?.at.rip === rip && pending.at.rsp === rsp;
   }
 
   /** A call begins. Gives it, without a result; undefined where the caller's registers are not mapped. */
   #begin(at: CallRegisters): HypercallEvent | undefined {
-    this.#giveUpCall();
+    this.#pending.giveUp();
     const { vcpu, clock, memory } = this.#parts;
     const caller = pvCaller(at.rdi, memory);
     if (!caller) return undefined;
@@ -117,28 +119,29 @@ export class CallRecorder {
       ...{ number: call.number, arguments: call.arguments },
       ...(text !== undefined && { text }),
     };
-    this.#pending = { at, caller, event };
+    this.#pending.now = { at, caller, event };
     return event;
   }
 
   /** The vCPU stands at `rip`: away from where a call began, what was done here for that does not count. */
   standsAt(rip: bigint, rax: () => bigint): void {
     this.#instructions.standsAt(rip, rax);
-    if (this.#pending && this.#pending.since === undefined && rip !== this.#pending.at.rip) {
-      this.#pending = { ...this.#pending, since: this.#parts.clock.now() };
+    const pending = this.#pending.now;
+    if (pending && pending.since === undefined && rip !== pending.at.rip) {
+      this.#pending.now = { ...pending, since: this.#parts.clock.now() };
     }
   }
 
   /** The vCPU stands behind a call of the function. */
   #finish({ rsp }: CallRegisters): void {
     const { ring, clock, memory } = this.#parts;
-    const pending = this.#pending;
+    const pending = this.#pending.now;
     if (!pending || rsp !== pending.at.rsp + BigInt(RETURN_ADDRESS_BYTES)) return;
     const duration = clock.now() - (pending.since ?? pending.event.time);
     const { event, caller } = pending;
     const after = pvCaller(pending.at.rdi, memory);
     if (!after) return;
-    this.#pending = undefined;
+    this.#pending.now = undefined;
     const { result, inner } = pvOutcome(caller, after, memory);
     for (const { call, result: its } of inner) {
       const text = pvText(call, memory);
@@ -154,19 +157,12 @@ export class CallRecorder {
   /** Calls that have not returned, and will not, are traced as they are. */
   giveUp(): void {
     this.#instructions.giveUp();
-    this.#giveUpCall();
-  }
-
-  /** A call of a time that is still to come was undone by a snapshot. */
-  #giveUpCall(): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
-    if (pending && pending.event.time <= this.#parts.clock.now()) this.#parts.ring.add(pending.event);
+    this.#pending.giveUp();
   }
 
   /** The machine may have gone back to a snapshot from before the call. */
   recall(): void {
     this.#instructions.recall();
-    if (this.#pending && this.#pending.event.time > this.#parts.clock.now()) this.#pending = undefined;
+    this.#pending.recall();
   }
 }
