@@ -38,7 +38,8 @@ struct list loop = { &loop.prev, 0 }; struct list *marker = &b.link;
 int counter = 100; struct task current[3] = { { 10, "zero" }, { 11, "first" }, { 12, "second" } };
 unsigned long __per_cpu_offset[3] = { 0, sizeof(struct task), 2 * sizeof(struct task) }; struct task *pointed = current;
 struct task_struct { int pid, tgid; char comm[16]; } running = { 7, 6, "sleeper" };
-struct task_struct *current_task[40] = { [0 ... 39] = &running };
+struct hot { struct task_struct *current_task; char rest[sizeof(struct task) - 8]; struct task_struct *second_task; };
+struct hot pcpu_hot = { 0, { 0 }, &running };
 int main(void) { return counter + (marker != 0); }
 `;
 
@@ -82,6 +83,9 @@ const WRONG = [
   'container_of(marker, struct task)',
 ];
 
+/** Of a CPU of a Linux with 4-level paging. */
+const KERNEL_BASE = 0xffff_8880_3ec0_0000n;
+
 const expressions = createExpressions({ characters: 5000, elements: 200, depth: 20, strings: 100 });
 
 for (const build of [
@@ -92,6 +96,7 @@ for (const build of [
   const skip = compilers.includes(build[0]) ? false : `no ${build[0]}`;
   describe(`as kernel people type, ${build.join(' ')}`, { skip }, () => {
     let folder: string;
+    let program: string;
     let symbols: OpenSymbols;
     let context: EvaluationContext;
     let answers: ReturnType<typeof gdbAnswers>;
@@ -99,15 +104,11 @@ for (const build of [
     before(async () => {
       folder = mkdtempSync(join(tmpdir(), 'ringside-kernel-'));
       const macros = build[0] === 'clang' ? '-fdebug-macro' : '-g3';
-      const program = compileProgram(folder, SOURCE, [...build, macros]);
+      program = compileProgram(folder, SOURCE, [...build, macros]);
       symbols = await openSymbols(program);
       const taskSize = Buffer.alloc(8);
-      const fake = fakeContext({
-        memory: segmentsOf(program),
-        registers: { gs_base: taskSize, cs: Buffer.of(0x10, 0), k_gs_base: Buffer.alloc(8) },
-      });
-      const pc = symbols.symbolsNamed('main')[0]!.address;
-      context = { ...fake, symbols, frame: { ...fake.frame, pc } };
+      // As before the SWAPGS of an entry: memory here has low addresses, as only users' bases have.
+      context = at({ cs: 0x10n, gs_base: 0n, k_gs_base: taskSize });
       const size = await expressions.evaluate('sizeof(struct task)', context);
       taskSize.writeUInt32LE(Number((await expressions.format(size, context)).text));
       const commands = [
@@ -118,6 +119,23 @@ for (const build of [
       ];
       answers = gdbAnswers(run('gdb', '-batch', '-nx', ...commands.flatMap((text) => ['-ex', text]), program));
     });
+
+    /** In `main`, with these registers. */
+    function at(registers: Record<string, bigint | Buffer>): EvaluationContext {
+      const bytes = (value: bigint) => {
+        const eight = Buffer.alloc(8);
+        eight.writeBigUInt64LE(value);
+        return eight;
+      };
+      const fake = fakeContext({
+        memory: segmentsOf(program),
+        registers: Object.fromEntries(
+          Object.entries(registers).map(([name, value]) => [name, typeof value === 'bigint' ? bytes(value) : value]),
+        ),
+      });
+      const pc = symbols.symbolsNamed('main')[0]!.address;
+      return { ...fake, symbols, frame: { ...fake.frame, pc } };
+    }
 
     after(() => {
       symbols.close();
@@ -137,6 +155,19 @@ for (const build of [
 
     for (const source of WRONG) {
       test(`${source} is refused`, () => assert.rejects(expressions.evaluate(source, context)));
+    }
+
+    for (const [where, cs, gs_base, k_gs_base] of [
+      ['in the kernel', 0x10n, KERNEL_BASE, 0x7000n],
+      ['at an entry that has not swapped', 0x10n, 0x7000n, KERNEL_BASE],
+      ['in user code', 0x33n, 0x7000n, KERNEL_BASE],
+      ['in user code that took an address of the kernel’s for its own', 0x33n, KERNEL_BASE + 0x1000n, KERNEL_BASE],
+    ] as const) {
+      test(`the CPU that runs is known ${where}`, async () => {
+        const context = at({ cs, gs_base, k_gs_base });
+        const value = await expressions.evaluate('(unsigned long)this_cpu_ptr((char *)0)', context);
+        assert.equal(BigInt((await expressions.format(value, context)).text), KERNEL_BASE);
+      });
     }
 
     test('stubs can be asked for a task', async () => {

@@ -1,8 +1,8 @@
 /**
  * What kernel sources write as macros, parsed to the expressions that the macros stand for: `offsetof`, `container_of`,
- * `per_cpu` and its relatives; and `$list`, which walks a list. Per-CPU variables are found as Linux finds them on
- * x86-64: by `__per_cpu_offset[]` or, for the CPU that runs, by the GS base.
+ * `per_cpu` and its relatives; and `$list`, which walks a list.
  */
+import { offsetHere, offsetOfCpu } from './per-cpu.ts';
 import type { Node, TypeNode } from './syntax.ts';
 import type { TokenStream } from './token-stream.ts';
 
@@ -132,12 +132,4 @@ function moved(like: Node, pointer: Node, distance: Node, at: number): Node {
 function variableAt(variable: Node, distance: Node, at: number): Node {
   const pointer = address(variable, at);
   return { kind: 'unary', operator: '*', operand: moved(pointer, pointer, distance, at), at };
-}
-
-function offsetOfCpu(cpu: Node, at: number): Node {
-  return { kind: 'index', object: { kind: 'name', name: '__per_cpu_offset', at }, index: cpu, at };
-}
-
-function offsetHere(at: number): Node {
-  return { kind: 'cast', type: named('long', at), operand: { kind: 'register', name: 'gs_base', at }, at };
 }

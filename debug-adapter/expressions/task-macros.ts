@@ -1,6 +1,6 @@
 /**
  * `$task`, `$pid` and `$tgid`: of the task that a Linux guest's vCPU runs, in the words that the kernel's own `current` stands
- * for. Linux finds it by the GS base, arch/x86/include/asm/current.h; while user code runs, that waits in MSR KERNEL_GS_BASE.
+ * for: arch/x86/include/asm/current.h.
  */
 import type { Macro, SymbolIndex } from '../symbols/api.ts';
 
@@ -21,6 +21,6 @@ export function taskMacro(name: string, symbols: SymbolIndex | undefined): Macro
   const pointer = has('pcpu_hot') ? 'pcpu_hot.current_task' : has('current_task') ? 'current_task' : undefined;
   if (!pointer) return undefined;
   // A kernel for one CPU has it but once.
-  const base = has('__per_cpu_offset') ? '(unsigned long)($cs & 3 ? $k_gs_base : $gs_base)' : '0UL';
-  return { body: `(*(struct task_struct **)((unsigned long)&${pointer} + ${base}))->${member}` };
+  const current = has('__per_cpu_offset') ? `this_cpu_read(${pointer})` : pointer;
+  return { body: `${current}->${member}` };
 }
