@@ -8,6 +8,9 @@ import { backtrace } from '../symbols/unwinder.ts';
 import type { Target, TargetStop } from '../target/target.ts';
 import { type CodeSegment, codeSegmentOf, tellsSegment } from './code-segment.ts';
 import { noSuchRegister, notWritable } from './errors.ts';
+import { KernelMemory } from './kernel-memory.ts';
+import { once } from './once.ts';
+import { pagingStateOf } from './paging-state.ts';
 
 const PAGE = 4096;
 /** Pages kept, 16 MiB. */
@@ -28,6 +31,7 @@ export class StopState {
   private readonly registerCache = new Map<number, Promise<ReadonlyMap<string, Uint8Array>>>();
   private readonly frameCache = new Map<number, Promise<readonly Frame[]>>();
   private readonly pages = new Map<string, Promise<Uint8Array>>();
+  private kernelMemory: KernelMemory;
   /** Grows with each write to memory or registers. */
   writes = 0;
 
@@ -35,7 +39,9 @@ export class StopState {
     readonly target: Target,
     readonly symbols: SymbolIndex | undefined,
     readonly stop: ShownStop,
-  ) {}
+  ) {
+    this.kernelMemory = this.newKernelMemory();
+  }
 
   /** Registers as little-endian bytes, by name. */
   registers(thread: number): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -66,7 +72,10 @@ export class StopState {
     return base === 0n ? offset : BigInt.asUintN(32, base + offset);
   }
 
-  /** Reads guest-virtual memory through the page cache; short where a page is not mapped. */
+  /**
+   * Reads guest-virtual memory through the page cache; short where a page is not mapped. Of a kernel that hides from the user
+   * code that runs, all is there.
+   */
   async read(thread: number, address: bigint, length: number): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for (let done = 0; done < length; ) {
@@ -110,7 +119,9 @@ export class StopState {
 
   async writeMemory(thread: number, address: bigint, data: Uint8Array): Promise<void> {
     this.forget();
-    await this.target.writeMemory(thread, address, data);
+    await this.target.writeMemory(thread, address, data).catch(async (error: Error) => {
+      if (!(await this.kernelMemory.write(thread, address, data))) throw error;
+    });
     this.forget();
   }
 
@@ -159,11 +170,19 @@ export class StopState {
     this.registerCache.clear();
     this.frameCache.clear();
     this.pages.clear();
+    this.kernelMemory = this.newKernelMemory();
+  }
+
+  private newKernelMemory(): KernelMemory {
+    return new KernelMemory(this.target, async (thread) => pagingStateOf(await this.values(thread)));
   }
 
   private page(thread: number, start: bigint): Promise<Uint8Array> {
     if (this.pages.size >= MOST_PAGES) this.pages.clear();
-    return once(this.pages, `${thread}:${start}`, () => this.target.readMemory(thread, start, PAGE));
+    return once(this.pages, `${thread}:${start}`, async () => {
+      const seen = await this.target.readMemory(thread, start, PAGE);
+      return (seen.length < PAGE ? await this.kernelMemory.read(thread, start, PAGE) : undefined) ?? seen;
+    });
   }
 }
 
@@ -184,14 +203,4 @@ export function wordAt(bytes: Uint8Array, at: number): bigint | undefined {
 
 export function toLittleEndian(value: bigint, size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, n) => Number((value >> BigInt(8 * n)) & 0xffn));
-}
-
-/** The cached promise for a key; failures are not kept. */
-function once<Key, Result>(cache: Map<Key, Promise<Result>>, key: Key, make: () => Promise<Result>): Promise<Result> {
-  const there = cache.get(key);
-  if (there) return there;
-  const made = make();
-  cache.set(key, made);
-  made.catch(() => cache.delete(key));
-  return made;
 }

@@ -340,7 +340,7 @@ export class KvmMachine implements Machine {
     // A processor that has not been started sees physical memory, which says nothing about the kernel's addresses.
     const paging = this.vcpus.filter(({ registers }) => (registers.get('cr0') & CR0_PG) !== 0n);
     for (const vcpu of paging.length > 0 ? paging : this.vcpus) {
-      const gpa = cr3 === undefined ? vcpu.translate(gva) : this.#translateIn(vcpu, cr3, gva);
+      const gpa = cr3 === undefined ? this.#virtual.locate(vcpu, gva) : this.#translateIn(vcpu, cr3, gva);
       if (gpa !== undefined && this.#hardware.ram.has(Number(gpa))) return Number(gpa);
     }
     return undefined;

@@ -1,6 +1,8 @@
-/** Guest-virtual reads and writes through the page tables of one vCPU. */
+/** Guest-virtual reads and writes through the page tables of one vCPU, and through its kernel's while it runs user code. */
+import { isKernelAddress, kernelTables } from '../paging/isolated-tables.ts';
+import type { PagingState } from '../paging/paging-mode.ts';
 import { withReads } from '../paging/reads.ts';
-import { walk } from '../paging/walk.ts';
+import { translate, walk } from '../paging/walk.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
 import { PAGE } from './memory-slots.ts';
 import { walkPages } from './page-runs.ts';
@@ -35,17 +37,33 @@ export class VirtualMemory {
     return done;
   }
 
+  /** Guest-physical address of what is at `gva`; undefined where it is not mapped. */
+  locate(vcpu: MachineVcpu, gva: bigint): bigint | undefined {
+    return this.#translation(vcpu, gva, 1)(gva);
+  }
+
   /** KVM tells no page sizes and takes some 10 µs a question: of large pages, a walk of our own tells all at once. */
   #translation(vcpu: MachineVcpu, gva: bigint, length: number): (at: bigint) => bigint | undefined {
     let page = length > PAGE ? this.#largePage(vcpu, gva) : undefined;
+    let kernel: PagingState | undefined;
     return (at) => {
       if (page && (at < page.start || at >= page.end)) page = this.#largePage(vcpu, at);
-      return page ? page.gpa + (at - page.start) : vcpu.translate(at);
+      if (page) return page.gpa + (at - page.start);
+      const own = vcpu.translate(at);
+      if (own !== undefined || !isKernelAddress(at)) return own;
+      kernel ??= this.#kernelTables(vcpu);
+      return kernel && withReads(translate(kernel, at), this.#readPhysical);
     };
   }
 
+  #kernelTables({ registers }: MachineVcpu): PagingState | undefined {
+    return withReads(kernelTables(registers.paging), this.#readPhysical);
+  }
+
+  readonly #readPhysical = (gpa: bigint, length: number) => this.#traps.read(Number(gpa), length);
+
   #largePage({ registers }: MachineVcpu, gva: bigint): { start: bigint; end: bigint; gpa: bigint } | undefined {
-    const { result } = withReads(walk(registers.paging, gva), (gpa, length) => this.#traps.read(Number(gpa), length));
+    const { result } = withReads(walk(registers.paging, gva), this.#readPhysical);
     if (result.kind === 'fault' || result.size <= PAGE) return undefined;
     const start = gva & -result.size;
     return { start, end: start + result.size, gpa: result.physical & -result.size };

@@ -1,4 +1,5 @@
 /** Words for tests that drive an adapter. */
+import { setTimeout } from 'node:timers/promises';
 import type { DapClient } from '../../debug-adapter/cli/dap-client.ts';
 import type { Requests } from '../../debug-adapter/session/area.ts';
 import { marker, SAMPLE } from './sample.ts';
@@ -97,6 +98,25 @@ export async function topFrame(client: DapClient, threadId = 1) {
   const [frame] = await stack(client, threadId);
   if (!frame) throw new Error('no frame');
   return frame;
+}
+
+/** Pauses a running guest, again and again until it stops in user code. */
+export async function pauseInUserCode(client: DapClient): Promise<void> {
+  for (;;) {
+    await client.request('pause', { threadId: 1 });
+    await client.stopped();
+    if ((await evaluate(client, '$cs & 3')) === '3') return;
+    await client.request('continue', { threadId: 1 });
+    await setTimeout(50);
+  }
+}
+
+/** Number of the task that the Tasks view shows on the first vCPU. */
+export async function runningTask(client: DapClient): Promise<string> {
+  const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
+  const running = tasks && 'tasks' in tasks ? tasks.tasks.find(({ threadId }) => threadId === 1) : undefined;
+  if (!running) throw new Error(JSON.stringify(tasks));
+  return String(running.pid);
 }
 
 type StepName = 'next' | 'stepIn' | 'stepOut' | 'continue';

@@ -8,6 +8,7 @@ import { type MappedPage, walk } from '../../../hypervisor-core/paging/walk.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import type { PageTableEntry, PageTableRoot, Walk, WalkAccess } from '../../protocol/custom.ts';
 import { badArgument } from '../errors.ts';
+import { pagingStateOf } from '../paging-state.ts';
 import type { StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
@@ -74,9 +75,7 @@ export const physicalReader = (state: StopState) => (address: bigint, length: nu
   state.target.readPhysical(address, length);
 
 export async function pagingState(state: StopState, thread: number, cr3?: bigint): Promise<PagingState> {
-  const values = await state.values(thread);
-  const value = (name: string) => values.get(name) ?? 0n;
-  return { cr0: value('cr0'), cr3: cr3 ?? value('cr3'), cr4: value('cr4'), efer: value('efer') };
+  return pagingStateOf(await state.values(thread), cr3);
 }
 
 function describe(state: StopState, entry: PagingEntry): PageTableEntry {
