@@ -35,8 +35,9 @@ export class SessionModel {
   /** Lets the guest go, and gives the stop that comes by itself within some milliseconds, or after a pause. */
   async letGo(move: () => Promise<unknown>, milliseconds: number, meanwhile: () => Promise<void>): Promise<Stop> {
     this.#stops = 0;
-    const stopped = this.#client.stopped();
+    // It may be refused, and then there is no stop to wait for.
     await move();
+    const stopped = this.#client.stopped();
     const soon = await within(stopped, milliseconds);
     if (soon) return this.#checked(soon);
     await meanwhile();
