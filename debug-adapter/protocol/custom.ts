@@ -169,6 +169,8 @@ export interface PageTableEntry {
 export interface PageTableRoot {
   readonly mode: PagingMode;
   readonly cr3: Hex;
+  /** CR3 of the kernel's tables, where those in use are for user code, which next to nothing of the kernel is in. */
+  readonly kernelCr3?: Hex;
   readonly levels: number;
   readonly entries: readonly PageTableEntry[];
 }

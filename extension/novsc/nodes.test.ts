@@ -130,6 +130,11 @@ describe('page tables', () => {
     assert.match(rows[0]?.description ?? '', /^0x0 {2}→ 0x0 {2}2 MiB {2}W A D PS G {2}kernel_start$/);
   });
 
+  test('those of user code say where those of the kernel are', () => {
+    const [root] = pageTablesNodes({ ...pageTables, kernelCr3: '0x2000' }, async () => []);
+    assert.equal(root?.description, `${pageTables.cr3}  4-level paging, for user code; the kernel’s is 0x2000`);
+  });
+
   test('a walk shows each step and what came of it', () => {
     const row = walkNode('$rip', walk(0xffffffff80001234n));
     assert.deepEqual(outline([row]), [

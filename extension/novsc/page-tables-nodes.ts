@@ -18,13 +18,19 @@ export function pageTablesNodes(root: PageTableRoot, read: ReadTable): StateNode
   const base: StateNode = {
     id: 'pages/root',
     label: 'CR3',
-    description: root.mode === 'none' ? modeNames.none : `${root.cr3}  ${modeNames[root.mode]}`,
+    description: describeRoot(root),
     tooltip: 'Guest-physical address of the top paging structure, with its flags',
     icon: 'layers',
     value: root.cr3,
     copy: root.cr3,
   };
   return [base, ...root.entries.map((entry) => entryNode(entry, [], 'pages', read))];
+}
+
+function describeRoot({ mode, cr3, kernelCr3 }: PageTableRoot): string {
+  if (mode === 'none') return modeNames.none;
+  const hidden = kernelCr3 === undefined ? '' : `, for user code; the kernel’s is ${kernelCr3}`;
+  return `${cr3}  ${modeNames[mode]}${hidden}`;
 }
 
 function entryNode(entry: PageTableEntry, above: readonly number[], prefix: string, read: ReadTable): StateNode {

@@ -21,8 +21,17 @@ test('a kernel that hides from user code is read, changed and stopped in from th
     const [, spins, seconds] = said.exec(await saidOnConsole(client, said)) ?? [];
     await pauseInUserCode(client);
 
-    const own = await client.request('ringside/walk', { threadId: 1, address: '&init_task' });
-    assert.equal(own.result.kind, 'fault', 'the tables that are in use do not map it');
+    const { pageTables } = await client.request('ringside/snapshot', { threadId: 1, parts: ['pageTables'] });
+    assert.ok(pageTables && 'kernelCr3' in pageTables && pageTables.kernelCr3, JSON.stringify(pageTables));
+    const cr3 = pageTables.kernelCr3;
+    const place = { threadId: 1, address: '&init_task.comm' };
+    const { result: own } = await client.request('ringside/walk', place);
+    assert.ok(own.kind === 'fault', 'the tables that are in use do not map it');
+    assert.match(own.reason, new RegExp(`those of the kernel, at CR3 ${cr3}, map it\\.$`));
+    const { result: kernels } = await client.request('ringside/walk', { ...place, cr3 });
+    assert.ok(kernels.kind === 'mapped', JSON.stringify(kernels));
+    const there = await client.request('readMemory', { memoryReference: `physical:${kernels.physical}`, count: 9 });
+    assert.equal(Buffer.from(there?.data ?? '', 'base64').toString(), 'swapper/0');
     assert.equal(await evaluate(client, 'init_task.comm'), '"swapper/0"');
     assert.equal(await evaluate(client, 'sysctl_hung_task_timeout_secs'), seconds);
     assert.equal(await evaluate(client, '$pid'), spins);

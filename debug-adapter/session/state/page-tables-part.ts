@@ -1,10 +1,11 @@
 /** The Page Tables view: the root table, a table below it, and the walk of one address; all of any root. */
 import { type Access, accessFault } from '../../../hypervisor-core/paging/access.ts';
 import type { PagingEntry } from '../../../hypervisor-core/paging/entry.ts';
+import { isKernelAddress, kernelTables } from '../../../hypervisor-core/paging/isolated-tables.ts';
 import { type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
-import { withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
+import { type Reads, withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
 import { listTable, NoSuchTableError } from '../../../hypervisor-core/paging/tables.ts';
-import { type MappedPage, walk } from '../../../hypervisor-core/paging/walk.ts';
+import { type MappedPage, translate, walk } from '../../../hypervisor-core/paging/walk.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import type { PageTableEntry, PageTableRoot, Walk, WalkAccess } from '../../protocol/custom.ts';
 import { badArgument } from '../errors.ts';
@@ -17,9 +18,11 @@ const RFLAGS_AC = 1n << 18n;
 /** `cr3` is another root than the vCPU's own here and below. */
 export async function pageTablesPart(state: StopState, thread: number, cr3?: bigint): Promise<PageTableRoot> {
   const paging = await pagingState(state, thread, cr3);
+  const kernel = await withAsyncReads(kernelTables(paging), physicalReader(state));
   return {
     mode: pagingMode(paging),
     cr3: hex(paging.cr3),
+    ...(kernel && { kernelCr3: hex(kernel.cr3) }),
     levels: tableLevels(paging).length,
     entries: await entries(state, paging, []),
   };
@@ -32,7 +35,8 @@ export async function childTable(state: StopState, thread: number, path: readonl
 
 export async function walkAddress(state: StopState, thread: number, address: bigint, cr3?: bigint): Promise<Walk> {
   const paging = await pagingState(state, thread, cr3);
-  const { mode, steps, result, ...walked } = await withAsyncReads(walk(paging, address), physicalReader(state));
+  const read = physicalReader(state);
+  const { mode, steps, result, ...walked } = await withAsyncReads(walk(paging, address), read);
   const alignmentCheck = (((await state.values(thread)).get('eflags') ?? 0n) & RFLAGS_AC) !== 0n;
   return {
     address: hex(walked.address),
@@ -40,7 +44,7 @@ export async function walkAddress(state: StopState, thread: number, address: big
     steps: steps.map((entry) => ({ entry: describe(state, entry), at: hex(entry.at) })),
     result:
       result.kind === 'fault'
-        ? result
+        ? { ...result, reason: result.reason + (await withAsyncReads(hidden(paging, address), read)) }
         : {
             kind: 'mapped',
             physical: hex(result.physical),
@@ -49,6 +53,13 @@ export async function walkAddress(state: StopState, thread: number, address: big
             accesses: mode === 'none' ? [] : accesses(paging, result, alignmentCheck),
           },
   };
+}
+
+/** What to say besides of an address that only the kernel's own tables map. */
+function* hidden(paging: PagingState, address: bigint): Reads<string> {
+  const kernel = yield* kernelTables(paging);
+  if (!kernel || !isKernelAddress(address) || (yield* translate(kernel, address)) === undefined) return '';
+  return ` These tables are for user code; those of the kernel, at CR3 ${hex(kernel.cr3)}, map it.`;
 }
 
 /** What each kind of access to the page comes to with the control registers as they are. */
