@@ -145,7 +145,7 @@ describe('a Linux that says that something went wrong', { timeout: 300_000 }, ()
     await set('sysctl_hung_task_timeout_secs', '0');
     await go();
     // Up to the end of a line: output comes in pieces of any length.
-    const printed = await saidOnConsole(client, /task:cat[\s\S]*entry_SYSCALL_64_after_hwframe.*\n/);
+    const printed = await saidOnConsole(client, /task:cat[\s\S]*entry_SYSCALL_64_after_hwframe[^\n]*\n/);
     const theirs = [...printed.replace(/^[\s\S]*task:cat/, '').matchAll(/\] {2}(\w+)\+0x/g)].map(([, name]) => name);
     const ours = [...details.matchAll(/^ (\w+) \(/gm)].map(([, name]) => name);
     // Inlined functions are ours alone, a label in the entry is theirs.
