@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { compilers } from '../symbols/fixtures/toolchain.ts';
 import { type OpenSymbols, openSymbols } from '../symbols/symbols.ts';
 import type { EvaluationContext } from './api.ts';
+import { fromBigInt } from './bytes.ts';
 import { createExpressions } from './expressions.ts';
 import { fakeContext } from './fake-context.ts';
 import { gdbAnswers, gdbCommands, normalText, normalType } from './gdb-text.ts';
@@ -122,15 +123,13 @@ for (const build of [
 
     /** In `main`, with these registers. */
     function at(registers: Record<string, bigint | Buffer>): EvaluationContext {
-      const bytes = (value: bigint) => {
-        const eight = Buffer.alloc(8);
-        eight.writeBigUInt64LE(value);
-        return eight;
-      };
       const fake = fakeContext({
         memory: segmentsOf(program),
         registers: Object.fromEntries(
-          Object.entries(registers).map(([name, value]) => [name, typeof value === 'bigint' ? bytes(value) : value]),
+          Object.entries(registers).map(([name, value]) => [
+            name,
+            typeof value === 'bigint' ? fromBigInt(value, 8) : value,
+          ]),
         ),
       });
       const pc = symbols.symbolsNamed('main')[0]!.address;

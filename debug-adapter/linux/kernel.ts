@@ -2,7 +2,9 @@
  * A Linux kernel in guest memory. Where things lie is said by the image's symbols and type information, never by numbers
  * of one version. Guest memory is not trusted: what is read is bounded in count and time.
  */
+
 import { setImmediate } from 'node:timers/promises';
+import { inUpperHalf } from '../../hypervisor-core/paging/paging-mode.ts';
 import { type AggregateType, isAggregate, membersOf, strip } from '../expressions/types.ts';
 import type { ReadMemory, SymbolIndex, Type } from '../symbols/api.ts';
 import { symbolOffset } from '../symbols/readable-name.ts';
@@ -15,7 +17,6 @@ const MOST_MILLISECONDS = 20_000;
 /** Reads are answered from a cache mostly: others get their turn all the same. */
 const TURN_MILLISECONDS = 20;
 const WORD = 8;
-const UPPER_HALF = 1n << 63n;
 
 /** A member with its place in the outermost structure. */
 export interface MemberPlace {
@@ -78,7 +79,7 @@ export class Kernel {
   /** `symbol+0x10` for an address in the kernel's image; the address itself for any other. */
   nameOf(address: bigint): string {
     // Per-CPU variables are symbols from 0 on, but nothing is there.
-    const symbol = address < UPPER_HALF ? undefined : this.symbols.symbolAt(address);
+    const symbol = inUpperHalf(address) ? this.symbols.symbolAt(address) : undefined;
     return symbol ? symbolOffset(symbol, address) : `0x${address.toString(16)}`;
   }
 

@@ -2,8 +2,8 @@
  * Memory of a kernel that hides from the user code that a vCPU runs, at one stop. Our own core shows it by itself; other stubs
  * show what the vCPU's page tables map.
  */
-import { isKernelAddress, kernelTables } from '../../hypervisor-core/paging/isolated-tables.ts';
-import type { PagingState } from '../../hypervisor-core/paging/paging-mode.ts';
+import { kernelTables } from '../../hypervisor-core/paging/isolated-tables.ts';
+import { inUpperHalf, type PagingState } from '../../hypervisor-core/paging/paging-mode.ts';
 import { withAsyncReads } from '../../hypervisor-core/paging/reads.ts';
 import { translate } from '../../hypervisor-core/paging/walk.ts';
 import type { Target } from '../target/target.ts';
@@ -44,7 +44,7 @@ export class KernelMemory {
   }
 
   private async locate(thread: number, address: bigint): Promise<bigint | undefined> {
-    if (!isKernelAddress(address) || !this.target.can.physicalMemory) return undefined;
+    if (!inUpperHalf(address) || !this.target.can.physicalMemory) return undefined;
     const read = (at: bigint, length: number) => this.readTable(at, length);
     const tables = await once(this.tables, thread, async () =>
       withAsyncReads(kernelTables(await this.paging(thread)), read),

@@ -2,6 +2,7 @@
  * What is known of the guest at one stop, fetched once: registers, memory pages and frames of each vCPU. Thrown away
  * when the guest moves.
  */
+import type { PagingState } from '../../hypervisor-core/paging/paging-mode.ts';
 import type { EvaluationContext } from '../expressions/api.ts';
 import type { Frame, ReadMemory, SymbolIndex } from '../symbols/api.ts';
 import { backtrace } from '../symbols/unwinder.ts';
@@ -10,7 +11,6 @@ import { type CodeSegment, codeSegmentOf, tellsSegment } from './code-segment.ts
 import { noSuchRegister, notWritable } from './errors.ts';
 import { KernelMemory } from './kernel-memory.ts';
 import { once } from './once.ts';
-import { pagingStateOf } from './paging-state.ts';
 
 const PAGE = 4096;
 /** Pages kept, 16 MiB. */
@@ -57,6 +57,13 @@ export class StopState {
   /** The same with what only a monitor tells: descriptor tables, the hidden parts of segments. */
   async systemValues(thread: number): Promise<ReadonlyMap<string, bigint>> {
     return new Map([...(await this.target.systemRegisters(thread)), ...(await this.values(thread))]);
+  }
+
+  /** How a vCPU translates addresses; `cr3` is another root than its own. */
+  async paging(thread: number, cr3?: bigint): Promise<PagingState> {
+    const values = await this.values(thread);
+    const value = (name: string) => values.get(name) ?? 0n;
+    return { cr0: value('cr0'), cr3: cr3 ?? value('cr3'), cr4: value('cr4'), efer: value('efer') };
   }
 
   /** A stub that keeps the hidden part of CS to itself (QEMU) is asked by its monitor, where that can matter. */
@@ -174,7 +181,7 @@ export class StopState {
   }
 
   private newKernelMemory(): KernelMemory {
-    return new KernelMemory(this.target, async (thread) => pagingStateOf(await this.values(thread)));
+    return new KernelMemory(this.target, (thread) => this.paging(thread));
   }
 
   private page(thread: number, start: bigint): Promise<Uint8Array> {

@@ -2,7 +2,9 @@
  * The handlers that a paravirtual vCPU has given Xen for its exceptions and software interrupts (set_trap_table): an array of
  * struct trap_info (xen/include/public/arch-x86/xen.h), one for each vector, which its struct vcpu points to.
  */
+
 import { vectorName } from '../../hypervisor-core/interrupts/vectors.ts';
+import { inUpperHalf } from '../../hypervisor-core/paging/paging-mode.ts';
 import type { DomainVcpu } from './first-domain.ts';
 import { PAGE, WORD, type XenMemory } from './xen-memory.ts';
 
@@ -11,8 +13,6 @@ const VECTORS = 256;
 /** TI_GET_DPL and TI_GET_IF. */
 const [DPL, MASKS_EVENTS] = [3, 4];
 const PAGE_FAULT = 14;
-/** Xen's own memory. */
-const UPPER_HALF = 1n << 63n;
 
 export interface Trap {
   readonly vector: number;
@@ -29,7 +29,7 @@ export async function trapTable(memory: XenMemory, { address }: DomainVcpu): Pro
   const vcpu = await memory.view(address, PAGE);
   for (let at = 0; at < PAGE; at += WORD) {
     const pointer = vcpu.getBigUint64(at, true);
-    if (pointer < UPPER_HALF || pointer % BigInt(TRAP.bytes) !== 0n) continue;
+    if (!inUpperHalf(pointer) || pointer % BigInt(TRAP.bytes) !== 0n) continue;
     const table = await memory.mapped(pointer, VECTORS * TRAP.bytes);
     if (table && isTrapTable(table)) return traps(table);
   }

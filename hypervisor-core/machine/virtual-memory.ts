@@ -1,6 +1,6 @@
 /** Guest-virtual reads and writes through the page tables of one vCPU, and through its kernel's while it runs user code. */
-import { isKernelAddress, kernelTables } from '../paging/isolated-tables.ts';
-import type { PagingState } from '../paging/paging-mode.ts';
+import { kernelTables } from '../paging/isolated-tables.ts';
+import { inUpperHalf, type PagingState } from '../paging/paging-mode.ts';
 import { withReads } from '../paging/reads.ts';
 import { translate, walk } from '../paging/walk.ts';
 import type { MachineVcpu } from './machine-vcpu.ts';
@@ -10,6 +10,7 @@ import type { PlantedTraps } from './planted-traps.ts';
 
 export class VirtualMemory {
   readonly #traps: PlantedTraps;
+  readonly #readPhysical = (gpa: bigint, length: number) => this.#traps.read(Number(gpa), length);
 
   constructor(traps: PlantedTraps) {
     this.#traps = traps;
@@ -50,7 +51,7 @@ export class VirtualMemory {
       if (page && (at < page.start || at >= page.end)) page = this.#largePage(vcpu, at);
       if (page) return page.gpa + (at - page.start);
       const own = vcpu.translate(at);
-      if (own !== undefined || !isKernelAddress(at)) return own;
+      if (own !== undefined || !inUpperHalf(at)) return own;
       kernel ??= this.#kernelTables(vcpu);
       return kernel && withReads(translate(kernel, at), this.#readPhysical);
     };
@@ -59,8 +60,6 @@ export class VirtualMemory {
   #kernelTables({ registers }: MachineVcpu): PagingState | undefined {
     return withReads(kernelTables(registers.paging), this.#readPhysical);
   }
-
-  readonly #readPhysical = (gpa: bigint, length: number) => this.#traps.read(Number(gpa), length);
 
   #largePage({ registers }: MachineVcpu, gva: bigint): { start: bigint; end: bigint; gpa: bigint } | undefined {
     const { result } = withReads(walk(registers.paging, gva), this.#readPhysical);

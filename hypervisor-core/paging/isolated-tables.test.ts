@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isKernelAddress, kernelTables } from './isolated-tables.ts';
-import type { PagingState } from './paging-mode.ts';
+import { kernelTables } from './isolated-tables.ts';
+import { inUpperHalf, type PagingState } from './paging-mode.ts';
 import { withReads } from './reads.ts';
 
 const NX = 1n << 63n;
@@ -61,6 +61,6 @@ describe('tables of a kernel that hides from user code', () => {
 });
 
 test('kernel addresses are those of the upper half', () => {
-  assert.ok(isKernelAddress(0xffff_8880_0000_0000n) && isKernelAddress(-1n));
-  assert.ok(!isKernelAddress(0n) && !isKernelAddress(0x7fff_ffff_ffffn));
+  assert.ok(inUpperHalf(0xffff_8880_0000_0000n) && inUpperHalf(-1n));
+  assert.ok(!inUpperHalf(0n) && !inUpperHalf(0x7fff_ffff_ffffn));
 });

@@ -13,10 +13,6 @@ const USER_ENTRIES = 256;
 const PRESENT = 1n;
 /** The kernel keeps itself from running what users have. */
 const NX = 1n << 63n;
-const UPPER_HALF = 1n << 63n;
-
-/** Whether an address can be one of the kernel's, where it has the upper half. */
-export const isKernelAddress = (address: bigint) => BigInt.asUintN(64, address) >= UPPER_HALF;
 
 /**
  * `state` with the kernel's root table, where it has that for user code; else undefined. Nothing but the tables tells: both

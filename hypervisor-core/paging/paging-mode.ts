@@ -98,3 +98,6 @@ export function canonical(state: PagingState, address: bigint): bigint {
   if (bits === 32) return BigInt.asUintN(32, address);
   return BigInt.asUintN(64, BigInt.asIntN(bits, address));
 }
+
+/** Whether a 64-bit address lies in the upper half, which kernels keep to themselves. */
+export const inUpperHalf = (address: bigint) => BigInt.asIntN(64, address) < 0n;

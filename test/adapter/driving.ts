@@ -111,12 +111,12 @@ export async function pauseInUserCode(client: DapClient): Promise<void> {
   }
 }
 
-/** Number of the task that the Tasks view shows on the first vCPU. */
-export async function runningTask(client: DapClient): Promise<string> {
+/** The task that the Tasks view shows on the first vCPU. */
+export async function runningTask(client: DapClient) {
   const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
   const running = tasks && 'tasks' in tasks ? tasks.tasks.find(({ threadId }) => threadId === 1) : undefined;
   if (!running) throw new Error(JSON.stringify(tasks));
-  return String(running.pid);
+  return running;
 }
 
 type StepName = 'next' | 'stepIn' | 'stepOut' | 'continue';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type CoreAdapter, coreAdapter } from '../adapter/core-adapter.ts';
-import { evaluate } from '../adapter/driving.ts';
+import { evaluate, runningTask } from '../adapter/driving.ts';
 import { launchLinux, saidOnConsole, type } from './guest.ts';
 
 const KILL = '__x64_sys_kill';
@@ -26,10 +26,7 @@ describe('breakpoints of one process', { timeout: 200_000 }, () => {
     await client.request('setFunctionBreakpoints', { breakpoints: [{ name: KILL, condition }] });
     await type(client, command);
     assert.equal((await client.stopped()).hitBreakpointIds?.length, 1);
-    const { tasks } = await client.request('ringside/snapshot', { threadId: 1, parts: ['tasks'] });
-    assert.ok(tasks && 'tasks' in tasks, JSON.stringify(tasks));
-    const task = tasks.tasks.find(({ threadId }) => threadId === 1);
-    assert.ok(task);
+    const task = await runningTask(client);
     assert.equal(await evaluate(client, '$pid'), String(task.pid));
     assert.equal(await evaluate(client, '$tgid'), String(task.tgid));
     // Older kernels leave what was behind its NUL.

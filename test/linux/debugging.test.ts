@@ -70,7 +70,7 @@ describe('Debian’s Linux under the debugger', { timeout: patience(2 * LONGEST)
         const own = await client.request('ringside/walk', { threadId: 1, address: '&init_task' });
         assert.equal(own.result.kind, 'fault', 'the tables that are in use do not map it');
         assert.equal(await evaluate(client, 'init_task.comm'), '"swapper/0"');
-        assert.equal(await evaluate(client, '$pid'), await runningTask(client));
+        assert.equal(await evaluate(client, '$pid'), String((await runningTask(client)).pid));
         // Its list of /proc is what keeps it busy.
         await client.request('setFunctionBreakpoints', {
           breakpoints: [{ name: '__x64_sys_getdents64', condition: '$task == "ls"' }],

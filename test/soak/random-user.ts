@@ -1,6 +1,7 @@
 /** A user who does one thing after the other with a stopped guest, without a plan. */
 import assert from 'node:assert/strict';
 import { type DapClient, RequestFailed } from '../../debug-adapter/cli/dap-client.ts';
+import { noCaller } from '../../debug-adapter/session/errors.ts';
 import type { Chance } from './random.ts';
 import type { SessionModel } from './session-model.ts';
 
@@ -19,9 +20,6 @@ export interface Playground {
 
 /** The longest that the guest runs without a stop, milliseconds. */
 const LONGEST_RUN = 80;
-
-/** Number of the refusal to step out of an outermost frame, as of user code. */
-const NO_CALLER = 1208;
 
 export class RandomUser {
   /** What was done, the last at the end: for whoever has to find out why it went wrong. */
@@ -75,7 +73,8 @@ export class RandomUser {
     try {
       await this.#letGo(`${kind} on ${threadId}`, () => this.#client.request(kind, { threadId }));
     } catch (error) {
-      if (!(error instanceof RequestFailed && error.id === NO_CALLER)) throw error;
+      if (!(error instanceof RequestFailed && error.id === noCaller().id)) throw error;
+      // Such as user code, of which no frame but its own is known.
       this.#note('  refused: nothing has called');
       const { stackFrames } = await this.#client.request('stackTrace', { threadId });
       assert.equal(stackFrames.length, 1, error.message);

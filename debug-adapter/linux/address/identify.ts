@@ -1,4 +1,5 @@
 /** What a pointer points to, as far as the kernel itself knows. */
+import { inUpperHalf } from '../../../hypervisor-core/paging/paging-mode.ts';
 import { symbolOffset } from '../../symbols/readable-name.ts';
 import type { Kernel } from '../kernel.ts';
 import { orNothing } from '../linux-error.ts';
@@ -10,8 +11,6 @@ import { slabObject } from './slab.ts';
 import { type UserArea, userArea } from './user-area.ts';
 import { vmallocArea } from './vmalloc.ts';
 
-const UPPER_HALF = 1n << 63n;
-
 const hex = (value: bigint) => `0x${value.toString(16)}`;
 const named = ({ comm, pid }: Task) => `${comm} (${pid})`;
 
@@ -20,7 +19,7 @@ const named = ({ comm, pid }: Task) => `${comm} (${pid})`;
  * space the lower half is
  */
 export async function identify(kernel: Kernel, address: bigint, current?: Task): Promise<readonly string[]> {
-  if (address < UPPER_HALF) return inProcess(kernel, address, current);
+  if (!inUpperHalf(address)) return inProcess(kernel, address, current);
   const found = [];
   // Where one part of the kernel's data is damaged, the others still tell.
   for (const part of [inImage, inPerCpu, ofTask, inVmalloc, inRam, inRegion]) {

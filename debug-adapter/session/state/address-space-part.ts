@@ -19,7 +19,6 @@ import type { Session } from '../session.ts';
 import type { StopState } from '../stop-state.ts';
 import { linuxKernel } from './linux-kernel.ts';
 import { scan } from './page-scan.ts';
-import { pagingState } from './page-tables-part.ts';
 import { regionName } from './region-name.ts';
 import { symbolName } from './symbol-name.ts';
 
@@ -35,8 +34,8 @@ export async function addressSpacePart(
   thread: number,
   { cr3, since }: PagesChoice,
 ): Promise<AddressSpacePart> {
-  const paging = await pagingState(state, thread, cr3 && parseHex(cr3));
-  const own = await pagingState(state, thread);
+  const paging = await state.paging(thread, cr3 && parseHex(cr3));
+  const own = await state.paging(thread);
   const { runs, tables, truncated } = await scan(state, thread, paging);
   const pc = await state.pc(thread);
   const title = `${symbolName(state.symbols, pc) ?? hex(pc)}, vCPU ${thread - 1}`;
@@ -88,7 +87,7 @@ export async function addressMappings(
   physical: bigint,
   cr3?: bigint,
 ) {
-  const paging = await pagingState(state, thread, cr3);
+  const paging = await state.paging(thread, cr3);
   const { runs, truncated } = await scan(state, thread, paging);
   const found = mappingsOf(runs, physical);
   const pageSize = pageSizes(paging);

@@ -8,7 +8,6 @@ import { onlyOurCore } from '../errors.ts';
 import type { Guest } from '../guest.ts';
 import type { Session } from '../session.ts';
 import { scan } from './page-scan.ts';
-import { pagingState } from './page-tables-part.ts';
 
 interface Vcpu {
   readonly session: Session;
@@ -30,7 +29,7 @@ export async function memoryMapPart({ target }: Guest, at?: Vcpu): Promise<Memor
 
 async function tablePages({ session, thread }: Vcpu): Promise<readonly number[]> {
   const state = session.stopped;
-  const paging = await pagingState(state, thread);
+  const paging = await state.paging(thread);
   if (pagingMode(paging) === 'none') return [];
   const { tables } = await scan(state, thread, paging);
   return [...new Set(tables.map(({ frame }) => frame))].sort((a, b) => a - b);

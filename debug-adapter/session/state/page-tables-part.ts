@@ -1,15 +1,14 @@
 /** The Page Tables view: the root table, a table below it, and the walk of one address; all of any root. */
 import { type Access, accessFault } from '../../../hypervisor-core/paging/access.ts';
 import type { PagingEntry } from '../../../hypervisor-core/paging/entry.ts';
-import { isKernelAddress, kernelTables } from '../../../hypervisor-core/paging/isolated-tables.ts';
-import { type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
+import { kernelTables } from '../../../hypervisor-core/paging/isolated-tables.ts';
+import { inUpperHalf, type PagingState, pagingMode, tableLevels } from '../../../hypervisor-core/paging/paging-mode.ts';
 import { type Reads, withAsyncReads } from '../../../hypervisor-core/paging/reads.ts';
 import { listTable, NoSuchTableError } from '../../../hypervisor-core/paging/tables.ts';
 import { type MappedPage, translate, walk } from '../../../hypervisor-core/paging/walk.ts';
 import { hex } from '../../../hypervisor-core/protocol/hex.ts';
 import type { PageTableEntry, PageTableRoot, Walk, WalkAccess } from '../../protocol/custom.ts';
 import { badArgument } from '../errors.ts';
-import { pagingStateOf } from '../paging-state.ts';
 import type { StopState } from '../stop-state.ts';
 import { symbolName } from './symbol-name.ts';
 
@@ -17,24 +16,27 @@ const RFLAGS_AC = 1n << 18n;
 
 /** `cr3` is another root than the vCPU's own here and below. */
 export async function pageTablesPart(state: StopState, thread: number, cr3?: bigint): Promise<PageTableRoot> {
-  const paging = await pagingState(state, thread, cr3);
-  const kernel = await withAsyncReads(kernelTables(paging), physicalReader(state));
+  const paging = await state.paging(thread, cr3);
+  const [kernel, root] = await Promise.all([
+    withAsyncReads(kernelTables(paging), physicalReader(state)),
+    entries(state, paging, []),
+  ]);
   return {
     mode: pagingMode(paging),
     cr3: hex(paging.cr3),
     ...(kernel && { kernelCr3: hex(kernel.cr3) }),
     levels: tableLevels(paging).length,
-    entries: await entries(state, paging, []),
+    entries: root,
   };
 }
 
 /** Entries of the table at `path`, indices from the root. */
 export async function childTable(state: StopState, thread: number, path: readonly number[], cr3?: bigint) {
-  return entries(state, await pagingState(state, thread, cr3), path);
+  return entries(state, await state.paging(thread, cr3), path);
 }
 
 export async function walkAddress(state: StopState, thread: number, address: bigint, cr3?: bigint): Promise<Walk> {
-  const paging = await pagingState(state, thread, cr3);
+  const paging = await state.paging(thread, cr3);
   const read = physicalReader(state);
   const { mode, steps, result, ...walked } = await withAsyncReads(walk(paging, address), read);
   const alignmentCheck = (((await state.values(thread)).get('eflags') ?? 0n) & RFLAGS_AC) !== 0n;
@@ -58,7 +60,7 @@ export async function walkAddress(state: StopState, thread: number, address: big
 /** What to say besides of an address that only the kernel's own tables map. */
 function* hidden(paging: PagingState, address: bigint): Reads<string> {
   const kernel = yield* kernelTables(paging);
-  if (!kernel || !isKernelAddress(address) || (yield* translate(kernel, address)) === undefined) return '';
+  if (!kernel || !inUpperHalf(address) || (yield* translate(kernel, address)) === undefined) return '';
   return ` These tables are for user code; those of the kernel, at CR3 ${hex(kernel.cr3)}, map it.`;
 }
 
@@ -84,10 +86,6 @@ async function entries(state: StopState, paging: PagingState, path: readonly num
 
 export const physicalReader = (state: StopState) => (address: bigint, length: number) =>
   state.target.readPhysical(address, length);
-
-export async function pagingState(state: StopState, thread: number, cr3?: bigint): Promise<PagingState> {
-  return pagingStateOf(await state.values(thread), cr3);
-}
 
 function describe(state: StopState, entry: PagingEntry): PageTableEntry {
   const symbol = symbolName(state.symbols, entry.address);
